@@ -1,0 +1,38 @@
+package dev.flagship.serving.api;
+
+import dev.flagship.base.FlagshipException;
+import java.io.Serial;
+import org.jspecify.annotations.Nullable;
+
+/** A request that this model cannot serve. Its message may be shown to the client. */
+public final class RequestException extends FlagshipException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    private RequestException(String code, String message, @Nullable Throwable cause) {
+        super(code, message, true, cause);
+    }
+
+    /** The laid-out prompt needs more room than the context has. */
+    public static RequestException contextLengthExceeded(int promptTokens, int contextLength) {
+        return new RequestException(
+                "context_length_exceeded",
+                "The prompt takes %d tokens and the context of this model holds %d, one of them kept for the answer. Shorten the prompt or start the model with a larger --context."
+                        .formatted(promptTokens, contextLength),
+                null);
+    }
+
+    /** A prompt that cannot be laid out or tokenised. */
+    public static RequestException invalidPrompt(String message, @Nullable Throwable cause) {
+        return new RequestException("invalid_prompt", message, cause);
+    }
+
+    /** The queue is full or the KV pool cannot hold the request. */
+    public static RequestException overloaded(String message) {
+        return new RequestException("overloaded", message, null);
+    }
+
+    /** The model is closed or closing. */
+    public static RequestException closed(String model) {
+        return new RequestException("model_closed", "Model %s has been closed.".formatted(model), null);
+    }
+}
