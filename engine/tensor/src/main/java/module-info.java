@@ -4,5 +4,5 @@ module dev.flagship.tensor {
 
     exports dev.flagship.tensor;
 
-
+    uses dev.flagship.tensor.KernelsProvider;
 }

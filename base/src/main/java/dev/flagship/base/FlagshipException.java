@@ -6,8 +6,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Root of every error that Flagship itself raises. Each module declares its own final subclasses.
  *
- * <p>The message is written for its reader: the operation, the values that clashed, the place, and a remedy. The code is
- * stable and machine-readable. {@link #clientSafe()} tells whether a remote client may see the message.
+ * <p>The message is written for its reader: the operation, the values that clashed, the place, and
+ * a remedy. The code is stable and machine-readable. {@link #clientSafe()} tells whether a remote
+ * client may see the message.
  */
 public abstract class FlagshipException extends RuntimeException {
     @Serial private static final long serialVersionUID = 1L;

@@ -1,8 +1,9 @@
 package dev.flagship.tensor;
 
 /**
- * How numbers lie in a source file. A block of {@code blockElements} consecutive elements of one row takes {@code
- * blockBytes}. Block layouts are those of ggml (github.com/ggml-org/ggml, ggml-common.h), little-endian.
+ * How numbers lie in a source file. A block of {@code blockElements} consecutive elements of one
+ * row takes {@code blockBytes}. Block layouts are those of ggml (github.com/ggml-org/ggml,
+ * ggml-common.h), little-endian.
  */
 public enum DType {
     /** IEEE binary32. */
@@ -13,7 +14,9 @@ public enum DType {
     BF16(1, 2),
     /** F16 scale d, 32 × int8 q: value = d·q. */
     Q8_0(32, 34),
-    /** F16 scale d, 16 bytes: low nibbles are elements 0–15, high nibbles 16–31: value = d·(q − 8). */
+    /**
+     * F16 scale d, 16 bytes: low nibbles are elements 0–15, high nibbles 16–31: value = d·(q − 8).
+     */
     Q4_0(32, 18),
     /** F16 scale d, F16 minimum m, 16 bytes of nibbles as in Q4_0: value = d·q + m. */
     Q4_1(32, 20);

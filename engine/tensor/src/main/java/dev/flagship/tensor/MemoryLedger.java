@@ -1,11 +1,10 @@
 package dev.flagship.tensor;
 
-import java.lang.foreign.Arena;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Counts the off-heap memory that is alive in this process, so that a test can prove that all of it comes back. The only
- * mutable static of the engine: the process is what is counted.
+ * Counts the off-heap memory that is alive in this process, so that a test can prove that all of it
+ * comes back. The only mutable static of the engine: the process is what is counted.
  */
 public final class MemoryLedger {
     private static final AtomicLong ARENAS = new AtomicLong();
@@ -13,17 +12,12 @@ public final class MemoryLedger {
 
     private MemoryLedger() {}
 
-    /** Opens a shared arena that will hold {@code bytes}. */
-    public static Arena open(long bytes) {
-        Arena arena = Arena.ofShared();
+    static void opened(long bytes) {
         ARENAS.incrementAndGet();
         BYTES.addAndGet(bytes);
-        return arena;
     }
 
-    /** Closes an arena that {@link #open} gave, with the same number of bytes. */
-    public static void close(Arena arena, long bytes) {
-        arena.close();
+    static void closed(long bytes) {
         ARENAS.decrementAndGet();
         BYTES.addAndGet(-bytes);
     }

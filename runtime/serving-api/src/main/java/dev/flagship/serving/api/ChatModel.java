@@ -10,11 +10,14 @@ public interface ChatModel extends AutoCloseable {
      * Accepts a request and starts answering it.
      *
      * @return the answer as it grows; close it to cancel
-     * @throws RequestException if the request cannot be served: prompt too long, template failure, model closed
+     * @throws RequestException if the request cannot be served: prompt too long, template failure,
+     *     model closed
      */
     Generation generate(ChatRequest request);
 
-    /** Ends running generations with {@link FinishReason#CANCELLED} and frees all off-heap memory. */
+    /**
+     * Ends running generations with {@link FinishReason#CANCELLED} and frees all off-heap memory.
+     */
     @Override
     void close();
 }

@@ -10,9 +10,11 @@ import java.util.OptionalInt;
  *
  * @param prompt what to continue
  * @param sampling how tokens are chosen
- * @param maxTokens most tokens to generate; empty leaves it to the model's setting and the room in its context
+ * @param maxTokens most tokens to generate; empty leaves it to the model's setting and the room in
+ *     its context
  * @param stop texts that end the answer and are not part of it; at most 16 of at most 64 characters
- * @param topLogprobs report this many alternatives a token, at most 20; empty reports no log-probabilities
+ * @param topLogprobs report this many alternatives a token, at most 20; empty reports no
+ *     log-probabilities
  */
 public record ChatRequest(
         Prompt prompt,
@@ -25,7 +27,10 @@ public record ChatRequest(
         check(maxTokens.orElse(1) >= 1, "max_tokens %s is below 1", maxTokens.orElse(1));
         check(stop.size() <= 16, "stop has %s strings, at most 16", stop.size());
         for (String s : stop) {
-            check(!s.isEmpty() && s.length() <= 64, "stop string of %s characters, allowed are 1 to 64", s.length());
+            check(
+                    !s.isEmpty() && s.length() <= 64,
+                    "stop string of %s characters, allowed are 1 to 64",
+                    s.length());
         }
         check(
                 topLogprobs.orElse(0) >= 0 && topLogprobs.orElse(0) <= 20,

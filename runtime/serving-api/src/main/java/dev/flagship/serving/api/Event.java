@@ -2,14 +2,18 @@ package dev.flagship.serving.api;
 
 import java.util.List;
 
-/** What a {@link Generation} tells, in this order: one {@code Started}, any number of {@code Text}, one {@code Finished}. */
+/**
+ * What a {@link Generation} tells, in this order: one {@code Started}, any number of {@code Text},
+ * one {@code Finished}.
+ */
 public sealed interface Event {
 
     /** The prompt was accepted. */
     record Started(int promptTokens) implements Event {}
 
     /**
-     * New text: whole code points, never part of a stop string, possibly empty when only log-probabilities are told.
+     * New text: whole code points, never part of a stop string, possibly empty when only
+     * log-probabilities are told.
      *
      * @param tokens the tokens newly covered, with log-probabilities; empty unless asked for
      */

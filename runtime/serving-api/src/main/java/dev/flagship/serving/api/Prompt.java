@@ -5,14 +5,20 @@ import java.util.List;
 /** What a generation continues. */
 public sealed interface Prompt {
 
-    /** A conversation, laid out by the model's chat template. Text in it never becomes a control token. */
+    /**
+     * A conversation, laid out by the model's chat template. Text in it never becomes a control
+     * token.
+     */
     record Conversation(List<Message> messages) implements Prompt {
         public Conversation {
             messages = List.copyOf(messages);
         }
     }
 
-    /** Plain text, tokenised without template; control tokens are added only where the tokenizer itself does so. */
+    /**
+     * Plain text, tokenised without template; control tokens are added only where the tokenizer
+     * itself does so.
+     */
     record Raw(String text) implements Prompt {}
 
     /** Token ids, taken as they are. */

@@ -33,6 +33,7 @@ public final class RequestException extends FlagshipException {
 
     /** The model is closed or closing. */
     public static RequestException closed(String model) {
-        return new RequestException("model_closed", "Model %s has been closed.".formatted(model), null);
+        return new RequestException(
+                "model_closed", "Model %s has been closed.".formatted(model), null);
     }
 }

@@ -5,13 +5,15 @@ import static dev.flagship.base.Check.check;
 import java.util.Map;
 
 /**
- * How the next token is chosen. Order of the steps: bias and penalties, temperature, top-k, top-p, min-p.
+ * How the next token is chosen. Order of the steps: bias and penalties, temperature, top-k, top-p,
+ * min-p.
  *
  * @param temperature 0 is greedy; at most 100
  * @param topK keep the k likeliest tokens; 0 keeps all
  * @param topP keep the smallest set whose probability reaches this; in (0, 1]
  * @param minP drop tokens below this share of the likeliest one's probability; in [0, 1)
- * @param repetitionPenalty divides positive and multiplies negative logits of seen tokens (CTRL, arXiv:1909.05858); 1 is off
+ * @param repetitionPenalty divides positive and multiplies negative logits of seen tokens (CTRL,
+ *     arXiv:1909.05858); 1 is off
  * @param presencePenalty subtracted once for every generated token; in [-2, 2]
  * @param frequencyPenalty subtracted per occurrence of a generated token; in [-2, 2]
  * @param logitBias added to the logits of these token ids; each in [-100, 100], at most 300
@@ -29,7 +31,10 @@ public record Sampling(
         long seed) {
 
     public Sampling {
-        check(temperature >= 0 && temperature <= 100, "temperature %s is not in [0, 100]", temperature);
+        check(
+                temperature >= 0 && temperature <= 100,
+                "temperature %s is not in [0, 100]",
+                temperature);
         check(topK >= 0, "top_k %s is negative; 0 keeps all tokens", topK);
         check(topP > 0 && topP <= 1, "top_p %s is not in (0, 1]", topP);
         check(minP >= 0 && minP < 1, "min_p %s is not in [0, 1)", minP);
@@ -37,16 +42,21 @@ public record Sampling(
                 repetitionPenalty > 0 && repetitionPenalty <= 100,
                 "repetition_penalty %s is not in (0, 100]",
                 repetitionPenalty);
-        check(Math.abs(presencePenalty) <= 2, "presence_penalty %s is not in [-2, 2]", presencePenalty);
-        check(Math.abs(frequencyPenalty) <= 2, "frequency_penalty %s is not in [-2, 2]", frequencyPenalty);
+        check(
+                Math.abs(presencePenalty) <= 2,
+                "presence_penalty %s is not in [-2, 2]",
+                presencePenalty);
+        check(
+                Math.abs(frequencyPenalty) <= 2,
+                "frequency_penalty %s is not in [-2, 2]",
+                frequencyPenalty);
         check(logitBias.size() <= 300, "logit_bias has %s entries, at most 300", logitBias.size());
-        logitBias.forEach(
-                (id, bias) ->
-                        check(
-                                id >= 0 && Math.abs(bias) <= 100,
-                                "logit_bias %s: %s: ids start at 0 and biases lie in [-100, 100]",
-                                id,
-                                bias));
+        logitBias.forEach((id, bias) ->
+                check(
+                        id >= 0 && Math.abs(bias) <= 100,
+                        "logit_bias %s: %s: ids start at 0 and biases lie in [-100, 100]",
+                        id,
+                        bias));
         logitBias = Map.copyOf(logitBias);
     }
 

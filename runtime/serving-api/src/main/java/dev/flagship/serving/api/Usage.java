@@ -10,7 +10,11 @@ package dev.flagship.serving.api;
  * @param decodeNanos from the first token to the end
  */
 public record Usage(
-        int promptTokens, int completionTokens, long queuedNanos, long prefillNanos, long decodeNanos) {
+        int promptTokens,
+        int completionTokens,
+        long queuedNanos,
+        long prefillNanos,
+        long decodeNanos) {
     public int totalTokens() {
         return promptTokens + completionTokens;
     }

@@ -1,0 +1,151 @@
+package dev.flagship.tensor;
+
+import static dev.flagship.base.Check.check;
+
+import java.util.List;
+
+/** The argument checks that every rung makes before it touches memory. */
+public final class KernelChecks {
+    private KernelChecks() {}
+
+    public static void embed(BandMatrix table, int[] ids, Tensor out) {
+        check(
+                out.rowSize() == table.cols() && ids.length >= out.rows(),
+                "embed: %s ids, table %s has rows of %s, output is %s",
+                ids.length,
+                table.name(),
+                table.cols(),
+                out.shape());
+        for (int i = 0; i < out.rows(); i++) {
+            check(
+                    ids[i] >= 0 && ids[i] < table.rows(),
+                    "embed: id %s at row %s, table %s has %s rows",
+                    ids[i],
+                    i,
+                    table.name(),
+                    table.rows());
+        }
+    }
+
+    public static void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs) {
+        check(
+                weights.size() == outs.size(),
+                "project: %s weights, %s outputs",
+                weights.size(),
+                outs.size());
+        for (int i = 0; i < weights.size(); i++) {
+            BandMatrix w = weights.get(i);
+            Tensor out = outs.get(i);
+            check(
+                    x.rowSize() == w.cols() && out.rowSize() == w.rows() && out.rows() == x.rows(),
+                    "project: x %s times %s [%s, %s] into %s",
+                    x.shape(),
+                    w.name(),
+                    w.rows(),
+                    w.cols(),
+                    out.shape());
+        }
+    }
+
+    public static void rmsNorm(Tensor x, Tensor weight, Tensor out) {
+        check(
+                weight.rowSize() == x.rowSize()
+                        && out.rowSize() == x.rowSize()
+                        && out.rows() == x.rows(),
+                "rmsNorm: x %s, weight %s, output %s",
+                x.shape(),
+                weight.shape(),
+                out.shape());
+    }
+
+    public static void rope(Tensor x, RopeTable table, int[] positions) {
+        check(
+                x.shape().width() == 2 * table.pairs() && positions.length >= x.rows(),
+                "rope: x %s, table of %s pairs, %s positions",
+                x.shape(),
+                table.pairs(),
+                positions.length);
+        for (int i = 0; i < x.rows(); i++) {
+            check(
+                    positions[i] >= 0 && (positions[i] + 1) * table.pairs() <= table.cos().length,
+                    "rope: position %s at row %s is outside the table; call ensure first",
+                    positions[i],
+                    i);
+        }
+    }
+
+    public static void append(KvRows rows, int layer, Tensor keys, Tensor values) {
+        KvLayout kv = rows.layout();
+        check(
+                keys.rows() == rows.count()
+                        && values.rows() == rows.count()
+                        && keys.rowSize() == kv.kvHeads() * kv.headSize()
+                        && values.rowSize() == keys.rowSize()
+                        && layer >= 0
+                        && layer < kv.layers(),
+                "append: keys %s, values %s into layer %s of %s for %s rows",
+                keys.shape(),
+                values.shape(),
+                layer,
+                kv,
+                rows.count());
+    }
+
+    public static void attend(KvRows rows, int layer, Tensor q, Tensor out) {
+        KvLayout kv = rows.layout();
+        check(
+                q.rows() == rows.count()
+                        && q.shape().width() == kv.headSize()
+                        && q.shape().heads() % kv.kvHeads() == 0
+                        && out.rows() == q.rows()
+                        && out.rowSize() == q.rowSize()
+                        && layer >= 0
+                        && layer < kv.layers(),
+                "attend: q %s into %s, layer %s of %s for %s rows",
+                q.shape(),
+                out.shape(),
+                layer,
+                kv,
+                rows.count());
+    }
+
+    public static void sameShape(String operation, Tensor a, Tensor b) {
+        check(
+                a.rows() == b.rows() && a.rowSize() == b.rowSize(),
+                "%s: %s and %s differ",
+                operation,
+                a.shape(),
+                b.shape());
+    }
+
+    public static void gather(Tensor x, int[] rows, Tensor out) {
+        check(
+                x.rowSize() == out.rowSize() && rows.length >= out.rows(),
+                "gather: %s rows of %s into %s",
+                rows.length,
+                x.shape(),
+                out.shape());
+        for (int i = 0; i < out.rows(); i++) {
+            check(
+                    rows[i] >= 0 && rows[i] < x.rows(),
+                    "gather: row %s of a tensor %s",
+                    rows[i],
+                    x.shape());
+        }
+    }
+
+    public static void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
+        check(
+                row >= 0
+                        && row < logits.rows()
+                        && k >= 1
+                        && k <= logits.rowSize()
+                        && ids.length >= k
+                        && values.length >= k,
+                "topK: %s of row %s of %s into %s ids",
+                k,
+                row,
+                logits.shape(),
+                ids.length);
+    }
+}

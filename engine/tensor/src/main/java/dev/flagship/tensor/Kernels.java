@@ -1,0 +1,82 @@
+package dev.flagship.tensor;
+
+import java.util.List;
+
+/**
+ * Whole operations over the rows of many sequences. Each rung splits them over its {@link Team};
+ * who computes an output, how many rows come along and how they are tiled cannot change a bit of
+ * it: every output has one formula and one order, given by {@link ScalarKernels}.
+ *
+ * <p>All operations are called by one thread, the step thread. Outputs must not overlap inputs
+ * unless an operation says so. T is the number of rows. Wrong shapes raise {@link
+ * dev.flagship.base.InvalidArgumentException}.
+ */
+public interface Kernels extends AutoCloseable {
+
+    /** Name of the rung, for people: {@code scalar}, {@code vector-512}. */
+    String rung();
+
+    /** out (T, cols) = rows {@code ids[0…T)} of the table, widened to F32. */
+    void embed(BandMatrix table, int[] ids, Tensor out);
+
+    /**
+     * Products with several weights that share one pass over x: {@code outs[i] = x · w[i]ᵀ}.
+     *
+     * <p>EXACT, or a weight without scales: acc = fma(w[k], x[k], acc), k ascending. FAST with a
+     * quantised weight: x is rounded to int8 per 32 numbers with scale sa; per block, ascending, I
+     * = Σ q·a is an exact integer and acc = fma(I, sw·sa, acc), then for types with a minimum acc =
+     * fma(m, sa·Σa, acc).
+     *
+     * @param x (T, cols)
+     * @param weights each [rows_i, cols]
+     * @param outs each (T, rows_i)
+     */
+    void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs, Numerics numerics);
+
+    /**
+     * out = x · inverseRms(x) · weight, row by row (arXiv:1910.07467). x and out (T, D), weight (1,
+     * D).
+     */
+    void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out);
+
+    /**
+     * Rotates the halves of each head in place: (a, b) → (a·cos − b·sin, b·cos + a·sin). x (T, H,
+     * E).
+     */
+    void rope(Tensor x, RopeTable table, int[] positions);
+
+    /** Writes keys and values (T, K·E) of each row to its place in the sequence's pages. */
+    void append(KvRows rows, int layer, Tensor keys, Tensor values);
+
+    /**
+     * Causal attention over the sequence's pages: q (T, H, E) → out (T, H·E), scores scaled by
+     * 1/√E, query head h reads KV head h / (H/K). Softmax is online over segments of 64 positions
+     * aligned to absolute positions; pieces of 512 positions are merged in ascending order.
+     */
+    void attend(KvRows rows, int layer, Tensor q, Tensor out);
+
+    /** out = silu(gate) · up, element by element; out may be gate or up. */
+    void swiGlu(Tensor gate, Tensor up, Tensor out);
+
+    /** x += y, element by element. */
+    void add(Tensor x, Tensor y);
+
+    /** out row i = x row {@code rows[i]}, for every row of out. */
+    void gather(Tensor x, int[] rows, Tensor out);
+
+    /** log Σ exp of a row: max + log(Σ exp(x − max)), summed by 16 partials. */
+    float logSumExp(Tensor logits, int row);
+
+    /**
+     * The k largest numbers of a row, best first; equal numbers in order of their index; NaN counts
+     * as smallest.
+     *
+     * @param ids receives k indices
+     * @param values receives k numbers
+     */
+    void topK(Tensor logits, int row, int k, int[] ids, float[] values);
+
+    /** Frees what the rung holds. The team stays its owner's. */
+    @Override
+    void close();
+}

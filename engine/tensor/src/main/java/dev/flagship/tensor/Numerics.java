@@ -1,0 +1,16 @@
+package dev.flagship.tensor;
+
+import java.util.Locale;
+
+/** How products are computed. Both modes give the same bits on every rung. */
+public enum Numerics {
+    /** Weights widened to F32, F32 activations and KV cache: parity with the reference. */
+    EXACT,
+    /** Quantised weights meet activations rounded to int8 per 32 values; F16 KV cache. */
+    FAST;
+
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,179 @@
+package dev.flagship.tensor;
+
+import static dev.flagship.base.Check.check;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The caller and {@code size − 1} daemon threads. A thread that waits spins for about 100 µs and
+ * then parks: the next operation of a step usually comes sooner, and an idle process uses no
+ * processor.
+ */
+public final class SpinTeam implements Team {
+    private static final long SPIN_NANOS = 100_000;
+    private static final VarHandle PENDING;
+
+    static {
+        try {
+            PENDING = MethodHandles.lookup().findVarHandle(SpinTeam.class, "pending", int.class);
+        } catch (ReflectiveOperationException e) {
+            throw new ExceptionInInitializerError(e);
+        }
+    }
+
+    private final int size;
+    private final Worker[] workers;
+    private volatile int generation;
+    private volatile int pending;
+    private volatile boolean closed;
+    private volatile @Nullable Throwable failure;
+    private @Nullable Task task; // published by the write to generation
+    private volatile @Nullable Thread waiting;
+
+    public SpinTeam(int size) {
+        check(size >= 1, "a team of %s threads", size);
+        this.size = size;
+        this.workers = new Worker[size - 1];
+        for (int i = 0; i < workers.length; i++) {
+            workers[i] = new Worker(i + 1);
+            workers[i].start();
+        }
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public void run(Task next) {
+        if (size == 1) {
+            next.run(0, 1);
+            return;
+        }
+        check(!closed, "the team is closed");
+        task = next;
+        pending = size - 1;
+        generation = generation + 1;
+        for (Worker worker : workers) {
+            if (worker.parked) {
+                LockSupport.unpark(worker);
+            }
+        }
+        Throwable mine = null;
+        try {
+            next.run(0, size);
+        } catch (Throwable t) { // the others must be done before anybody hears of it
+            mine = t;
+        }
+        await();
+        Throwable theirs = failure;
+        failure = null;
+        task = null;
+        rethrow(mine != null ? mine : theirs);
+    }
+
+    private void await() {
+        if (pending == 0) {
+            return;
+        }
+        long deadline = System.nanoTime() + SPIN_NANOS;
+        while (pending != 0) {
+            if (System.nanoTime() < deadline) {
+                Thread.onSpinWait();
+                continue;
+            }
+            waiting = Thread.currentThread();
+            if (pending != 0) {
+                LockSupport.park(this);
+            }
+            waiting = null;
+        }
+    }
+
+    private static void rethrow(@Nullable Throwable t) {
+        switch (t) {
+            case null -> {}
+            case RuntimeException e -> throw e;
+            case Error e -> throw e;
+            default -> throw new IllegalStateException(t);
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        for (Worker worker : workers) {
+            LockSupport.unpark(worker);
+        }
+        boolean interrupted = false;
+        for (Worker worker : workers) {
+            while (worker.isAlive()) {
+                try {
+                    worker.join();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private final class Worker extends Thread {
+        private final int index;
+        private volatile boolean parked;
+
+        Worker(int index) {
+            super("flagship-team-" + index);
+            this.index = index;
+            setDaemon(true);
+        }
+
+        @Override
+        public void run() {
+            int seen = 0;
+            while (awaitWork(seen)) {
+                seen = generation;
+                Task current = task;
+                try {
+                    if (current != null) {
+                        current.run(index, size);
+                    }
+                } catch (Throwable t) {
+                    failure = t;
+                } finally {
+                    if ((int) PENDING.getAndAdd(SpinTeam.this, -1) == 1) {
+                        Thread owner = waiting;
+                        if (owner != null) {
+                            LockSupport.unpark(owner);
+                        }
+                    }
+                }
+            }
+        }
+
+        private boolean awaitWork(int seen) {
+            long deadline = System.nanoTime() + SPIN_NANOS;
+            while (generation == seen) {
+                if (closed) {
+                    return false;
+                }
+                if (System.nanoTime() < deadline) {
+                    Thread.onSpinWait();
+                    continue;
+                }
+                parked = true;
+                if (generation == seen && !closed) {
+                    LockSupport.park(SpinTeam.this);
+                }
+                parked = false;
+            }
+            return true;
+        }
+    }
+}

@@ -1,0 +1,24 @@
+package dev.flagship.tensor;
+
+/** The threads that share one operation. Only the owner calls {@link #run}, one task at a time. */
+public interface Team extends AutoCloseable {
+
+    /** Part of an operation. Must not block, and must not depend on which thread runs it. */
+    interface Task {
+        /** Does the share of thread {@code thread} of {@code threads}. */
+        void run(int thread, int threads);
+    }
+
+    /** Threads, the caller's included. */
+    int size();
+
+    /**
+     * Runs the task on every thread of the team and returns when all are done.
+     *
+     * @throws RuntimeException or Error what a thread threw, if one did
+     */
+    void run(Task task);
+
+    @Override
+    void close();
+}
