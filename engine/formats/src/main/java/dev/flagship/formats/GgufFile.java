@@ -1,0 +1,326 @@
+package dev.flagship.formats;
+
+import dev.flagship.tensor.DType;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A GGUF file, version 2 or 3, little-endian (ggml's docs/gguf.md; layout in the package's
+ * documentation). Names and row order are those on disk: llama's query and key rows are still in
+ * GGUF's RoPE order.
+ */
+public final class GgufFile implements ModelFile {
+    private static final int MAX_DIMENSIONS = 4;
+    private static final int MAX_NAME_BYTES = 1024;
+    private static final int LEAST_PAIR = 8 + 1 + 4 + 1;
+    private static final int LEAST_TENSOR = 8 + 1 + 4 + 8 + 4 + 8;
+    private static final int DEFAULT_ALIGNMENT = 32;
+    private static final String ALIGNMENT = "general.alignment";
+    private static final String TYPES_READ =
+            "This version reads F32, F16, BF16, Q8_0, Q4_0 and Q4_1.";
+
+    private final Path path;
+    private final MappedTensors mapped;
+    private final int version;
+    private final GgufMetadata metadata;
+
+    private GgufFile(Path path, MappedTensors mapped, int version, GgufMetadata metadata) {
+        this.path = path;
+        this.mapped = mapped;
+        this.version = version;
+        this.metadata = metadata;
+    }
+
+    /**
+     * Maps a file and reads its header; nothing stays open if that fails.
+     *
+     * @throws FormatException if the file breaks the format, is part of a split model, or has a
+     *     tensor in a type that this version does not read
+     * @throws IOException if it cannot be read
+     */
+    public static GgufFile open(Path path) throws IOException {
+        MappedTensors mapped = new MappedTensors();
+        try {
+            return read(path, mapped);
+        } catch (Throwable e) {
+            mapped.close();
+            throw e;
+        }
+    }
+
+    private static GgufFile read(Path path, MappedTensors mapped) throws IOException {
+        MemorySegment bytes = mapped.map(path);
+        if (Signature.of(bytes) != Signature.GGUF) {
+            throw Signature.mismatch(path, "a GGUF file", bytes);
+        }
+        HeaderReader header = HeaderReader.of(path, bytes);
+        header.skip(4);
+        int version = version(header);
+        header.place("tensor count");
+        int tensors = header.count("tensors", LEAST_TENSOR);
+        header.place("metadata count");
+        int pairs = header.count("metadata pairs", LEAST_PAIR);
+        GgufMetadata metadata = GgufMetadata.read(header, pairs);
+        refuseSplit(header, metadata);
+        mapped.index(
+                new Tensors(header, bytes.byteSize(), alignment(header, metadata)).read(tensors));
+        return new GgufFile(path, mapped, version, metadata);
+    }
+
+    private static int version(HeaderReader header) {
+        header.place("version");
+        int version = header.int32();
+        if (version == 2 || version == 3) {
+            return version;
+        }
+        if (version == 1) {
+            throw header.bad(
+                    "GGUF version 1, expected 2 or 3",
+                    "Version 1 was replaced in 2023: convert the model again.");
+        }
+        int swapped = Integer.reverseBytes(version);
+        if (swapped > 0 && swapped < 1 << 16) {
+            throw header.bad(
+                    "big-endian GGUF (version " + swapped + ")",
+                    "Only little-endian files are read: convert it with gguf-py's gguf_convert_endian.py.");
+        }
+        throw header.bad(
+                "GGUF version " + Integer.toUnsignedString(version) + ", expected 2 or 3",
+                "Use a newer Flagship or a file in version 3.");
+    }
+
+    private static void refuseSplit(HeaderReader header, GgufMetadata metadata) {
+        OptionalLong parts = metadata.findInteger("split.count");
+        if (parts.isPresent() && parts.getAsLong() > 1) {
+            header.place("metadata key \"split.count\"");
+            throw header.bad(
+                    "one of " + parts.getAsLong() + " parts of a split model",
+                    "Join them with `llama-gguf-split --merge`.");
+        }
+    }
+
+    private static long alignment(HeaderReader header, GgufMetadata metadata) {
+        long alignment = metadata.findInteger(ALIGNMENT).orElse(DEFAULT_ALIGNMENT);
+        if (alignment < 8 || alignment > 1 << 30 || Long.bitCount(alignment) != 1) {
+            header.place("metadata key \"" + ALIGNMENT + "\"");
+            throw header.bad(
+                    "alignment " + alignment + ", expected a power of two from 8 to 2^30",
+                    HeaderReader.DAMAGED);
+        }
+        return alignment;
+    }
+
+    /** Version of the format: 2 or 3. */
+    public int version() {
+        return version;
+    }
+
+    public GgufMetadata metadata() {
+        return metadata;
+    }
+
+    @Override
+    public Path path() {
+        return path;
+    }
+
+    @Override
+    public Map<String, TensorEntry> tensors() {
+        return mapped.tensors();
+    }
+
+    @Override
+    public TensorEntry tensor(String name) {
+        TensorEntry entry = mapped.find(name);
+        if (entry == null) {
+            throw new FormatException(
+                    path,
+                    "tensor " + FormatException.quote(name),
+                    "the file does not have it",
+                    "It may be of another architecture, or incomplete: use another file.");
+        }
+        return entry;
+    }
+
+    @Override
+    public MemorySegment data(TensorEntry entry) {
+        return mapped.data(entry);
+    }
+
+    @Override
+    public List<Path> files() {
+        return mapped.files();
+    }
+
+    @Override
+    public void close() {
+        mapped.close();
+    }
+
+    /**
+     * The tensor table: read in order, placed once the header's end is known, then checked against
+     * each other.
+     */
+    private record Tensors(HeaderReader header, long fileBytes, long alignment) {
+        private record Declared(String name, DType type, List<Long> shape, long offset) {}
+
+        Map<String, TensorEntry> read(int count) {
+            List<Declared> infos = new ArrayList<>();
+            for (int i = 0; i < count; i++) {
+                header.place("tensor info " + i);
+                infos.add(info());
+            }
+            long dataStart = Math.ceilDiv(header.position(), alignment) * alignment;
+            Map<String, TensorEntry> entries = new LinkedHashMap<>();
+            for (Declared info : infos) {
+                header.place(place(info.name));
+                if (entries.put(info.name, entry(info, dataStart)) != null) {
+                    throw header.bad("the name occurs twice", HeaderReader.DAMAGED);
+                }
+            }
+            refuseOverlap(entries);
+            return entries;
+        }
+
+        private Declared info() {
+            String name = header.string(MAX_NAME_BYTES);
+            if (name.isEmpty()) {
+                throw header.bad("the tensor's name is empty", HeaderReader.DAMAGED);
+            }
+            header.place(place(name));
+            int dimensions = header.int32();
+            if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
+                throw header.bad(
+                        Integer.toUnsignedString(dimensions) + " dimensions, expected 1 to 4",
+                        HeaderReader.DAMAGED);
+            }
+            List<Long> shape = new ArrayList<>();
+            for (int i = 0; i < dimensions; i++) {
+                shape.addFirst(header.int64());
+            }
+            DType type = type(header.int32());
+            return new Declared(name, type, shape, header.int64());
+        }
+
+        private DType type(int number) {
+            DType type =
+                    switch (number) {
+                        case 0 -> DType.F32;
+                        case 1 -> DType.F16;
+                        case 2 -> DType.Q4_0;
+                        case 3 -> DType.Q4_1;
+                        case 8 -> DType.Q8_0;
+                        case 30 -> DType.BF16;
+                        default -> null;
+                    };
+            if (type == null) {
+                String name = typeName(number);
+                throw header.bad(
+                        "ggml type "
+                                + Integer.toUnsignedString(number)
+                                + (name == null ? " (unknown)" : " (" + name + ")"),
+                        TYPES_READ);
+            }
+            return type;
+        }
+
+        private TensorEntry entry(Declared info, long dataStart) {
+            long bytes = TensorEntry.byteSize(info.type, info.shape);
+            if (bytes < 0) {
+                throw header.bad(
+                        "shape "
+                                + info.shape
+                                + " of "
+                                + info.type
+                                + ": dimensions must be at least 1, the last a multiple of "
+                                + info.type.blockElements()
+                                + ", and the size below 2^63",
+                        HeaderReader.DAMAGED);
+            }
+            if (info.offset < 0 || info.offset % alignment != 0) {
+                throw header.bad(
+                        "offset "
+                                + Long.toUnsignedString(info.offset)
+                                + " is not aligned to "
+                                + alignment,
+                        HeaderReader.DAMAGED);
+            }
+            long room = fileBytes - dataStart;
+            if (info.offset > room || bytes > room - info.offset) {
+                throw header.bad(
+                        bytes
+                                + " bytes at offset "
+                                + info.offset
+                                + ", but the data section has "
+                                + Math.max(0, room),
+                        HeaderReader.DAMAGED);
+            }
+            return new TensorEntry(info.name, info.type, info.shape, 0, dataStart + info.offset);
+        }
+
+        private void refuseOverlap(Map<String, TensorEntry> entries) {
+            List<TensorEntry> byOffset = new ArrayList<>(entries.values());
+            byOffset.sort(Comparator.comparingLong(TensorEntry::offset));
+            for (int i = 1; i < byOffset.size(); i++) {
+                TensorEntry before = byOffset.get(i - 1);
+                TensorEntry entry = byOffset.get(i);
+                if (before.offset() + before.byteSize() > entry.offset()) {
+                    header.place(place(entry.name()));
+                    throw header.bad(
+                            "its data overlaps that of " + FormatException.quote(before.name()),
+                            HeaderReader.DAMAGED);
+                }
+            }
+        }
+
+        private static String place(String name) {
+            return "tensor " + FormatException.quote(name);
+        }
+
+        /**
+         * Names in ggml.h as of 2026, for the message only; null for numbers that are free or
+         * withdrawn.
+         */
+        private static @Nullable String typeName(int number) {
+            return switch (number) {
+                case 6 -> "Q5_0";
+                case 7 -> "Q5_1";
+                case 9 -> "Q8_1";
+                case 10 -> "Q2_K";
+                case 11 -> "Q3_K";
+                case 12 -> "Q4_K";
+                case 13 -> "Q5_K";
+                case 14 -> "Q6_K";
+                case 15 -> "Q8_K";
+                case 16 -> "IQ2_XXS";
+                case 17 -> "IQ2_XS";
+                case 18 -> "IQ3_XXS";
+                case 19 -> "IQ1_S";
+                case 20 -> "IQ4_NL";
+                case 21 -> "IQ3_S";
+                case 22 -> "IQ2_S";
+                case 23 -> "IQ4_XS";
+                case 24 -> "I8";
+                case 25 -> "I16";
+                case 26 -> "I32";
+                case 27 -> "I64";
+                case 28 -> "F64";
+                case 29 -> "IQ1_M";
+                case 34 -> "TQ1_0";
+                case 35 -> "TQ2_0";
+                case 39 -> "MXFP4";
+                case 40 -> "NVFP4";
+                case 41 -> "Q1_0";
+                default -> null;
+            };
+        }
+    }
+}

@@ -1,0 +1,158 @@
+package dev.flagship.formats;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+
+/**
+ * Reads the front of a GGUF file in order. Every read is checked against the bytes left first; the
+ * error names the current {@link #place} and the offset. Positions are bytes from the start of the
+ * file. One thread.
+ */
+final class HeaderReader {
+    /**
+     * A Llama 3 header takes 8 MiB, a 262,144-token vocabulary with its tokenizer.json about 60
+     * MiB.
+     */
+    static final int MAX_HEADER = 256 << 20;
+
+    static final String DAMAGED = "The file is damaged or cut short; fetch it again.";
+
+    private final Path file;
+    private final ByteBuffer bytes;
+    private final boolean capped;
+    private int position;
+    private String place = "header";
+
+    private HeaderReader(Path file, ByteBuffer bytes, boolean capped, int position) {
+        this.file = file;
+        this.bytes = bytes;
+        this.capped = capped;
+        this.position = position;
+    }
+
+    static HeaderReader of(Path file, MemorySegment whole) {
+        MemorySegment front = whole.asSlice(0, Math.min(whole.byteSize(), MAX_HEADER));
+        return new HeaderReader(
+                file,
+                front.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN),
+                whole.byteSize() > MAX_HEADER,
+                0);
+    }
+
+    /** Another reader of the same bytes, for values that are decoded later. */
+    HeaderReader at(int newPosition, String newPlace) {
+        HeaderReader other = new HeaderReader(file, bytes, capped, newPosition);
+        other.place = newPlace;
+        return other;
+    }
+
+    void place(String newPlace) {
+        place = newPlace;
+    }
+
+    int position() {
+        return position;
+    }
+
+    int left() {
+        return bytes.capacity() - position;
+    }
+
+    FormatException bad(String problem, String remedy) {
+        return new FormatException(file, place + " (byte " + position + ")", problem, remedy);
+    }
+
+    /** Moves over bytes whose count the file claims; a negative count is a huge unsigned one. */
+    void skip(long count) {
+        need(count);
+        position += (int) count;
+    }
+
+    byte int8() {
+        need(Byte.BYTES);
+        byte value = bytes.get(position);
+        position += Byte.BYTES;
+        return value;
+    }
+
+    short int16() {
+        need(Short.BYTES);
+        short value = bytes.getShort(position);
+        position += Short.BYTES;
+        return value;
+    }
+
+    int int32() {
+        need(Integer.BYTES);
+        int value = bytes.getInt(position);
+        position += Integer.BYTES;
+        return value;
+    }
+
+    long int64() {
+        need(Long.BYTES);
+        long value = bytes.getLong(position);
+        position += Long.BYTES;
+        return value;
+    }
+
+    /**
+     * A count of things that take at least {@code least} bytes each, believed only if so many bytes
+     * are left.
+     */
+    int count(String what, int least) {
+        long count = int64();
+        if (count < 0 || count > left() / least) {
+            throw bad(
+                    Long.toUnsignedString(count)
+                            + " "
+                            + what
+                            + " claimed, but only "
+                            + left()
+                            + " bytes are left",
+                    remedy());
+        }
+        return (int) count;
+    }
+
+    /** Length-prefixed strict UTF-8 of at most {@code most} bytes. */
+    String string(int most) {
+        int length = count("bytes of text", 1);
+        if (length > most) {
+            throw bad(
+                    "text of " + length + " bytes, at most " + most + " are allowed here", DAMAGED);
+        }
+        byte[] text = new byte[length];
+        bytes.get(position, text);
+        String decoded = Utf8.decode(text, 0, length);
+        if (decoded == null) {
+            throw bad("text is not UTF-8", DAMAGED);
+        }
+        position += length;
+        return decoded;
+    }
+
+    /** A copy of the next bytes. */
+    byte[] take(int count) {
+        need(count);
+        byte[] taken = new byte[count];
+        bytes.get(position, taken);
+        position += count;
+        return taken;
+    }
+
+    private void need(long count) {
+        if (count < 0 || count > left()) {
+            throw bad(
+                    Long.toUnsignedString(count) + " bytes needed, " + left() + " left", remedy());
+        }
+    }
+
+    private String remedy() {
+        return capped
+                ? "Headers of more than 256 MiB are refused; rewrite the file without its bulky metadata."
+                : DAMAGED;
+    }
+}

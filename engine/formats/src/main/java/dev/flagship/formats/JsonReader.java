@@ -1,0 +1,196 @@
+package dev.flagship.formats;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.json.JsonFactory;
+
+/**
+ * Strict JSON (RFC 8259) out of an untrusted file: no repeated keys, bounded depth. Errors are
+ * {@link FormatException}s.
+ */
+final class JsonReader implements AutoCloseable {
+    private static final int MAX_DEPTH = 64;
+    private static final int MAX_NUMBER_CHARS = 100;
+
+    // Names are not interned in a shared table: a hostile file could fill it, or make all of them
+    // collide.
+    private static final JsonFactory FACTORY =
+            JsonFactory.builder()
+                    .streamReadConstraints(
+                            StreamReadConstraints.builder()
+                                    .maxNestingDepth(MAX_DEPTH)
+                                    .maxNumberLength(MAX_NUMBER_CHARS)
+                                    .build())
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
+                    .build();
+
+    private final Path file;
+    private final JsonParser parser;
+    private String place;
+
+    JsonReader(Path file, String place, byte[] utf8) {
+        this.file = file;
+        this.place = place;
+        String text = Utf8.decode(utf8, 0, utf8.length);
+        if (text == null) {
+            throw bad("the JSON is not UTF-8");
+        }
+        parser = FACTORY.createParser(ObjectReadContext.empty(), text);
+    }
+
+    void place(String newPlace) {
+        place = newPlace;
+    }
+
+    FormatException bad(String problem) {
+        return new FormatException(file, place, problem, HeaderReader.DAMAGED);
+    }
+
+    void beginObject() {
+        expect(JsonToken.START_OBJECT, "an object");
+    }
+
+    /** The next member's name, or null at the object's end. */
+    @Nullable String nextName() {
+        if (next() == JsonToken.END_OBJECT) {
+            return null;
+        }
+        String name = text();
+        for (int i = 0; i < name.length(); i++) {
+            if (Character.isSurrogate(name.charAt(i))
+                    && !(i + 1 < name.length()
+                            && Character.isSurrogatePair(name.charAt(i), name.charAt(++i)))) {
+                throw bad("the name " + FormatException.quote(name) + " has half a character");
+            }
+        }
+        return name;
+    }
+
+    String string() {
+        expect(JsonToken.VALUE_STRING, "a string");
+        return text();
+    }
+
+    /** An array of at most {@code most} whole numbers from 0 to 2^63 − 1. */
+    List<Long> naturals(int most) {
+        expect(JsonToken.START_ARRAY, "an array of numbers");
+        List<Long> numbers = new ArrayList<>();
+        while (true) {
+            JsonToken token = next();
+            if (token == JsonToken.END_ARRAY) {
+                return numbers;
+            }
+            if (token != JsonToken.VALUE_NUMBER_INT) {
+                throw bad("found " + title(token) + ", expected a whole number");
+            }
+            if (numbers.size() == most) {
+                throw bad("more than " + most + " numbers in an array");
+            }
+            numbers.add(natural());
+        }
+    }
+
+    /** Passes over a value of any kind. */
+    void skipValue() {
+        next();
+        try {
+            parser.skipChildren();
+        } catch (JacksonException e) {
+            throw bad(e);
+        }
+    }
+
+    /** Requires that only white space follows. */
+    void end() {
+        JsonToken token;
+        try {
+            token = parser.nextToken();
+        } catch (JacksonException e) {
+            throw bad(e);
+        }
+        if (token != null) {
+            throw bad(title(token) + " after the JSON's end");
+        }
+    }
+
+    @Override
+    public void close() {
+        parser.close();
+    }
+
+    private long natural() {
+        long value;
+        try {
+            value = parser.getLongValue();
+        } catch (JacksonException e) {
+            throw bad(e);
+        }
+        if (value < 0) {
+            throw bad("the number " + value + " is negative");
+        }
+        return value;
+    }
+
+    private void expect(JsonToken expected, String title) {
+        JsonToken token = next();
+        if (token != expected) {
+            throw bad("found " + title(token) + ", expected " + title);
+        }
+    }
+
+    private JsonToken next() {
+        JsonToken token;
+        try {
+            token = parser.nextToken();
+        } catch (JacksonException e) {
+            throw bad(e);
+        }
+        if (token == null) {
+            throw bad("the JSON ends too early");
+        }
+        return token;
+    }
+
+    private String text() {
+        try {
+            String text = parser.getString();
+            return text == null ? "" : text;
+        } catch (JacksonException e) {
+            throw bad(e);
+        }
+    }
+
+    private FormatException bad(JacksonException e) {
+        String problem =
+                "character %d of the JSON: %s"
+                        .formatted(
+                                e.getLocation().getCharOffset(),
+                                FormatException.quote(e.getOriginalMessage()));
+        return new FormatException(file, place, problem, HeaderReader.DAMAGED, e);
+    }
+
+    private static String title(JsonToken token) {
+        return switch (token) {
+            case START_OBJECT -> "an object";
+            case END_OBJECT -> "the end of an object";
+            case START_ARRAY -> "an array";
+            case END_ARRAY -> "the end of an array";
+            case VALUE_STRING, PROPERTY_NAME -> "a string";
+            case VALUE_NUMBER_INT -> "a whole number";
+            case VALUE_NUMBER_FLOAT -> "a fraction";
+            case VALUE_TRUE, VALUE_FALSE -> "a boolean";
+            case VALUE_NULL -> "null";
+            case VALUE_EMBEDDED_OBJECT, NOT_AVAILABLE -> token.name();
+        };
+    }
+}

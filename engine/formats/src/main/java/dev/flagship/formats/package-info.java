@@ -1,0 +1,63 @@
+/**
+ * Model files: untrusted bytes in, a map of tensors out. Knows nothing about models, tokenizers,
+ * kernels or the network; names, row order and encodings stay as they are on disk.
+ *
+ * <p><b>Trust.</b> A file is hostile until shown otherwise. Every count is compared with the bytes
+ * left before anything is allocated for it, products are exact, text is strict UTF-8, names and
+ * keys are unique, tensors lie inside the file and do not overlap. Whatever a file holds, the
+ * outcome is a {@link dev.flagship.formats.ModelFile} or a {@link
+ * dev.flagship.formats.FormatException}; an {@link java.io.IOException} comes from the disk only. A
+ * file must not be changed while it is open: it is mapped, and one that is cut short under a reader
+ * ends in an {@link java.lang.InternalError}.
+ *
+ * <p><b>Ownership.</b> A {@code ModelFile} owns its mappings; segments it gave die with {@code
+ * close()}. Reading is safe from any thread.
+ *
+ * <h2>GGUF, versions 2 and 3</h2>
+ *
+ * <p>Source: ggml, docs/gguf.md. Little-endian; version 3 differs only by also allowing big-endian
+ * files, which are refused. {@code string} is a u64 byte count and that much UTF-8.
+ *
+ * <pre>
+ *   u8[4]  "GGUF"
+ *   u32    version
+ *   u64    tensor count
+ *   u64    metadata count
+ *   metadata count ×:
+ *     string key                      unique, 1 to 65,535 bytes
+ *     u32    type                     0 u8, 1 i8, 2 u16, 3 i16, 4 u32, 5 i32, 6 f32, 7 bool,
+ *                                     8 string, 9 array, 10 u64, 11 i64, 12 f64
+ *     value                           array: u32 element type, u64 count, elements
+ *   tensor count ×:
+ *     string name                     unique
+ *     u32    dimension count          1 to 4
+ *     u64[]  dimensions               innermost first: reversed against Hugging Face's order
+ *     u32    ggml type                0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 30 BF16; others are refused
+ *     u64    offset                   from the data section, a multiple of the alignment
+ *   padding to a multiple of general.alignment (default 32, a power of two)
+ *   data section
+ * </pre>
+ *
+ * <p>Own limits: header 256 MiB, arrays 4,194,304 elements and 4 deep, tensor names 1,024 bytes.
+ *
+ * <h2>safetensors</h2>
+ *
+ * <p>Source: github.com/huggingface/safetensors, README "Format".
+ *
+ * <pre>
+ *   u64    header bytes N, little-endian, at most 100,000,000
+ *   u8[N]  JSON, first byte '{', may end in white space:
+ *          {"__metadata__": {string: string},
+ *           name: {"dtype": "F32", "shape": [out, in], "data_offsets": [begin, end]}, …}
+ *   data   little-endian, row-major; offsets count from here; no overlap, no hole, no rest
+ * </pre>
+ *
+ * <p>A folder has {@code model.safetensors}, or {@code model.safetensors.index.json}: {@code
+ * {"weight_map": {tensor name: file name}}}, whose files lie beside it. Symbolic links are
+ * followed, because Hugging Face's cache is made of them; names with a separator are refused. Own
+ * limits: 8 dimensions, index 100,000,000 bytes.
+ */
+@NullMarked
+package dev.flagship.formats;
+
+import org.jspecify.annotations.NullMarked;
