@@ -11,6 +11,8 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 
+import llamacpp_extra_buffers  # noqa: F401
+
 
 def tensors(path: Path) -> dict[str, np.ndarray]:
     data = path.read_bytes()
