@@ -6,6 +6,7 @@
 """
 
 import hashlib
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ def prompts(reader: gguf.GGUFReader, out: Path) -> list[dict]:
 
 def versions() -> dict:
     return {"model_sha256": SHA256, "transformers": transformers.__version__, "torch": torch.__version__,
-            "gguf": "0.19.0", "arithmetic": "float32 on the dequantised weights"}
+            "gguf": importlib.metadata.version("gguf"), "arithmetic": "float32 on the dequantised weights"}
 
 
 def write(path: Path, head: dict, key: str, rows: list[dict]) -> None:
@@ -127,7 +128,8 @@ def perplexity(model, reader, out: Path, logits_folder: Path | None) -> None:
     mean = float(np.mean([row["mean_nll"] for row in rows]))
     write(out / "smollm2" / "perplexity.json", versions() | {
         "text": "perplexity.txt", "text_sha256": hashlib.sha256((out / "perplexity.txt").read_bytes()).hexdigest(),
-        "tokens": len(ids), "ids_sha256_as_int32_little_endian": hashlib.sha256(np.array(ids, "<i4").tobytes()).hexdigest(),
+        "tokens": len(ids),
+        "ids_sha256_as_int32_little_endian": hashlib.sha256(np.array(ids, "<i4").tobytes()).hexdigest(),
         "first_32_ids": ids[:32], "window": WINDOW, "windows": windows, "predictions_per_window": WINDOW - 1,
         "mean_nll": mean, "perplexity": float(np.exp(mean))}, "nll", rows)
 
