@@ -100,7 +100,7 @@ public final class GgufFile implements ModelFile {
     private static void refuseSplit(HeaderReader header, GgufMetadata metadata) {
         OptionalLong parts = metadata.findInteger("split.count");
         if (parts.isPresent() && parts.getAsLong() > 1) {
-            header.place("metadata key \"split.count\"");
+            header.place("metadata key", "split.count");
             throw header.bad(
                     "one of " + parts.getAsLong() + " parts of a split model",
                     "Join them with `llama-gguf-split --merge`.");
@@ -110,7 +110,7 @@ public final class GgufFile implements ModelFile {
     private static long alignment(HeaderReader header, GgufMetadata metadata) {
         long alignment = metadata.findInteger(ALIGNMENT).orElse(DEFAULT_ALIGNMENT);
         if (alignment < 8 || alignment > 1 << 30 || Long.bitCount(alignment) != 1) {
-            header.place("metadata key \"" + ALIGNMENT + "\"");
+            header.place("metadata key", ALIGNMENT);
             throw header.bad(
                     "alignment " + alignment + ", expected a power of two from 8 to 2^30",
                     HeaderReader.DAMAGED);
@@ -175,13 +175,13 @@ public final class GgufFile implements ModelFile {
         Map<String, TensorEntry> read(int count) {
             List<Declared> infos = new ArrayList<>();
             for (int i = 0; i < count; i++) {
-                header.place("tensor info " + i);
+                header.place("tensor info after", i == 0 ? "the metadata" : infos.getLast().name);
                 infos.add(info());
             }
             long dataStart = Math.ceilDiv(header.position(), alignment) * alignment;
             Map<String, TensorEntry> entries = new LinkedHashMap<>();
             for (Declared info : infos) {
-                header.place(place(info.name));
+                header.place("tensor", info.name);
                 if (entries.put(info.name, entry(info, dataStart)) != null) {
                     throw header.bad("the name occurs twice", HeaderReader.DAMAGED);
                 }
@@ -195,7 +195,7 @@ public final class GgufFile implements ModelFile {
             if (name.isEmpty()) {
                 throw header.bad("the tensor's name is empty", HeaderReader.DAMAGED);
             }
-            header.place(place(name));
+            header.place("tensor", name);
             int dimensions = header.int32();
             if (dimensions < 1 || dimensions > MAX_DIMENSIONS) {
                 throw header.bad(
@@ -273,16 +273,12 @@ public final class GgufFile implements ModelFile {
                 TensorEntry before = byOffset.get(i - 1);
                 TensorEntry entry = byOffset.get(i);
                 if (before.offset() + before.byteSize() > entry.offset()) {
-                    header.place(place(entry.name()));
+                    header.place("tensor", entry.name());
                     throw header.bad(
                             "its data overlaps that of " + FormatException.quote(before.name()),
                             HeaderReader.DAMAGED);
                 }
             }
-        }
-
-        private static String place(String name) {
-            return "tensor " + FormatException.quote(name);
         }
 
         /**

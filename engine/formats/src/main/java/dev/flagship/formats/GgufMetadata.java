@@ -33,6 +33,7 @@ public final class GgufMetadata {
     /** The specification's own limit. */
     static final int MAX_KEY_BYTES = 65_535;
 
+    private static final String PLACE = "metadata key";
     private static final String CONVERT_AGAIN =
             "Convert the model again with a current converter, or use another file.";
 
@@ -52,13 +53,15 @@ public final class GgufMetadata {
     /** Walks {@code count} pairs and leaves the reader behind them. */
     static GgufMetadata read(HeaderReader header, int count) {
         Map<String, Value> values = new LinkedHashMap<>();
+        String previous = "the header";
         for (int i = 0; i < count; i++) {
-            header.place("metadata pair " + i);
+            header.place("metadata key after", previous);
             String key = header.string(MAX_KEY_BYTES);
             if (key.isEmpty()) {
                 throw header.bad("the key is empty", HeaderReader.DAMAGED);
             }
-            header.place(place(key));
+            header.place(PLACE, key);
+            previous = key;
             if (values.put(key, walk(header, type(header), 0)) != null) {
                 throw header.bad("the key occurs twice", HeaderReader.DAMAGED);
             }
@@ -104,9 +107,7 @@ public final class GgufMetadata {
                 walkArray(header, depth + 1);
             }
         } else if (elements == GgufType.STRING) {
-            for (int i = 0; i < count; i++) {
-                header.skip(header.int64());
-            }
+            header.skipStrings(count);
         } else {
             header.skip((long) count * elements.leastBytes());
         }
@@ -115,7 +116,7 @@ public final class GgufMetadata {
 
     private static void skip(HeaderReader header, GgufType type) {
         if (type == GgufType.STRING) {
-            header.skip(header.int64());
+            header.skipStrings(1);
         } else {
             header.skip(type.leastBytes());
         }
@@ -187,20 +188,20 @@ public final class GgufMetadata {
         String[] strings = new String[value.count];
         int at = 0;
         for (int i = 0; i < strings.length; i++) {
-            long length = bytes.length - at < Long.BYTES ? -1 : int64(bytes, at);
+            int length = bytes.length - at < Long.BYTES ? -1 : length(bytes, at);
             at += Long.BYTES;
             // Checked at opening already; again here, because the mapped file could have changed
             // since.
             if (length < 0 || length > bytes.length - at) {
                 throw reader(key, value.at).bad("element " + i + " moved", "Close and reopen it.");
             }
-            String text = Utf8.decode(bytes, at, (int) length);
+            String text = Utf8.decode(bytes, at, length);
             if (text == null) {
                 throw reader(key, value.at + at)
                         .bad("element " + i + " is not UTF-8", HeaderReader.DAMAGED);
             }
             strings[i] = text;
-            at += (int) length;
+            at += length;
         }
         return Collections.unmodifiableList(Arrays.asList(strings));
     }
@@ -320,18 +321,17 @@ public final class GgufMetadata {
     }
 
     private HeaderReader reader(String key, int at) {
-        return header.at(at, place(key));
+        return header.at(at, PLACE, key);
     }
 
-    private static String place(String key) {
-        return "metadata key " + FormatException.quote(key);
-    }
-
-    private static long int64(byte[] bytes, int at) {
-        long value = 0;
-        for (int i = Long.BYTES - 1; i >= 0; i--) {
-            value = value << 8 | (bytes[at + i] & 0xFF);
-        }
-        return value;
+    /** A u64 length, or −1 if it is beyond an {@code int}. */
+    private static int length(byte[] bytes, int at) {
+        int high = bytes[at + 4] | bytes[at + 5] | bytes[at + 6] | bytes[at + 7];
+        int low =
+                (bytes[at] & 0xFF)
+                        | (bytes[at + 1] & 0xFF) << 8
+                        | (bytes[at + 2] & 0xFF) << 16
+                        | bytes[at + 3] << 24;
+        return high == 0 ? low : -1;
     }
 }

@@ -24,6 +24,7 @@ final class HeaderReader {
     private final boolean capped;
     private int position;
     private String place = "header";
+    private String name = "";
 
     private HeaderReader(Path file, ByteBuffer bytes, boolean capped, int position) {
         this.file = file;
@@ -42,14 +43,24 @@ final class HeaderReader {
     }
 
     /** Another reader of the same bytes, for values that are decoded later. */
-    HeaderReader at(int newPosition, String newPlace) {
+    HeaderReader at(int newPosition, String newPlace, String newName) {
         HeaderReader other = new HeaderReader(file, bytes, capped, newPosition);
-        other.place = newPlace;
+        other.place(newPlace, newName);
         return other;
     }
 
+    /** What the coming bytes are, for the message of an error. */
     void place(String newPlace) {
+        place(newPlace, "");
+    }
+
+    /**
+     * The same, with a name out of the file. Text is put together only for an error: start-up is
+     * counted in milliseconds.
+     */
+    void place(String newPlace, String newName) {
         place = newPlace;
+        name = newName;
     }
 
     int position() {
@@ -61,13 +72,31 @@ final class HeaderReader {
     }
 
     FormatException bad(String problem, String remedy) {
-        return new FormatException(file, place + " (byte " + position + ")", problem, remedy);
+        String where = name.isEmpty() ? place : place + " " + FormatException.quote(name);
+        return new FormatException(file, where + " (byte " + position + ")", problem, remedy);
     }
 
     /** Moves over bytes whose count the file claims; a negative count is a huge unsigned one. */
     void skip(long count) {
         need(count);
         position += (int) count;
+    }
+
+    /** Moves over length-prefixed strings. */
+    void skipStrings(int count) {
+        int at = position;
+        int end = bytes.capacity();
+        for (int i = 0; i < count; i++) {
+            position = at;
+            long length = end - at < Long.BYTES ? int64() : bytes.getLong(at);
+            at += Long.BYTES;
+            if (length < 0 || length > end - at) {
+                position = at;
+                need(length);
+            }
+            at += (int) length;
+        }
+        position = at;
     }
 
     byte int8() {

@@ -37,6 +37,7 @@ final class JsonReader implements AutoCloseable {
     private final Path file;
     private final JsonParser parser;
     private String place;
+    private String name = "";
 
     JsonReader(Path file, String place, byte[] utf8) {
         this.file = file;
@@ -49,29 +50,37 @@ final class JsonReader implements AutoCloseable {
     }
 
     void place(String newPlace) {
+        place(newPlace, "");
+    }
+
+    /**
+     * What the coming text is about, with a name out of the file; put together only for an error.
+     */
+    void place(String newPlace, String newName) {
         place = newPlace;
+        name = newName;
     }
 
     FormatException bad(String problem) {
-        return new FormatException(file, place, problem, HeaderReader.DAMAGED);
+        return new FormatException(file, where(), problem, HeaderReader.DAMAGED);
+    }
+
+    private String where() {
+        return name.isEmpty() ? place : place + " " + FormatException.quote(name);
     }
 
     void beginObject() {
         expect(JsonToken.START_OBJECT, "an object");
     }
 
-    /** The next member's name, or null at the object's end. */
+    /** The next member's name, never empty, or null at the object's end. */
     @Nullable String nextName() {
         if (next() == JsonToken.END_OBJECT) {
             return null;
         }
         String name = text();
-        for (int i = 0; i < name.length(); i++) {
-            if (Character.isSurrogate(name.charAt(i))
-                    && !(i + 1 < name.length()
-                            && Character.isSurrogatePair(name.charAt(i), name.charAt(++i)))) {
-                throw bad("the name " + FormatException.quote(name) + " has half a character");
-            }
+        if (name.isEmpty()) {
+            throw bad("a name is empty");
         }
         return name;
     }
@@ -171,12 +180,13 @@ final class JsonReader implements AutoCloseable {
     }
 
     private FormatException bad(JacksonException e) {
-        String problem =
-                "character %d of the JSON: %s"
-                        .formatted(
-                                e.getLocation().getCharOffset(),
-                                FormatException.quote(e.getOriginalMessage()));
-        return new FormatException(file, place, problem, HeaderReader.DAMAGED, e);
+        // Broken limits come without a location.
+        String at =
+                e.getLocation() == null
+                        ? ""
+                        : "character " + e.getLocation().getCharOffset() + " of the JSON: ";
+        String problem = at + FormatException.quote(e.getOriginalMessage());
+        return new FormatException(file, where(), problem, HeaderReader.DAMAGED, e);
     }
 
     private static String title(JsonToken token) {

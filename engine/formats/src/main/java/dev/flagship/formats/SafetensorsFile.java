@@ -190,7 +190,7 @@ public final class SafetensorsFile implements ModelFile {
     private static void weightMap(JsonReader json, Map<String, String> shardOf) {
         json.beginObject();
         for (String name = json.nextName(); name != null; name = json.nextName()) {
-            json.place("weight_map of tensor " + FormatException.quote(name));
+            json.place("weight_map of tensor", name);
             String shard = json.string();
             if (!SHARD.matcher(shard).matches()) {
                 throw json.bad(

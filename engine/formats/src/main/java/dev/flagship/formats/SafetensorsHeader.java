@@ -77,7 +77,7 @@ record SafetensorsHeader(
                         json.place("__metadata__");
                         metadata(json);
                     } else {
-                        json.place(place(name));
+                        json.place("tensor", name);
                         tensor(json, name);
                     }
                     json.place("header");

@@ -1,0 +1,305 @@
+package dev.flagship.formats;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+class HostileSafetensorsTest {
+    private static final String GOOD =
+            "\"a\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[0,16]}";
+
+    @TempDir Path folder;
+
+    /**
+     * What the folder's index says; the shards are {@code one.safetensors} with "a" and {@code
+     * two.safetensors} with "b".
+     */
+    record Index(String lie, String json, String place) {
+        @Override
+        public String toString() {
+            return lie;
+        }
+    }
+
+    @BeforeAll
+    static void loadClasses(@TempDir Path folder) throws IOException {
+        OpenedModels.loadClasses(folder);
+    }
+
+    @ParameterizedTest
+    @MethodSource({"lengths", "texts", "fields", "layouts"})
+    void refusesWithThePlace(HostileFile hostile) throws IOException {
+        Path path = Files.write(folder.resolve("hostile.safetensors"), hostile.bytes);
+        long descriptors = OpenedModels.descriptors();
+        FormatException error = OpenedModels.readAll(path);
+        assertThat(error).isNotNull().hasMessageContainingAll("hostile.safetensors", hostile.place);
+        assertThat(OpenedModels.descriptors()).isEqualTo(descriptors);
+    }
+
+    private static HostileFile length(String lie, long length, String json) {
+        return new HostileFile(
+                lie, new LittleEndian().u64(length).text(json).bytes(), "header length");
+    }
+
+    static Stream<HostileFile> lengths() {
+        return Stream.of(
+                new HostileFile("empty", new byte[0], "the file is empty"),
+                new HostileFile("seven bytes", new byte[7], "first bytes"),
+                new HostileFile("eight bytes", new byte[8], "first bytes"),
+                new HostileFile(
+                        "no brace", new LittleEndian().u64(2).text("[]").bytes(), "first bytes"),
+                new HostileFile(
+                        "byte order mark",
+                        new LittleEndian().u64(5).raw(0xEF, 0xBB, 0xBF).text("{}").bytes(),
+                        "first bytes"),
+                length("length 0", 0, "{}"),
+                length("length 1", 1, "{}"),
+                length("length −1", -1, "{}"),
+                length("length 2^63", Long.MIN_VALUE, "{}"),
+                length("length 2^32 + 2", (1L << 32) + 2, "{}"),
+                length("one byte beyond the file", 3, "{}"),
+                length("length 100,000,001", 100_000_001, "{}"));
+    }
+
+    private static HostileFile json(String lie, String json, String place) {
+        return new HostileFile(lie, LittleEndian.safetensors(json, 16), place);
+    }
+
+    static Stream<HostileFile> texts() {
+        return Stream.of(
+                new HostileFile(
+                        "not UTF-8",
+                        new LittleEndian().u64(4).text("{\"").raw(0xFF).text("}").bytes(),
+                        "not UTF-8"),
+                new HostileFile(
+                        "overlong",
+                        new LittleEndian().u64(5).text("{\"").raw(0xC1, 0x81).text("}").bytes(),
+                        "not UTF-8"),
+                json("not JSON", "{nonsense}", "header"),
+                json("unclosed", "{" + GOOD, "header"),
+                json("unclosed text", "{\"a", "header"),
+                json("two objects", "{" + GOOD + "}{}", "header"),
+                json("junk at the end", "{" + GOOD + "} x", "header"),
+                json("comment", "{/**/" + GOOD + "}", "header"),
+                json("comma at the end", "{" + GOOD + ",}", "header"),
+                json("zero byte at the end", "{" + GOOD + "}\0", "header"),
+                json("same name twice", "{" + GOOD + "," + GOOD + "}", "header"),
+                json(
+                        "same name twice, once escaped",
+                        "{" + GOOD + "," + GOOD.replace("\"a\"", "\"\\u0061\"") + "}",
+                        "header"),
+                json(
+                        "__metadata__ twice",
+                        "{\"__metadata__\":{},\"__metadata__\":{}," + GOOD + "}",
+                        "header"),
+                json("empty name", "{" + GOOD.replace("\"a\"", "\"\"") + "}", "a name is empty"),
+                json(
+                        "half a character",
+                        "{" + GOOD.replace("\"a\"", "\"x\\ud800\"") + "}",
+                        "surrogate"),
+                json(
+                        "the other half of a character",
+                        "{" + GOOD.replace("\"a\"", "\"x\\udc00\"") + "}",
+                        "surrogate"),
+                json("metadata no object", "{\"__metadata__\":[]," + GOOD + "}", "__metadata__"),
+                json(
+                        "metadata number",
+                        "{\"__metadata__\":{\"k\":1}," + GOOD + "}",
+                        "__metadata__"),
+                json(
+                        "metadata key twice",
+                        "{\"__metadata__\":{\"k\":\"\",\"k\":\"\"}," + GOOD + "}",
+                        "__metadata__"),
+                json(
+                        "metadata 100,000 deep",
+                        "{\"__metadata__\":{\"k\":" + "[".repeat(100_000),
+                        "__metadata__"),
+                json(
+                        "shape 100,000 deep",
+                        "{\"a\":{\"shape\":" + "[".repeat(100_000),
+                        "tensor \"a\""),
+                json("name of 1 MB", "{\"" + "n".repeat(1_000_000) + "\":1}", "header"));
+    }
+
+    private static HostileFile field(String lie, String from, String to) {
+        return json(lie, "{" + GOOD.replace(from, to) + "}", "tensor \"a\"");
+    }
+
+    static Stream<HostileFile> fields() {
+        return Stream.of(
+                json("array for a tensor", "{\"a\":[]}", "tensor \"a\""),
+                json("null for a tensor", "{\"a\":null}", "tensor \"a\""),
+                json("nothing about a tensor", "{\"a\":{}}", "tensor \"a\""),
+                field("no dtype", "\"dtype\":\"F32\",", ""),
+                field("no shape", "\"shape\":[4],", ""),
+                field("no offsets", ",\"data_offsets\":[0,16]", ""),
+                field("unknown field", "\"dtype\"", "\"stride\":[1],\"dtype\""),
+                field("dtype twice", "\"dtype\"", "\"dtype\":\"F16\",\"dtype\""),
+                field("dtype a number", "\"F32\"", "32"),
+                field("dtype null", "\"F32\"", "null"),
+                field("one offset", "[0,16]", "[16]"),
+                field("three offsets", "[0,16]", "[0,8,16]"),
+                field("negative offset", "[0,16]", "[-16,0]"),
+                field("offset 2^63", "[0,16]", "[0,9223372036854775808]"),
+                field("offset of text", "[0,16]", "[0,\"16\"]"),
+                field("shape a number", "[4]", "4"),
+                field("negative dimension", "[4]", "[-4]"),
+                field("two negative dimensions", "[4]", "[-2,-2]"),
+                field("fraction", "[4]", "[4.0]"),
+                field("exponent", "[4]", "[4e0]"),
+                field("NaN", "[4]", "[NaN]"),
+                field("leading zero", "[4]", "[04]"),
+                field("dimension of 10,000 digits", "[4]", "[" + "1".repeat(10_000) + "]"),
+                field("dimension 2^64 + 4", "[4]", "[18446744073709551620]"),
+                field("9 dimensions", "[4]", "[4,1,1,1,1,1,1,1,1]"),
+                field("a million dimensions", "[4]", "[" + "1,".repeat(1_000_000) + "4]"));
+    }
+
+    private static String tensor(String name, String type, String shape, int begin, int end) {
+        return "\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
+                .formatted(name, type, shape, begin, end);
+    }
+
+    private static HostileFile layout(String lie, String place, String... tensors) {
+        return json(lie, "{" + String.join(",", tensors) + "}", place);
+    }
+
+    static Stream<HostileFile> layouts() {
+        String place = "tensor \"a\"";
+        return Stream.of(
+                layout("end before begin", place, tensor("a", "F32", "[4]", 16, 0)),
+                layout("end beyond the file", place, tensor("a", "F32", "[5]", 0, 20)),
+                layout("fewer bytes than the shape", place, tensor("a", "F32", "[5]", 0, 16)),
+                layout("more bytes than the shape", place, tensor("a", "F16", "[4]", 0, 16)),
+                layout(
+                        "product 2^64 + 0",
+                        place,
+                        tensor("a", "F32", "[4294967296,4294967296]", 0, 16)),
+                layout(
+                        "product wraps to 4",
+                        place,
+                        tensor("a", "F32", "[4611686018427387905,4]", 0, 16)),
+                layout("zero dimension with bytes", place, tensor("a", "F32", "[0,4]", 0, 16)),
+                layout(
+                        "overlap",
+                        "tensor \"b\"",
+                        tensor("a", "F32", "[3]", 0, 12),
+                        tensor("b", "F32", "[2]", 8, 16)),
+                layout(
+                        "same place",
+                        "overlaps",
+                        tensor("a", "F32", "[4]", 0, 16),
+                        tensor("b", "F32", "[4]", 0, 16)),
+                layout(
+                        "hole",
+                        "tensor \"b\"",
+                        tensor("a", "F32", "[1]", 0, 4),
+                        tensor("b", "F32", "[2]", 8, 16)),
+                layout("hole at the front", place, tensor("a", "F32", "[3]", 4, 16)),
+                layout("rest", "data section", tensor("a", "F32", "[3]", 0, 12)),
+                layout("no tensors but data", "data section"),
+                layout("unread type beyond the file", place, tensor("a", "I64", "[4]", 0, 32)),
+                layout(
+                        "unread type overlaps",
+                        "overlaps",
+                        tensor("a", "I64", "[2]", 0, 16),
+                        tensor("b", "F32", "[2]", 8, 16)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("indexes")
+    void refusesIndexesWithThePlace(Index hostile) throws IOException {
+        Files.write(
+                folder.resolve("one.safetensors"), LittleEndian.safetensors("{" + GOOD + "}", 16));
+        Files.write(
+                folder.resolve("two.safetensors"),
+                LittleEndian.safetensors("{" + GOOD.replace("\"a\"", "\"b\"") + "}", 16));
+        Files.write(
+                folder.resolve("again.safetensors"),
+                LittleEndian.safetensors("{" + GOOD + "}", 16));
+        Files.write(
+                folder.resolve("withheld.safetensors"),
+                LittleEndian.safetensors("{" + GOOD.replace("F32", "F64") + "}", 16));
+        Files.write(folder.resolve("broken.safetensors"), new byte[] {1});
+        Files.createDirectory(folder.resolve("folder.safetensors"));
+        Files.writeString(folder.resolve("model.safetensors.index.json"), hostile.json);
+        long descriptors = OpenedModels.descriptors();
+        FormatException error = OpenedModels.readAll(folder);
+        assertThat(error).isNotNull().hasMessageContaining(hostile.place);
+        assertThat(OpenedModels.descriptors()).isEqualTo(descriptors);
+    }
+
+    private static Index map(String lie, String place, Map<String, String> weights) {
+        StringBuilder json = new StringBuilder("{\"weight_map\":{");
+        weights.forEach((name, shard) ->
+                json.append(json.charAt(json.length() - 1) == '{' ? "" : ",")
+                        .append("\"%s\":\"%s\"".formatted(name, shard)));
+        return new Index(lie, json.append("}}").toString(), place);
+    }
+
+    static Stream<Index> indexes() {
+        String place = "weight_map of tensor \"a\"";
+        return Stream.of(
+                new Index("empty", "", "index"),
+                new Index("not JSON", "hello", "index"),
+                new Index("array", "[]", "index"),
+                new Index("no map", "{\"metadata\":{\"total_size\":16}}", "weight_map is missing"),
+                new Index("empty map", "{\"weight_map\":{}}", "weight_map is missing"),
+                new Index("map no object", "{\"weight_map\":[]}", "weight_map"),
+                new Index("shard a number", "{\"weight_map\":{\"a\":1}}", place),
+                new Index(
+                        "map twice",
+                        "{\"weight_map\":{\"a\":\"one.safetensors\"},\"weight_map\":{}}",
+                        "index"),
+                new Index(
+                        "name twice",
+                        "{\"weight_map\":{\"a\":\"one.safetensors\",\"a\":\"two.safetensors\"}}",
+                        "weight_map"),
+                new Index("100,000 deep", "{\"metadata\":" + "[".repeat(100_000), "index"),
+                new Index("rest", "{\"weight_map\":{\"a\":\"one.safetensors\"}} 1", "index"),
+                map("parent folder", place, Map.of("a", "../one.safetensors")),
+                map("absolute", place, Map.of("a", "/etc/one.safetensors")),
+                map("drive", place, Map.of("a", "C:one.safetensors")),
+                map("back slash", place, Map.of("a", "..\\\\one.safetensors")),
+                map("zero byte", place, Map.of("a", "one\\u0000.safetensors")),
+                map("hidden", place, Map.of("a", ".one.safetensors")),
+                map("another ending", place, Map.of("a", "pytorch_model.bin")),
+                map("no name", place, Map.of("a", "")),
+                map("missing shard", "shard three.safetensors", Map.of("a", "three.safetensors")),
+                map("folder for a shard", "folder.safetensors", Map.of("a", "folder.safetensors")),
+                map(
+                        "broken shard",
+                        "broken.safetensors",
+                        Map.of("a", "one.safetensors", "x", "broken.safetensors")),
+                map(
+                        "tensor in another shard",
+                        "tensor \"b\"",
+                        Map.of("a", "one.safetensors", "b", "one.safetensors")),
+                map("tensor in no shard", "tensor \"c\"", Map.of("c", "two.safetensors")),
+                map(
+                        "tensor in two shards",
+                        "tensor \"a\"",
+                        Map.of("a", "one.safetensors", "x", "again.safetensors")),
+                map(
+                        "withheld in one shard, read in another",
+                        "tensor \"a\"",
+                        Map.of("a", "one.safetensors", "x", "withheld.safetensors")));
+    }
+
+    @Test
+    void refusesAFolderWithoutAModel() throws IOException {
+        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("neither");
+        Files.writeString(folder.resolve("pytorch_model.bin"), "x", StandardCharsets.UTF_8);
+        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("convert it");
+    }
+}
