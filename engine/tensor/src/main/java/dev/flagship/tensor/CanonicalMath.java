@@ -23,12 +23,12 @@ public final class CanonicalMath {
     public static final float LN2_LOW = -0x1.bd0106p-13f;
 
     // Minimax polynomial of (e^r − 1 − r) / r² on |r| ≤ ln2/2, highest power first (Cephes, expf).
-    public static final float EXP_5 = 1.9875691500e-4f;
-    public static final float EXP_4 = 1.3981999507e-3f;
-    public static final float EXP_3 = 8.3334519073e-3f;
-    public static final float EXP_2 = 4.1665795894e-2f;
-    public static final float EXP_1 = 1.6666665459e-1f;
-    public static final float EXP_0 = 5.0000001201e-1f;
+    public static final float EXP_5 = 0x1.a0d2cep-13f;
+    public static final float EXP_4 = 0x1.6e879cp-10f;
+    public static final float EXP_3 = 0x1.11121p-7f;
+    public static final float EXP_2 = 0x1.555382p-5f;
+    public static final float EXP_1 = 0x1.555554p-3f;
+    public static final float EXP_0 = 0x1.p-1f;
 
     /** Largest magnitude of an int8 activation; −128 is never used. */
     public static final int INT8_MAX = 127;

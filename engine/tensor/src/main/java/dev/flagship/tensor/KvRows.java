@@ -47,6 +47,7 @@ public final class KvRows {
      *
      * @param pageTable pages of the row's sequence in order; must cover {@code position}
      */
+    @SuppressWarnings("ReferenceEquality") // a sequence is known by its table, not by its contents
     public void add(int[] pageTable, int position) {
         if (count == positions.length) {
             positions = Arrays.copyOf(positions, count * 2);

@@ -65,70 +65,72 @@ public final class ScalarKernels implements Kernels {
             BandMatrix w = weights.get(i);
             Tensor out = outs.get(i);
             if (numerics == Numerics.FAST && w.type().quantized()) {
-                Int8Rows q = quantized == null ? Int8Rows.of(x) : quantized;
+                Int8Rows q = quantized == null ? new Int8Rows(x) : quantized;
                 quantized = q;
-                each(w.rows(), row -> int8Row(q, w, row, out));
+                each(w.rows(), output -> int8Row(q, w, output, out));
             } else {
-                each(w.rows(), row -> plainRow(x, w, row, out));
+                each(w.rows(), output -> plainRow(x, w, output, out));
             }
         }
     }
 
-    private static void plainRow(Tensor x, BandMatrix w, int row, Tensor out) {
-        for (int n = 0; n < x.rows(); n++) {
+    private static void plainRow(Tensor x, BandMatrix w, int output, Tensor out) {
+        for (int row = 0; row < x.rows(); row++) {
             float acc = 0;
             for (int k = 0; k < w.cols(); k++) {
-                acc = Math.fma(w.weight(row, k), x.get(n, k), acc);
+                acc = Math.fma(w.weight(output, k), x.get(row, k), acc);
             }
-            out.set(n, row, acc);
+            out.set(row, output, acc);
         }
     }
 
-    private static void int8Row(Int8Rows x, BandMatrix w, int row, Tensor out) {
-        for (int n = 0; n < x.rows; n++) {
+    private static void int8Row(Int8Rows x, BandMatrix w, int output, Tensor out) {
+        for (int row = 0; row < x.rows; row++) {
             float acc = 0;
             for (int block = 0; block < w.cols() / BLOCK; block++) {
                 int dot = 0;
                 int sum = 0;
                 for (int k = block * BLOCK; k < (block + 1) * BLOCK; k++) {
-                    int a = x.quants[n * w.cols() + k];
-                    dot += w.quant(row, k) * a;
+                    int a = x.quants[row * w.cols() + k];
+                    dot += w.quant(output, k) * a;
                     sum += a;
                 }
-                float sa = x.scales[n * (w.cols() / BLOCK) + block];
-                acc = Math.fma((float) dot, w.scale(row, block) * sa, acc);
+                float sa = x.scales[row * (w.cols() / BLOCK) + block];
+                acc = Math.fma((float) dot, w.scale(output, block) * sa, acc);
                 if (w.type() == DType.Q4_1) {
-                    acc = Math.fma(w.min(row, block), sa * sum, acc);
+                    acc = Math.fma(w.min(output, block), sa * sum, acc);
                 }
             }
-            out.set(n, row, acc);
+            out.set(row, output, acc);
         }
     }
 
     /** Activations rounded to int8, a scale per 32. */
-    private record Int8Rows(int rows, byte[] quants, float[] scales) {
-        static Int8Rows of(Tensor x) {
+    private static final class Int8Rows {
+        private final int rows;
+        private final byte[] quants;
+        private final float[] scales;
+
+        Int8Rows(Tensor x) {
             int cols = x.rowSize();
-            var q =
-                    new Int8Rows(
-                            x.rows(),
-                            new byte[x.rows() * cols],
-                            new float[x.rows() * (cols / BLOCK)]);
-            for (int n = 0; n < x.rows(); n++) {
-                for (int block = 0; block < cols / BLOCK; block++) {
+            int blocks = cols / BLOCK;
+            rows = x.rows();
+            quants = new byte[rows * cols];
+            scales = new float[rows * blocks];
+            for (int row = 0; row < rows; row++) {
+                for (int block = 0; block < blocks; block++) {
                     int bits = 0;
                     for (int k = block * BLOCK; k < (block + 1) * BLOCK; k++) {
-                        bits = CanonicalMath.maxMagnitudeBits(bits, x.get(n, k));
+                        bits = CanonicalMath.maxMagnitudeBits(bits, x.get(row, k));
                     }
                     float amax = Float.intBitsToFloat(bits);
-                    q.scales[n * (cols / BLOCK) + block] = CanonicalMath.int8Scale(amax);
+                    scales[row * blocks + block] = CanonicalMath.int8Scale(amax);
                     float inverse = CanonicalMath.int8Inverse(amax);
                     for (int k = block * BLOCK; k < (block + 1) * BLOCK; k++) {
-                        q.quants[n * cols + k] = (byte) CanonicalMath.int8(x.get(n, k), inverse);
+                        quants[row * cols + k] = (byte) CanonicalMath.int8(x.get(row, k), inverse);
                     }
                 }
             }
-            return q;
         }
     }
 

@@ -49,6 +49,7 @@ public final class SpinTeam implements Team {
     }
 
     @Override
+    @SuppressWarnings("NonAtomicVolatileUpdate") // only the owner writes generation
     public void run(Task next) {
         if (size == 1) {
             next.run(0, 1);

@@ -1,0 +1,565 @@
+package dev.flagship.kernels.vector;
+
+import static dev.flagship.kernels.vector.Lanes.FLOATS;
+import static dev.flagship.kernels.vector.Lanes.LENGTH;
+import static dev.flagship.kernels.vector.Lanes.PANEL_ROWS;
+import static dev.flagship.kernels.vector.Lanes.PER_BAND;
+import static dev.flagship.tensor.BandMatrix.BAND;
+import static dev.flagship.tensor.BandMatrix.BLOCK;
+import static dev.flagship.tensor.CanonicalMath.LANES;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.CanonicalMath;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.KernelChecks;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.KvRows;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.RopeTable;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Team;
+import dev.flagship.tensor.Tensor;
+import dev.flagship.tensor.TopK;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * Operations split over the team. An operation's arguments stand in fields of a task that is made
+ * once, so that a call allocates nothing; the team's dispatch publishes them.
+ */
+final class VectorKernels implements Kernels {
+    private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    private static final ValueLayout.OfShort F16 = ValueLayout.JAVA_SHORT_UNALIGNED;
+
+    /** Columns of a panel: at 512 bits 32 KiB of weights, which stay in L1 while the tiles pass. */
+    private static final int PANEL_COLUMNS = 256;
+
+    /** Bands that one Gemv call computes before it copies them out. */
+    private static final int GEMV_BANDS = 4;
+
+    /** Numbers below which an element-wise operation is not worth waking the team for. */
+    private static final int SERIAL_ELEMENTS = 16_384;
+
+    private static final int STRIP = 256;
+
+    private final Team team;
+    private final Worker[] workers;
+    private final Project project = new Project();
+    private final Attend attend = new Attend();
+    private final Rows rowsTask = new Rows();
+    private final float[] strip = new float[STRIP];
+
+    VectorKernels(Team team) {
+        this.team = team;
+        workers = new Worker[team.size()];
+        Arrays.setAll(workers, _ -> new Worker());
+    }
+
+    /** What one thread works in. */
+    private static final class Worker {
+        private final float[] panel = new float[PANEL_COLUMNS * PANEL_ROWS];
+        private final float[] scales = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
+        private final float[] minima = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
+        private final float[] bands = new float[GEMV_BANDS * BAND];
+        private final float[] partial = new float[LANES];
+        private final float[] strip = new float[STRIP];
+        private float[] acc = {};
+        private float[] row = {};
+        private final Attention attention = new Attention();
+    }
+
+    @Override
+    public String rung() {
+        return "vector-" + FLOATS.vectorBitSize();
+    }
+
+    private void run(Team.Task task, long elements) {
+        if (elements < SERIAL_ELEMENTS) {
+            task.run(0, 1);
+        } else {
+            team.run(task);
+        }
+    }
+
+    @Override
+    public void embed(BandMatrix table, int[] ids, Tensor out) {
+        KernelChecks.embed(table, ids, out);
+        for (int row = 0; row < out.rows(); row++) {
+            for (int col = 0; col < table.cols(); col++) {
+                out.set(row, col, table.weight(ids[row], col));
+            }
+        }
+    }
+
+    @Override
+    public void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs, Numerics numerics) {
+        KernelChecks.project(x, weights, outs);
+        if (x.rows() == 0) {
+            return;
+        }
+        project.x = x;
+        project.weights = weights;
+        project.outs = outs;
+        boolean int8 = false;
+        boolean plain = false;
+        for (int i = 0; i < weights.size(); i++) {
+            boolean q = numerics == Numerics.FAST && weights.get(i).type().quantized();
+            int8 |= q;
+            plain |= !q;
+        }
+        project.int8 = int8;
+        project.plain = plain;
+        project.activations.shape(x.rows(), x.rowSize(), int8, plain);
+        project.numerics = numerics;
+        project.packing = true;
+        run(project, (long) x.rows() * x.rowSize());
+        project.packing = false;
+        team.run(project);
+    }
+
+    /**
+     * First packs the activations, tile by tile; then computes panels, contiguous ranges per
+     * thread.
+     */
+    private final class Project implements Team.Task {
+        private Tensor x = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+        private List<BandMatrix> weights = List.of();
+        private List<Tensor> outs = List.of();
+        private Numerics numerics = Numerics.EXACT;
+        private boolean int8;
+        private boolean plain;
+        private boolean packing;
+        private final Activations activations = new Activations();
+
+        @Override
+        public void run(int thread, int threads) {
+            Worker worker = workers[thread];
+            if (packing) {
+                pack(worker, thread, threads);
+            } else {
+                multiply(worker, thread, threads);
+            }
+        }
+
+        private void pack(Worker worker, int thread, int threads) {
+            if (worker.row.length < x.rowSize()) {
+                worker.row = new float[x.rowSize()];
+            }
+            int from = share(activations.tiles(), thread, threads);
+            int to = share(activations.tiles(), thread + 1, threads);
+            for (int tile = from; tile < to; tile++) {
+                if (int8) {
+                    activations.packInt8(x, tile, worker.row);
+                }
+                if (plain) {
+                    activations.packPlain(x, tile);
+                }
+            }
+        }
+
+        private void multiply(Worker worker, int thread, int threads) {
+            int units = 0;
+            for (int i = 0; i < weights.size(); i++) {
+                units += units(weights.get(i));
+            }
+            int from = share(units, thread, threads);
+            int to = share(units, thread + 1, threads);
+            int first = 0;
+            for (int i = 0; i < weights.size(); i++) {
+                BandMatrix w = weights.get(i);
+                int begin = Math.max(from - first, 0);
+                int end = Math.min(to - first, units(w));
+                if (begin < end) {
+                    range(worker, w, outs.get(i), begin, end);
+                }
+                first += units(w);
+            }
+        }
+
+        /** A unit is 32 rows whatever the vectors' length, so that weights of one call balance. */
+        private static int units(BandMatrix w) {
+            return (w.bands() + 1) / 2;
+        }
+
+        private void range(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+            boolean quants = numerics == Numerics.FAST && w.type().quantized();
+            int firstBand = from * 2;
+            int lastBand = Math.min(to * 2, w.bands());
+            if (quants && x.rows() == 1) {
+                gemv(worker, w, out, firstBand, lastBand);
+            } else {
+                for (int v = firstBand * PER_BAND; v < lastBand * PER_BAND; v += 2) {
+                    panel(worker, w, out, v, quants);
+                }
+            }
+        }
+
+        private void gemv(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+            for (int band = from; band < to; band += GEMV_BANDS) {
+                int end = Math.min(band + GEMV_BANDS, to);
+                if (w.type() == DType.Q8_0) {
+                    Gemv.eightBit(
+                            w,
+                            band,
+                            end,
+                            activations.for8,
+                            activations.scales,
+                            activations.sums,
+                            worker.bands);
+                } else {
+                    Gemv.fourBit(
+                            w,
+                            band,
+                            end,
+                            activations.for4,
+                            activations.scales,
+                            activations.sums,
+                            worker.bands);
+                }
+                int count = Math.min(end * BAND, w.rows()) - band * BAND;
+                MemorySegment.copy(worker.bands, 0, out.data(), F32, band * (BAND * 4L), count);
+            }
+        }
+
+        private void panel(Worker worker, BandMatrix w, Tensor out, int vector, boolean quants) {
+            int tiles = activations.tiles();
+            int columns = activations.start(tiles - 1) + activations.width(tiles - 1);
+            if (worker.acc.length < columns * PANEL_ROWS) {
+                worker.acc = new float[columns * PANEL_ROWS];
+            }
+            Arrays.fill(worker.acc, 0, columns * PANEL_ROWS, 0f);
+            boolean min = quants && w.type() == DType.Q4_1;
+            for (int k = 0; k < w.cols(); k += PANEL_COLUMNS) {
+                int end = Math.min(k + PANEL_COLUMNS, w.cols());
+                Panels.numbers(w, vector, k, end, quants, worker.panel);
+                if (quants) {
+                    Panels.scales(w, vector, k, end, worker.scales);
+                }
+                if (min) {
+                    Panels.minima(w, vector, k, end, worker.minima);
+                }
+                for (int tile = 0; tile < tiles; tile++) {
+                    int start = activations.start(tile);
+                    int width = activations.width(tile);
+                    int actAt = start * w.cols() + k * width;
+                    if (quants) {
+                        int scalesAt = start * (w.cols() / BLOCK) + k / BLOCK * width;
+                        GemmTiles.int8(
+                                width,
+                                worker.panel,
+                                worker.scales,
+                                min ? worker.minima : null,
+                                (end - k) / BLOCK,
+                                activations.numbers,
+                                actAt,
+                                activations.scales,
+                                activations.sums,
+                                scalesAt,
+                                worker.acc,
+                                start * PANEL_ROWS);
+                    } else {
+                        GemmTiles.plain(
+                                width,
+                                worker.panel,
+                                end - k,
+                                activations.plain,
+                                actAt,
+                                worker.acc,
+                                start * PANEL_ROWS);
+                    }
+                }
+            }
+            store(worker.acc, w, out, vector);
+        }
+
+        private void store(float[] acc, BandMatrix w, Tensor out, int vector) {
+            int row = vector * LENGTH;
+            int count = Math.min(PANEL_ROWS, w.rows() - row);
+            for (int n = 0; n < x.rows() && count > 0; n++) {
+                MemorySegment.copy(
+                        acc,
+                        n * PANEL_ROWS,
+                        out.data(),
+                        F32,
+                        ((long) n * w.rows() + row) * 4,
+                        count);
+            }
+        }
+    }
+
+    private static int share(int units, int thread, int threads) {
+        return (int) ((long) units * thread / threads);
+    }
+
+    private enum RowOperation {
+        NORM,
+        ROPE,
+        SWIGLU
+    }
+
+    /** Operations that treat each row by itself. */
+    private final class Rows implements Team.Task {
+        private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+        private RowOperation operation = RowOperation.NORM;
+        private Tensor a = NONE;
+        private Tensor b = NONE;
+        private Tensor out = NONE;
+        private float eps;
+        private RopeTable table = new RopeTable(new float[0]);
+        private int[] positions = {};
+
+        @Override
+        public void run(int thread, int threads) {
+            Worker worker = workers[thread];
+            int to = share(a.rows(), thread + 1, threads);
+            for (int row = share(a.rows(), thread, threads); row < to; row++) {
+                switch (operation) {
+                    case NORM -> Pointwise.rmsNorm(a, b, eps, out, row, worker.partial);
+                    case ROPE -> Pointwise.rope(a, table, row, positions[row]);
+                    case SWIGLU -> Pointwise.swiGlu(a, b, out, row, worker.strip);
+                }
+            }
+        }
+    }
+
+    @Override
+    public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
+        KernelChecks.rmsNorm(x, weight, out);
+        rowsTask.operation = RowOperation.NORM;
+        rowsTask.a = x;
+        rowsTask.b = weight;
+        rowsTask.eps = eps;
+        rowsTask.out = out;
+        run(rowsTask, x.shape().elements());
+    }
+
+    @Override
+    public void rope(Tensor x, RopeTable table, int[] positions) {
+        KernelChecks.rope(x, table, positions);
+        rowsTask.operation = RowOperation.ROPE;
+        rowsTask.a = x;
+        rowsTask.table = table;
+        rowsTask.positions = positions;
+        run(rowsTask, x.shape().elements());
+    }
+
+    @Override
+    public void swiGlu(Tensor gate, Tensor up, Tensor out) {
+        KernelChecks.sameShape("swiGlu", gate, up);
+        KernelChecks.sameShape("swiGlu", gate, out);
+        rowsTask.operation = RowOperation.SWIGLU;
+        rowsTask.a = gate;
+        rowsTask.b = up;
+        rowsTask.out = out;
+        run(rowsTask, gate.shape().elements());
+    }
+
+    @Override
+    public void add(Tensor x, Tensor y) {
+        KernelChecks.sameShape("add", x, y);
+        Pointwise.add(x.data(), y.data(), 0, x.shape().elements());
+    }
+
+    @Override
+    public void gather(Tensor x, int[] rows, Tensor out) {
+        KernelChecks.gather(x, rows, out);
+        long bytes = x.rowSize() * 4L;
+        for (int i = 0; i < out.rows(); i++) {
+            MemorySegment.copy(x.data(), rows[i] * bytes, out.data(), i * bytes, bytes);
+        }
+    }
+
+    @Override
+    public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
+        KernelChecks.append(rows, layer, keys, values);
+        KvLayout kv = rows.layout();
+        boolean half = kv.type() == DType.F16;
+        MemorySegment pool = rows.pool();
+        int size = kv.headSize();
+        for (int row = 0; row < rows.count(); row++) {
+            int position = rows.position(row);
+            int page = rows.page(row, position);
+            int slot = position % KvLayout.PAGE;
+            for (int head = 0; head < kv.kvHeads(); head++) {
+                long k = kv.keys(page, layer, head);
+                long v = kv.values(page, layer, head);
+                for (int d = 0; d < size; d++) {
+                    float key = keys.get(row, head * size + d);
+                    float value = values.get(row, head * size + d);
+                    if (half) {
+                        pool.set(
+                                F16,
+                                k + (d * KvLayout.PAGE + slot) * 2L,
+                                Float.floatToFloat16(key));
+                        pool.set(F16, v + (slot * size + d) * 2L, Float.floatToFloat16(value));
+                    } else {
+                        pool.set(F32, k + (d * KvLayout.PAGE + slot) * 4L, key);
+                        pool.set(F32, v + (slot * size + d) * 4L, value);
+                    }
+                }
+            }
+        }
+    }
+
+    @Override
+    public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
+        KernelChecks.attend(rows, layer, q, out);
+        attend.rows = rows;
+        attend.layer = layer;
+        attend.q = q;
+        attend.out = out;
+        int units = rows.tiles() * rows.layout().kvHeads();
+        attend.pieces = rows.lastPosition() / ScalarKernels.PIECE + 1;
+        if (attend.pieces == 1 || units >= 4 * team.size()) {
+            attend.phase = AttendPhase.WHOLE;
+            team.run(attend);
+            return;
+        }
+        int states =
+                q.rows()
+                        * q.shape().heads()
+                        * attend.pieces
+                        * Attention.stateSize(rows.layout().headSize());
+        if (attend.states.length < states) {
+            attend.states = new float[states];
+        }
+        attend.phase = AttendPhase.PIECES;
+        team.run(attend);
+        attend.phase = AttendPhase.MERGE;
+        team.run(attend);
+    }
+
+    private enum AttendPhase {
+        /** A unit is a tile and a KV head. */
+        WHOLE,
+        /** Few rows over a long past: a unit is a tile, a KV head and a piece. */
+        PIECES,
+        /** A unit is a row and a query head. */
+        MERGE
+    }
+
+    /** Units are dealt in turn: later tiles see more of the past. */
+    private final class Attend implements Team.Task {
+        private KvRows rows = new KvRows(new KvLayout(1, 1, 1, DType.F32), MemorySegment.NULL);
+        private int layer;
+        private Tensor q = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+        private Tensor out = q;
+        private AttendPhase phase = AttendPhase.WHOLE;
+        private int pieces;
+        private float[] states = {};
+
+        @Override
+        public void run(int thread, int threads) {
+            Attention attention = workers[thread].attention;
+            int kvHeads = rows.layout().kvHeads();
+            switch (phase) {
+                case WHOLE -> {
+                    for (int u = thread; u < rows.tiles() * kvHeads; u += threads) {
+                        attention.whole(rows, layer, u / kvHeads, u % kvHeads, q, out);
+                    }
+                }
+                case PIECES -> {
+                    for (int u = thread; u < rows.tiles() * kvHeads * pieces; u += threads) {
+                        int tile = u / (kvHeads * pieces);
+                        int piece = u % pieces;
+                        int last = rows.position(rows.tileEnd(tile) - 1);
+                        if (piece <= last / ScalarKernels.PIECE) {
+                            attention.pieceInto(
+                                    rows,
+                                    layer,
+                                    tile,
+                                    u / pieces % kvHeads,
+                                    piece,
+                                    q,
+                                    states,
+                                    pieces);
+                        }
+                    }
+                }
+                case MERGE -> merge(thread, threads);
+            }
+        }
+
+        private void merge(int thread, int threads) {
+            int heads = q.shape().heads();
+            int size = rows.layout().headSize();
+            for (int u = thread; u < q.rows() * heads; u += threads) {
+                int row = u / heads;
+                int own = rows.position(row) / ScalarKernels.PIECE + 1;
+                int at = u * pieces * Attention.stateSize(size);
+                Attention.mergeInto(states, at, own, size, out, row, u % heads);
+            }
+        }
+    }
+
+    @Override
+    public float logSumExp(Tensor logits, int row) {
+        int size = logits.rowSize();
+        long base = (long) row * size * 4;
+        float max = Float.NEGATIVE_INFINITY;
+        for (int i = 0; i < size; i++) {
+            max = CanonicalMath.max(max, logits.get(row, i));
+        }
+        float[] partial = workers[0].partial;
+        Arrays.fill(partial, 0f);
+        for (int from = 0; from < size; from += STRIP) {
+            int count = Math.min(STRIP, size - from);
+            MemorySegment.copy(logits.data(), F32, base + from * 4L, strip, 0, count);
+            Arrays.fill(strip, count, STRIP, 0f);
+            for (int i = 0; i < STRIP; i += LENGTH) {
+                FloatVector.fromArray(FLOATS, strip, i).sub(max).intoArray(strip, i);
+            }
+            Pointwise.exp(strip, STRIP);
+            Arrays.fill(strip, count, STRIP, 0f);
+            for (int v = 0; v < PER_BAND; v++) {
+                FloatVector sum = FloatVector.fromArray(FLOATS, partial, v * LENGTH);
+                for (int i = v * LENGTH; i < STRIP; i += LANES) {
+                    sum = sum.add(FloatVector.fromArray(FLOATS, strip, i));
+                }
+                sum.intoArray(partial, v * LENGTH);
+            }
+        }
+        return max + (float) StrictMath.log(CanonicalMath.treeSum(partial));
+    }
+
+    @Override
+    public void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
+        KernelChecks.topK(logits, row, k, ids, values);
+        int size = logits.rowSize();
+        long base = (long) row * size * 4;
+        int kept = 0;
+        for (int from = 0; from < size; from += STRIP) {
+            int count = Math.min(STRIP, size - from);
+            MemorySegment.copy(logits.data(), F32, base + from * 4L, strip, 0, count);
+            if (kept == k && count == STRIP && !anyAbove(strip, values[0])) {
+                continue; // later indices lose ties, so only a larger number can enter
+            }
+            for (int i = 0; i < count; i++) {
+                kept = TopK.offer(ids, values, kept, k, from + i, strip[i]);
+            }
+        }
+        TopK.sort(ids, values, k);
+    }
+
+    /** Whether any number of a strip is above the bound; everything counts as above NaN. */
+    private static boolean anyAbove(float[] strip, float bound) {
+        FloatVector worst = FloatVector.broadcast(FLOATS, bound);
+        for (int i = 0; i < STRIP; i += LENGTH) {
+            if (!FloatVector.fromArray(FLOATS, strip, i)
+                    .compare(VectorOperators.LE, worst)
+                    .allTrue()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public void close() {}
+}

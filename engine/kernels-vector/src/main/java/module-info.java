@@ -1,0 +1,8 @@
+/** The Vector API rung: the only importer of {@code jdk.incubator.vector}. */
+module dev.flagship.kernels.vector {
+    requires dev.flagship.tensor;
+    requires static jdk.incubator.vector;
+
+    provides dev.flagship.tensor.KernelsProvider with
+            dev.flagship.kernels.vector.VectorKernelsProvider;
+}
