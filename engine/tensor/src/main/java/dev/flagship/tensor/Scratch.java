@@ -61,6 +61,7 @@ public final class Scratch implements AutoCloseable {
         if (tensor == null) {
             tensor =
                     Tensor.over(
+                            "",
                             Shape.of(rows, width),
                             blocks.get(block).segment().asSlice(offset, bytes, ALIGNMENT),
                             this);

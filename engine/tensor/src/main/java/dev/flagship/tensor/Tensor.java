@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 public final class Tensor {
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
+    private final String name;
     private final Shape shape;
     private final MemorySegment data;
     private final @Nullable Scratch scratch;
@@ -20,7 +21,8 @@ public final class Tensor {
     // of garbage.
     private @Nullable Tensor lastView;
 
-    private Tensor(Shape shape, MemorySegment data, @Nullable Scratch scratch) {
+    private Tensor(String name, Shape shape, MemorySegment data, @Nullable Scratch scratch) {
+        this.name = name;
         this.shape = shape;
         this.data = data;
         this.scratch = scratch;
@@ -28,17 +30,27 @@ public final class Tensor {
 
     /** A tensor over memory that somebody else owns; operations that need scratch refuse it. */
     public static Tensor of(Shape shape, MemorySegment data) {
-        return over(shape, data, null);
+        return over("", shape, data, null);
     }
 
-    static Tensor over(Shape shape, MemorySegment data, @Nullable Scratch scratch) {
+    /** A weight, known by its path in the model; see {@link #of}. */
+    public static Tensor named(String name, Shape shape, MemorySegment data) {
+        return over(name, shape, data, null);
+    }
+
+    static Tensor over(String name, Shape shape, MemorySegment data, @Nullable Scratch scratch) {
         check(
                 data.byteSize() == Math.multiplyExact(shape.elements(), 4L),
                 "tensor %s needs %s bytes, got a segment of %s",
                 shape,
                 shape.elements() * 4,
                 data.byteSize());
-        return new Tensor(shape, data, scratch);
+        return new Tensor(name, shape, data, scratch);
+    }
+
+    /** Path of a weight; empty for results. */
+    public String name() {
+        return name;
     }
 
     public Shape shape() {
@@ -96,7 +108,7 @@ public final class Tensor {
     private Tensor view(int rows, int heads, int width) {
         Tensor view = lastView;
         if (view == null || view.shape.heads() != heads || view.shape.width() != width) {
-            view = new Tensor(new Shape(rows, heads, width), data, scratch);
+            view = new Tensor(name, new Shape(rows, heads, width), data, scratch);
             lastView = view;
         }
         return view;

@@ -1,0 +1,108 @@
+package dev.flagship.nn;
+
+import static dev.flagship.base.Check.check;
+
+import dev.flagship.tensor.RopeTable;
+import dev.flagship.tensor.Tensor;
+
+/**
+ * Rotary position embedding (arXiv:2104.09864) in the convention of Hugging Face's files: element i
+ * of a head is paired with element i + E/2.
+ */
+public final class Rope {
+
+    /** How frequencies are stretched for contexts longer than the model was first trained on. */
+    public sealed interface Scaling {
+        /** Frequencies as they are. */
+        record None() implements Scaling {}
+
+        /**
+         * Llama 3.1 (arXiv:2407.21783): long wavelengths are divided by {@code factor}, short ones
+         * kept, those between blended.
+         *
+         * @param originalContext tokens of the first training
+         */
+        record Llama3(float factor, float lowFrequency, float highFrequency, int originalContext)
+                implements Scaling {
+            public Llama3 {
+                check(
+                        factor >= 1
+                                && lowFrequency > 0
+                                && highFrequency >= lowFrequency
+                                && originalContext > 0,
+                        "llama3 rope scaling: factor %s, low %s, high %s, original context %s",
+                        factor,
+                        lowFrequency,
+                        highFrequency,
+                        originalContext);
+            }
+        }
+
+        /**
+         * Each pair's frequency divided by its own number, as GGUF stores it in {@code
+         * rope_freqs.weight}.
+         */
+        record Divisors(java.util.List<Float> values) implements Scaling {
+            public Divisors {
+                values = java.util.List.copyOf(values);
+            }
+        }
+    }
+
+    private final RopeTable table;
+
+    /**
+     * @param headSize E, even
+     * @param theta base of the frequencies
+     */
+    public Rope(int headSize, float theta, Scaling scaling) {
+        this.table = new RopeTable(inverseFrequencies(headSize, theta, scaling));
+    }
+
+    /** Angle per position of each pair, in F32 as the reference computes it. */
+    static float[] inverseFrequencies(int headSize, float theta, Scaling scaling) {
+        check(headSize % 2 == 0, "rope needs an even head size, not %s", headSize);
+        float[] frequencies = new float[headSize / 2];
+        for (int i = 0; i < frequencies.length; i++) {
+            float exponent = 2f * i / headSize;
+            float base = 1f / (float) Math.pow(theta, exponent);
+            frequencies[i] =
+                    switch (scaling) {
+                        case Scaling.None() -> base;
+                        case Scaling.Llama3 llama3 -> scaled(base, llama3);
+                        case Scaling.Divisors(var values) -> divided(base, values, i, headSize);
+                    };
+        }
+        return frequencies;
+    }
+
+    private static float scaled(float frequency, Scaling.Llama3 s) {
+        float wavelength = (float) (2 * Math.PI) / frequency;
+        if (wavelength < s.originalContext / s.highFrequency) {
+            return frequency;
+        }
+        if (wavelength > s.originalContext / s.lowFrequency) {
+            return frequency / s.factor;
+        }
+        float smooth =
+                (s.originalContext / wavelength - s.lowFrequency)
+                        / (s.highFrequency - s.lowFrequency);
+        return (1 - smooth) * frequency / s.factor + smooth * frequency;
+    }
+
+    private static float divided(
+            float frequency, java.util.List<Float> divisors, int pair, int headSize) {
+        check(
+                divisors.size() == headSize / 2,
+                "rope has %s divisors for %s pairs",
+                divisors.size(),
+                headSize / 2);
+        return frequency / divisors.get(pair);
+    }
+
+    /** Rotates every head of x (T, H, E) in place. */
+    public void rotate(Tensor x, Step step) {
+        table.ensure(step.lastPosition() + 1);
+        x.scratch().kernels().rope(x, table, step.positions());
+    }
+}
