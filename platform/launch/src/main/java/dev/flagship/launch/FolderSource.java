@@ -12,11 +12,16 @@ record FolderSource(Path folder) implements Source {
     }
 
     @Override
+    public String label(CatalogueModel model) {
+        return describe(model);
+    }
+
+    @Override
     public void fetch(CatalogueModel model, PartFile part, Progress progress)
             throws SourceException, InterruptedException {
         Path file = folder.resolve(model.file());
         if (!Files.isRegularFile(file)) {
-            throw new SourceException("no file " + model.file() + " there");
+            throw SourceException.absent("no file " + model.file() + " there");
         }
         progress.stage("Copying " + model.title() + " from " + folder);
         try (var in = Files.newInputStream(file)) {

@@ -2,8 +2,11 @@ package dev.flagship.launch;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.base.Bytes;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -36,9 +39,16 @@ record HubSource(URI base, Duration patience) implements Source {
     }
 
     @Override
+    public String label(CatalogueModel model) {
+        return "hub " + base.getAuthority();
+    }
+
+    @Override
     public void fetch(CatalogueModel model, PartFile part, Progress progress)
             throws SourceException, InterruptedException {
-        progress.stage("Fetching " + model.title() + " from " + base.getAuthority());
+        progress.stage(
+                "Fetching %s (%s) from %s"
+                        .formatted(model.title(), Bytes.human(model.bytes()), base.getAuthority()));
         var client =
                 HttpClient.newBuilder()
                         .connectTimeout(CONNECT)
@@ -69,7 +79,7 @@ record HubSource(URI base, Duration patience) implements Source {
 
     private static String reason(IOException e) {
         var reason = Reasons.of(e);
-        return e instanceof java.net.ConnectException
+        return e instanceof ConnectException
                 ? "cannot be reached (" + reason + ")"
                 : "the transfer failed (" + reason + ")";
     }
@@ -115,7 +125,7 @@ record HubSource(URI base, Duration patience) implements Source {
     }
 
     /** Closes the stream below when it gives nothing for too long; a blocked read then fails. */
-    private static final class PatientStream extends java.io.FilterInputStream {
+    private static final class PatientStream extends FilterInputStream {
         private final Duration patience;
         private final AtomicLong lastByte = new AtomicLong(System.nanoTime());
         private final Thread watch;

@@ -226,9 +226,7 @@ public final class ModelStore {
     private void fetch(CatalogueModel model, Path folder, Progress progress)
             throws IOException, InterruptedException {
         Path parts = FetchLock.newPartFolder(folder);
-        var cleaner = new Thread(() -> FetchLock.delete(parts), "fetch-cleaner");
-        Runtime.getRuntime().addShutdownHook(cleaner); // Ctrl-C leaves nothing behind
-        try {
+        try (var _ = ExitAction.of(() -> FetchLock.delete(parts))) {
             Path work = Files.createDirectory(parts.resolve("work"));
             var part = new PartFile(parts.resolve(model.file()), work);
             fromFirstSource(model, part, progress);
@@ -240,7 +238,6 @@ public final class ModelStore {
             forceFolder(folder);
         } finally {
             FetchLock.delete(parts);
-            removeHook(cleaner);
         }
     }
 
@@ -253,7 +250,9 @@ public final class ModelStore {
                 return;
             } catch (SourceException e) {
                 failures.add("  - %s: %s".formatted(source.describe(model), e.reason()));
-                progress.stage("Not from the %s: %s".formatted(source.describe(model), e.reason()));
+                if (!e.absent()) {
+                    progress.stage("%s: %s".formatted(source.label(model), e.reason()));
+                }
             }
         }
         throw unavailable(model, failures);
@@ -291,14 +290,6 @@ public final class ModelStore {
             channel.force(true);
         } catch (IOException e) {
             return; // Windows opens no folders; its rename is journalled
-        }
-    }
-
-    private static void removeHook(Thread hook) {
-        try {
-            Runtime.getRuntime().removeShutdownHook(hook);
-        } catch (IllegalStateException e) {
-            return; // the process is ending, and the hook runs
         }
     }
 }

@@ -1,5 +1,6 @@
 package dev.flagship.launch;
 
+import java.nio.channels.UnresolvedAddressException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 
@@ -11,6 +12,9 @@ final class Reasons {
         Throwable at = e;
         while (at.getMessage() == null && at.getCause() != null) {
             at = at.getCause();
+        }
+        if (at instanceof UnresolvedAddressException) {
+            return "its name cannot be resolved";
         }
         if (at instanceof AccessDeniedException denied) {
             return "no permission for " + denied.getFile();

