@@ -1,0 +1,75 @@
+package dev.flagship.tokenizers;
+
+/**
+ * What one rendering may still do. Steps grow with the text and the lists that an operation
+ * touches.
+ */
+final class TemplateBudget {
+    static final int STEPS = 100_000;
+
+    /** Most macro calls inside one another, and levels of one value. */
+    static final int DEPTH = 32;
+
+    private static final int CHARACTERS_A_STEP = 256;
+
+    private final int mostCharacters;
+    private int steps = STEPS;
+    private int calls;
+
+    /**
+     * @param mostCharacters longest text, of the output or on the way to it
+     */
+    TemplateBudget(int mostCharacters) {
+        this.mostCharacters = mostCharacters;
+    }
+
+    void step(int line) {
+        steps(1, line);
+    }
+
+    void steps(long count, int line) {
+        if (count > steps) {
+            steps = 0;
+            throw TemplateException.limit(
+                    line, "the template takes more than %d steps; simplify it", STEPS);
+        }
+        steps -= (int) count;
+    }
+
+    /** Pays for reading or making a text of this length. */
+    void text(long characters, int line) {
+        if (characters > mostCharacters) {
+            throw TemplateException.limit(
+                    line,
+                    "a text of %d characters is longer than the %d allowed; shorten the conversation",
+                    characters,
+                    mostCharacters);
+        }
+        steps(1 + characters / CHARACTERS_A_STEP, line);
+    }
+
+    /**
+     * Pays for looking for a text within another, whose worst case is the product of their lengths.
+     */
+    void search(long characters, long part, int line) {
+        text(characters, line);
+        steps(characters * part / (CHARACTERS_A_STEP * CHARACTERS_A_STEP), line);
+    }
+
+    void enterCall(int line) {
+        if (++calls > DEPTH) {
+            throw TemplateException.limit(line, "macros call one another more than %d deep", DEPTH);
+        }
+    }
+
+    void leaveCall() {
+        calls--;
+    }
+
+    /** Checks a level of a nested value. */
+    static void depth(int depth, int line) {
+        if (depth > 2 * DEPTH) {
+            throw TemplateException.limit(line, "a value is nested more than %d deep", 2 * DEPTH);
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package dev.flagship.tokenizers;
+
+import com.google.errorprone.annotations.FormatMethod;
+import com.google.errorprone.annotations.FormatString;
+import dev.flagship.base.FlagshipException;
+import java.io.Serial;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A chat template that cannot be read or run. Codes: {@code template_unsupported} (a construct
+ * outside the subset), {@code template_invalid} (a mistake in the template), {@code template_limit}
+ * (it does too much), {@code template_refused} (it refused the conversation by {@code
+ * raise_exception}; the one message that a client may see).
+ */
+public final class TemplateException extends FlagshipException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    private TemplateException(String code, String message, boolean clientSafe) {
+        super(code, message, clientSafe, null);
+    }
+
+    @FormatMethod
+    static TemplateException unsupported(
+            int line, @FormatString String message, @Nullable Object... values) {
+        return new TemplateException(
+                "template_unsupported", at(line) + message.formatted(values), false);
+    }
+
+    @FormatMethod
+    static TemplateException invalid(
+            int line, @FormatString String message, @Nullable Object... values) {
+        return new TemplateException(
+                "template_invalid", at(line) + message.formatted(values), false);
+    }
+
+    @FormatMethod
+    static TemplateException limit(
+            int line, @FormatString String message, @Nullable Object... values) {
+        return new TemplateException("template_limit", at(line) + message.formatted(values), false);
+    }
+
+    /** The template's own refusal, in its own words. */
+    static TemplateException refused(String message) {
+        String head = message.length() <= 1000 ? message : message.substring(0, 1000) + "…";
+        return new TemplateException("template_refused", head, true);
+    }
+
+    private static String at(int line) {
+        return line > 0 ? "chat template, line " + line + ": " : "chat template: ";
+    }
+}

@@ -1,0 +1,432 @@
+package dev.flagship.tokenizers;
+
+import dev.flagship.tokenizers.TemplateValue.Bool;
+import dev.flagship.tokenizers.TemplateValue.Int;
+import dev.flagship.tokenizers.TemplateValue.Items;
+import dev.flagship.tokenizers.TemplateValue.Mapping;
+import dev.flagship.tokenizers.TemplateValue.Real;
+import dev.flagship.tokenizers.TemplateValue.Text;
+import dev.flagship.tokenizers.TemplateValue.Undefined;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+
+/** Jinja's filters and tests, as far as chat templates use them. */
+final class TemplateFilters {
+    private final TemplateOperators operators;
+    private final TemplateMethods methods;
+    private final TemplateBudget budget;
+
+    TemplateFilters(TemplateOperators operators, TemplateMethods methods, TemplateBudget budget) {
+        this.operators = operators;
+        this.methods = methods;
+        this.budget = budget;
+    }
+
+    TemplateValue apply(String name, TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        return switch (name) {
+            case "trim" ->
+                    new Text(
+                            methods.strip(
+                                    methods.string(value, line),
+                                    arguments.allow("chars"),
+                                    true,
+                                    true));
+            case "string" -> new Text(methods.string(value, none(arguments)));
+            case "safe" ->
+                    new Text(
+                            methods.string(
+                                    value,
+                                    none(arguments))); // nothing is escaped, so nothing to mark
+            case "upper", "lower" -> {
+                TrustedText text = methods.string(value, none(arguments));
+                yield TemplateMethods.recased(
+                        text,
+                        name.equals("upper")
+                                ? text.text().toUpperCase(Locale.ROOT)
+                                : text.text().toLowerCase(Locale.ROOT));
+            }
+            case "capitalize" -> {
+                TrustedText text = methods.string(value, none(arguments));
+                yield TemplateMethods.recased(text, TemplateMethods.capitalized(text.text()));
+            }
+            case "replace" ->
+                    methods.replace(
+                            methods.string(value, line), arguments.allow("old", "new", "count"));
+            case "indent" -> indent(value, arguments.allow("width", "first", "blank"));
+            case "tojson" ->
+                    json(
+                            value,
+                            arguments.allow("ensure_ascii", "indent", "separators", "sort_keys"));
+            case "length", "count" -> TemplateValue.of(operators.length(value, none(arguments)));
+            case "default", "d" -> defaulted(value, arguments.allow("default_value", "boolean"));
+            case "join" -> join(value, arguments.allow("d", "attribute"));
+            case "items" ->
+                    switch (value) {
+                        case Undefined undefined -> new Items(List.of(), false);
+                        case Mapping mapping -> {
+                            budget.steps(mapping.entries().size(), none(arguments));
+                            yield TemplateMethods.pairs(mapping);
+                        }
+                        case TemplateValue other ->
+                                throw TemplateException.invalid(
+                                        line,
+                                        "filter items takes dict, not %s",
+                                        TemplateOperators.type(other));
+                    };
+            case "list" -> new Items(List.copyOf(elements(value, none(arguments))), false);
+            case "first", "last" -> {
+                List<TemplateValue> items = elements(value, none(arguments));
+                yield items.isEmpty()
+                        ? new Undefined(name)
+                        : name.equals("first") ? items.get(0) : items.get(items.size() - 1);
+            }
+            case "reverse" -> reversed(value, none(arguments));
+            case "unique" -> unique(value, none(arguments));
+            case "sort" -> sorted(value, arguments.allow("reverse"));
+            case "map" -> map(value, arguments);
+            case "select", "reject" -> pick(value, arguments, name.equals("select"), false);
+            case "selectattr", "rejectattr" ->
+                    pick(value, arguments, name.equals("selectattr"), true);
+            case "int" -> whole(value, arguments.allow("default"));
+            case "float" -> real(value, arguments.allow("default"));
+            case "abs" -> {
+                if (!TemplateOperators.isNumber(value)) {
+                    throw TemplateException.invalid(
+                            line,
+                            "filter abs takes a number, not %s",
+                            TemplateOperators.type(value));
+                }
+                none(arguments);
+                yield value instanceof Real real
+                        ? TemplateValue.of(Math.abs(real.value()))
+                        : TemplateValue.of(Math.abs(TemplateOperators.whole(value)));
+            }
+            default ->
+                    throw TemplateException.unsupported(
+                            line,
+                            "filter %s is not part of the subset; rewrite the template without it",
+                            TokenizerException.quote(name));
+        };
+    }
+
+    /** The line of a filter that takes no arguments. */
+    private static int none(CallArguments arguments) {
+        return arguments.allow().line();
+    }
+
+    private List<TemplateValue> elements(TemplateValue value, int line) {
+        List<TemplateValue> items = operators.elements(value, line);
+        budget.steps(items.size(), line);
+        return items;
+    }
+
+    private TemplateValue indent(TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        TemplateValue given = arguments.find(0, "width");
+        if (given instanceof Int wide && wide.value() > 1024) {
+            throw TemplateException.limit(line, "filter indent by %d", wide.value());
+        }
+        TrustedText margin =
+                given instanceof Text text
+                        ? text.content()
+                        : TrustedText.trusted(
+                                " ".repeat((int) Math.max(0, arguments.whole(0, "width", 4))));
+        boolean first = arguments.flag(1, "first", false);
+        boolean blank = arguments.flag(2, "blank", false);
+        TrustedText text = methods.string(value, line);
+        String string = text.text();
+        TrustedText.Builder out = new TrustedText.Builder();
+        for (int from = 0; from <= string.length(); ) {
+            int newline = string.indexOf('\n', from);
+            int end = newline < 0 ? string.length() : newline;
+            boolean indents = from == 0 ? first : blank || end > from;
+            budget.text((long) out.length() + margin.length() + end - from, line);
+            if (indents) {
+                out.append(margin);
+            }
+            out.append(text.substring(from, newline < 0 ? end : end + 1));
+            from = newline < 0 ? string.length() + 1 : newline + 1;
+        }
+        return new Text(out.build());
+    }
+
+    private TemplateValue json(TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        methods.operatorsCost(value, line, 0);
+        String text = JsonText.write(value, arguments);
+        budget.text(text.length(), line);
+        boolean trusted = value instanceof Text source && source.content().trusted();
+        return new Text(TrustedText.of(text, trusted));
+    }
+
+    private static TemplateValue defaulted(TemplateValue value, CallArguments arguments) {
+        boolean missing =
+                value instanceof Undefined
+                        || (arguments.flag(1, "boolean", false) && !TemplateOperators.truth(value));
+        TemplateValue otherwise = arguments.find(0, "default_value");
+        return !missing ? value : otherwise == null ? new Text(TrustedText.EMPTY) : otherwise;
+    }
+
+    private TemplateValue join(TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        TemplateValue separator = arguments.find(0, "d");
+        TemplateValue attribute = arguments.find(1, "attribute");
+        List<TrustedText> parts = new ArrayList<>();
+        for (TemplateValue item : elements(value, line)) {
+            parts.add(
+                    methods.string(attribute == null ? item : byPath(item, attribute, line), line));
+        }
+        return methods.joined(
+                separator == null ? TrustedText.EMPTY : methods.string(separator, line),
+                parts,
+                line);
+    }
+
+    private TemplateValue reversed(TemplateValue value, int line) {
+        List<TemplateValue> items = new ArrayList<>(elements(value, line));
+        Collections.reverse(items);
+        if (value instanceof Text) {
+            List<TrustedText> characters = new ArrayList<>();
+            items.forEach(character -> characters.add(((Text) character).content()));
+            return operators.join(characters, line);
+        }
+        return new Items(List.copyOf(items), false);
+    }
+
+    private TemplateValue unique(TemplateValue value, int line) {
+        List<TemplateValue> kept = new ArrayList<>();
+        for (TemplateValue item : elements(value, line)) {
+            boolean known = false;
+            for (TemplateValue other : kept) {
+                known |= equalIgnoringCase(item, other, line);
+            }
+            if (!known) {
+                kept.add(item);
+            }
+        }
+        return new Items(List.copyOf(kept), false);
+    }
+
+    private boolean equalIgnoringCase(TemplateValue left, TemplateValue right, int line) {
+        if (left instanceof Text a && right instanceof Text b) {
+            budget.text(a.content().length(), line);
+            return a.string().toLowerCase(Locale.ROOT).equals(b.string().toLowerCase(Locale.ROOT));
+        }
+        return operators.equal(left, right, line);
+    }
+
+    private TemplateValue sorted(TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        boolean descending = arguments.flag(0, "reverse", false);
+        List<TemplateValue> items = new ArrayList<>(elements(value, line));
+        items.sort((a, b) -> {
+            budget.step(line);
+            int order = operators.order(folded(a, line), folded(b, line), line);
+            return descending ? -order : order;
+        });
+        return new Items(List.copyOf(items), false);
+    }
+
+    /** Jinja sorts without regard to case. */
+    private TemplateValue folded(TemplateValue value, int line) {
+        if (value instanceof Text text) {
+            budget.text(text.content().length(), line);
+            return TemplateValue.of(text.string().toLowerCase(Locale.ROOT));
+        }
+        return value;
+    }
+
+    private TemplateValue map(TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        TemplateValue attribute = arguments.named().get("attribute");
+        List<TemplateValue> mapped = new ArrayList<>();
+        for (TemplateValue item : elements(value, line)) {
+            if (attribute != null && arguments.positional().isEmpty()) {
+                TemplateValue found = byPath(item, attribute, line);
+                TemplateValue otherwise = arguments.named().get("default");
+                mapped.add(found instanceof Undefined && otherwise != null ? otherwise : found);
+            } else {
+                mapped.add(apply(arguments.text(0, "filter").text(), item, arguments.rest()));
+            }
+        }
+        return new Items(List.copyOf(mapped), false);
+    }
+
+    private TemplateValue pick(
+            TemplateValue value, CallArguments arguments, boolean keep, boolean byAttribute) {
+        int line = arguments.line();
+        CallArguments test = arguments;
+        TemplateValue attribute = null;
+        if (byAttribute) {
+            attribute = arguments.required(0, "attribute");
+            test = arguments.rest();
+        }
+        boolean named = !test.positional().isEmpty();
+        String name = named ? test.text(0, "test").text() : "";
+        CallArguments testArguments = named ? test.rest() : test;
+        List<TemplateValue> kept = new ArrayList<>();
+        for (TemplateValue item : elements(value, line)) {
+            TemplateValue tested = attribute == null ? item : byPath(item, attribute, line);
+            boolean passes =
+                    named ? test(name, tested, testArguments) : TemplateOperators.truth(tested);
+            if (passes == keep) {
+                kept.add(item);
+            }
+        }
+        return new Items(List.copyOf(kept), false);
+    }
+
+    /** An attribute by its name or by names with dots between. */
+    private TemplateValue byPath(TemplateValue value, TemplateValue path, int line) {
+        if (!(path instanceof Text text)) {
+            return methods.item(value, path, line);
+        }
+        TemplateValue found = value;
+        for (String name : text.string().split("\\.", -1)) {
+            budget.step(line);
+            boolean place =
+                    !name.isEmpty()
+                            && name.length() < 10
+                            && name.chars().allMatch(c -> c >= '0' && c <= '9');
+            found =
+                    methods.item(
+                            found,
+                            place ? TemplateValue.of(Long.parseLong(name)) : TemplateValue.of(name),
+                            line);
+        }
+        return found;
+    }
+
+    private static TemplateValue whole(TemplateValue value, CallArguments arguments) {
+        TemplateValue otherwise = arguments.find(0, "default");
+        TemplateValue fallback = otherwise == null ? TemplateValue.of(0) : otherwise;
+        return switch (value) {
+            case Int whole -> whole;
+            case Bool bool -> TemplateValue.of(TemplateOperators.whole(bool));
+            case Real real ->
+                    Double.isFinite(real.value())
+                            ? TemplateValue.of((long) real.value())
+                            : fallback;
+            case Text text -> {
+                try {
+                    String digits = PythonText.stripStart(PythonText.stripEnd(text.string()));
+                    yield digits.length() > 40
+                            ? fallback
+                            : digits.contains(".")
+                                    ? TemplateValue.of((long) Double.parseDouble(digits))
+                                    : TemplateValue.of(Long.parseLong(digits));
+                } catch (NumberFormatException e) {
+                    yield fallback;
+                }
+            }
+            case TemplateValue other -> fallback;
+        };
+    }
+
+    private static TemplateValue real(TemplateValue value, CallArguments arguments) {
+        TemplateValue otherwise = arguments.find(0, "default");
+        TemplateValue fallback = otherwise == null ? TemplateValue.of(0.0) : otherwise;
+        if (TemplateOperators.isNumber(value)) {
+            return TemplateValue.of(TemplateOperators.real(value));
+        }
+        if (value instanceof Text text && text.content().length() <= 40) {
+            try {
+                return TemplateValue.of(
+                        Double.parseDouble(
+                                PythonText.stripStart(PythonText.stripEnd(text.string()))));
+            } catch (NumberFormatException e) {
+                return fallback;
+            }
+        }
+        return fallback;
+    }
+
+    // Tests
+
+    boolean test(String name, TemplateValue value, CallArguments arguments) {
+        int line = arguments.line();
+        return switch (name) {
+            case "defined" -> none(arguments) == line && !(value instanceof Undefined);
+            case "undefined" -> none(arguments) == line && value instanceof Undefined;
+            case "none" -> none(arguments) == line && value == TemplateValue.None.NONE;
+            case "string" -> none(arguments) == line && value instanceof Text;
+            case "number" -> none(arguments) == line && TemplateOperators.isNumber(value);
+            case "integer" -> none(arguments) == line && value instanceof Int;
+            case "float" -> none(arguments) == line && value instanceof Real;
+            case "boolean" -> none(arguments) == line && value instanceof Bool;
+            case "true" -> none(arguments) == line && value == Bool.TRUE;
+            case "false" -> none(arguments) == line && value == Bool.FALSE;
+            case "mapping" -> none(arguments) == line && value instanceof Mapping;
+            case "sequence" ->
+                    none(arguments) == line
+                            && (value instanceof Items
+                                    || value instanceof Mapping
+                                    || value instanceof Text
+                                    || value instanceof Undefined);
+            case "iterable" ->
+                    none(arguments) == line
+                            && (value instanceof Items
+                                    || value instanceof Mapping
+                                    || value instanceof Text
+                                    || value instanceof Undefined);
+            case "callable" ->
+                    none(arguments) == line
+                            && value instanceof TemplateObject
+                            && !(value instanceof TemplateObject.Namespace);
+            case "odd" ->
+                    none(arguments) == line && Math.floorMod(wholeOf(value, arguments), 2L) == 1;
+            case "even" ->
+                    none(arguments) == line && Math.floorMod(wholeOf(value, arguments), 2L) == 0;
+            case "divisibleby" -> {
+                long by = arguments.allow("num").whole(0, "num", 0);
+                if (by == 0) {
+                    throw TemplateException.invalid(line, "divisibleby zero");
+                }
+                yield wholeOf(value, arguments) % by == 0;
+            }
+            case "equalto", "eq", "==" ->
+                    operators.equal(value, arguments.allow("other").required(0, "other"), line);
+            case "ne", "!=" ->
+                    !operators.equal(value, arguments.allow("other").required(0, "other"), line);
+            case "lt", "lessthan", "<" -> compare("<", value, arguments);
+            case "le", "<=" -> compare("<=", value, arguments);
+            case "gt", "greaterthan", ">" -> compare(">", value, arguments);
+            case "ge", ">=" -> compare(">=", value, arguments);
+            case "in" -> operators.contains(arguments.allow("seq").required(0, "seq"), value, line);
+            case "lower", "upper" -> {
+                String text = methods.string(value, none(arguments)).text();
+                boolean cased =
+                        !text.toUpperCase(Locale.ROOT).equals(text.toLowerCase(Locale.ROOT));
+                yield cased
+                        && text.equals(
+                                name.equals("lower")
+                                        ? text.toLowerCase(Locale.ROOT)
+                                        : text.toUpperCase(Locale.ROOT));
+            }
+            default ->
+                    throw TemplateException.unsupported(
+                            line,
+                            "test %s is not part of the subset; rewrite the template without it",
+                            TokenizerException.quote(name));
+        };
+    }
+
+    private boolean compare(String operator, TemplateValue value, CallArguments arguments) {
+        return operators.compare(
+                operator, value, arguments.allow("other").required(0, "other"), arguments.line());
+    }
+
+    private static long wholeOf(TemplateValue value, CallArguments arguments) {
+        if (value instanceof Int || value instanceof Bool) {
+            return TemplateOperators.whole(value);
+        }
+        throw TemplateException.invalid(
+                arguments.line(),
+                "%s takes int, not %s",
+                arguments.what(),
+                TemplateOperators.type(value));
+    }
+}

@@ -1,0 +1,332 @@
+package dev.flagship.tokenizers;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+
+/**
+ * Reads one {@code tokenizer.json} of Hugging Face's {@code tokenizers}: a stream for vocabulary
+ * and merges, small trees for the rest.
+ */
+final class TokenizerJson {
+    private static final int MOST_TOKENS = 1 << 22;
+
+    private final TokenizerConfig config;
+    private String[] tokens = new String[1 << 16];
+    private BpeModel.Kind[] kinds = new BpeModel.Kind[1 << 16];
+    private int vocabularySize;
+    private @Nullable List<String> merges;
+    private final List<TemplateValue.Mapping> addedTokens = new ArrayList<>();
+    private @Nullable TemplateValue preTokenizer;
+    private @Nullable TemplateValue postProcessor;
+    private @Nullable TemplateValue decoder;
+    private boolean ignoreMerges;
+    private boolean fuseUnknown;
+    private Optional<String> unknown = Optional.empty();
+
+    TokenizerJson(TokenizerConfig config) {
+        this.config = config;
+    }
+
+    BpeTokenizer read(InputStream in) throws IOException {
+        try (JsonParser parser = Json.open(in)) {
+            root(parser);
+        } catch (JacksonException e) {
+            throw Json.failure("tokenizer.json", e);
+        }
+        return build();
+    }
+
+    private void root(JsonParser parser) {
+        expect(parser.nextToken(), JsonToken.START_OBJECT, "tokenizer.json");
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+            String name = parser.currentName();
+            JsonToken value = parser.nextToken();
+            switch (name) {
+                case "added_tokens" -> addedTokens(parser);
+                case "normalizer" -> {
+                    if (value != JsonToken.VALUE_NULL) {
+                        throw unknownPart("normalizer", Json.tree(parser));
+                    }
+                }
+                case "pre_tokenizer" -> preTokenizer = Json.tree(parser);
+                case "post_processor" -> postProcessor = Json.tree(parser);
+                case "decoder" -> decoder = Json.tree(parser);
+                case "model" -> model(parser);
+                default -> parser.skipChildren();
+            }
+        }
+    }
+
+    private void addedTokens(JsonParser parser) {
+        if (!(Json.tree(parser) instanceof TemplateValue.Items items)) {
+            throw TokenizerException.invalid("tokenizer.json: added_tokens is not a list");
+        }
+        for (TemplateValue item : items.values()) {
+            if (!(item instanceof TemplateValue.Mapping token)) {
+                throw TokenizerException.invalid(
+                        "tokenizer.json: added_tokens holds %s instead of an object", item);
+            }
+            addedTokens.add(token);
+        }
+    }
+
+    private void model(JsonParser parser) {
+        expect(parser.currentToken(), JsonToken.START_OBJECT, "tokenizer.json: model");
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+            String name = parser.currentName();
+            JsonToken value = parser.nextToken();
+            switch (name) {
+                case "vocab" -> vocabulary(parser);
+                case "merges" -> merges(parser);
+                case "ignore_merges" -> ignoreMerges = value == JsonToken.VALUE_TRUE;
+                case "fuse_unk" -> fuseUnknown = value == JsonToken.VALUE_TRUE;
+                case "unk_token" -> unknown = Optional.ofNullable(parser.getValueAsString());
+                case "type" -> {
+                    if (!"BPE".equals(parser.getValueAsString())) {
+                        throw unknownPart("model", Json.tree(parser));
+                    }
+                }
+                case "dropout",
+                        "continuing_subword_prefix",
+                        "end_of_word_suffix",
+                        "byte_fallback" ->
+                        requireOff(name, parser);
+                default -> parser.skipChildren();
+            }
+        }
+    }
+
+    private static void requireOff(String name, JsonParser parser) {
+        boolean off =
+                switch (Json.tree(parser)) {
+                    case TemplateValue.None none -> true;
+                    case TemplateValue.Bool bool -> bool == TemplateValue.Bool.FALSE;
+                    case TemplateValue.Text text -> text.string().isEmpty();
+                    case TemplateValue.Real real -> real.value() == 0;
+                    case TemplateValue.Int whole -> whole.value() == 0;
+                    case TemplateValue other -> false;
+                };
+        if (!off) {
+            throw TokenizerException.unsupported(
+                    "tokenizer.json: model.%s is set; byte-level BPE without it is implemented",
+                    name);
+        }
+    }
+
+    private void vocabulary(JsonParser parser) {
+        expect(parser.currentToken(), JsonToken.START_OBJECT, "tokenizer.json: model.vocab");
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+            String token = parser.currentName();
+            expect(
+                    parser.nextToken(),
+                    JsonToken.VALUE_NUMBER_INT,
+                    "tokenizer.json: an id of model.vocab");
+            put(parser.getLongValue(), token, BpeModel.Kind.NORMAL);
+        }
+    }
+
+    private void put(long id, String token, BpeModel.Kind kind) {
+        if (id < 0 || id >= MOST_TOKENS) {
+            throw TokenizerException.invalid(
+                    "tokenizer.json: token %s has id %d; allowed are 0 to %d",
+                    TokenizerException.quote(token), id, MOST_TOKENS - 1);
+        }
+        int at = (int) id;
+        if (at >= tokens.length) {
+            tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, at + 1));
+            kinds = Arrays.copyOf(kinds, tokens.length);
+        }
+        if (kinds[at] != null && !tokens[at].equals(token)) {
+            throw TokenizerException.invalid(
+                    "tokenizer.json: id %d is both %s and %s",
+                    at, TokenizerException.quote(tokens[at]), TokenizerException.quote(token));
+        }
+        tokens[at] = token;
+        kinds[at] = kind;
+        vocabularySize = Math.max(vocabularySize, at + 1);
+    }
+
+    private void merges(JsonParser parser) {
+        List<String> read = new ArrayList<>(1 << 16);
+        expect(parser.currentToken(), JsonToken.START_ARRAY, "tokenizer.json: model.merges");
+        while (parser.nextToken() != JsonToken.END_ARRAY) {
+            if (read.size() == MOST_TOKENS) {
+                throw TokenizerException.invalid(
+                        "tokenizer.json: more than %d merges", MOST_TOKENS);
+            }
+            if (parser.currentToken() == JsonToken.START_ARRAY) {
+                expect(
+                        parser.nextToken(),
+                        JsonToken.VALUE_STRING,
+                        "tokenizer.json: a merge's left");
+                String left = parser.getString();
+                expect(
+                        parser.nextToken(),
+                        JsonToken.VALUE_STRING,
+                        "tokenizer.json: a merge's right");
+                read.add(left + ' ' + parser.getString());
+                expect(parser.nextToken(), JsonToken.END_ARRAY, "tokenizer.json: a merge's end");
+            } else {
+                expect(parser.currentToken(), JsonToken.VALUE_STRING, "tokenizer.json: a merge");
+                read.add(parser.getString());
+            }
+        }
+        merges = read;
+    }
+
+    private BpeTokenizer build() {
+        if (merges == null || vocabularySize == 0) {
+            throw TokenizerException.invalid(
+                    "tokenizer.json: model.vocab or model.merges is missing or empty");
+        }
+        for (TemplateValue.Mapping token : addedTokens) {
+            addToken(token);
+        }
+        requireByteLevel();
+        String[] byId = Arrays.copyOf(tokens, vocabularySize);
+        BpeModel.Kind[] kindById = Arrays.copyOf(kinds, vocabularySize);
+        for (int id = 0; id < vocabularySize; id++) {
+            if (kindById[id] == null) {
+                byId[id] = "";
+                kindById[id] = BpeModel.Kind.NORMAL;
+            }
+        }
+        int unknownId = unknown.isEmpty() ? -1 : idOf(unknown.get(), "model.unk_token");
+        BpeModel model =
+                new BpeModel(
+                        byId,
+                        kindById,
+                        merges.toArray(String[]::new),
+                        new BpeModel.Options(ignoreMerges, unknownId, fuseUnknown));
+        return new BpeTokenizer(
+                byId, kindById, model, new PreTokenizerJson().read(preTokenizer), ends());
+    }
+
+    private void addToken(TemplateValue.Mapping token) {
+        Map<String, TemplateValue> fields = token.entries();
+        if (!(fields.get("id") instanceof TemplateValue.Int id)
+                || !(fields.get("content") instanceof TemplateValue.Text content)
+                || content.string().isEmpty()) {
+            throw TokenizerException.invalid(
+                    "tokenizer.json: an added token lacks its id or content");
+        }
+        for (String option : List.of("single_word", "lstrip", "rstrip")) {
+            if (fields.get(option) == TemplateValue.Bool.TRUE) {
+                throw TokenizerException.unsupported(
+                        "tokenizer.json: added token %s has %s, which is not implemented",
+                        TokenizerException.quote(content.string()), option);
+            }
+        }
+        put(
+                id.value(),
+                content.string(),
+                fields.get("special") == TemplateValue.Bool.TRUE
+                        ? BpeModel.Kind.CONTROL
+                        : BpeModel.Kind.ADDED);
+    }
+
+    private void requireByteLevel() {
+        if (!(decoder instanceof TemplateValue.Mapping part)
+                || !PreTokenizerJson.type(part).equals("ByteLevel")) {
+            throw unknownPart("decoder", decoder);
+        }
+    }
+
+    private int idOf(String token, String field) {
+        for (int id = 0; id < vocabularySize; id++) {
+            if (kinds[id] != null && tokens[id].equals(token)) {
+                return id;
+            }
+        }
+        throw TokenizerException.invalid(
+                "tokenizer.json: %s is %s, which the vocabulary lacks",
+                field, TokenizerException.quote(token));
+    }
+
+    private BpeTokenizer.TextEnds ends() {
+        List<TemplateValue> steps = new ArrayList<>();
+        flatten(postProcessor, steps);
+        OptionalInt before = OptionalInt.empty();
+        OptionalInt after = OptionalInt.empty();
+        for (TemplateValue step : steps) {
+            TemplateValue.Mapping part = (TemplateValue.Mapping) step;
+            switch (PreTokenizerJson.type(part)) {
+                case "ByteLevel" -> {} // Its offsets are of no concern here.
+                case "TemplateProcessing" -> {
+                    boolean textSeen = false;
+                    for (TemplateValue piece : PreTokenizerJson.items(part, "single")) {
+                        OptionalInt id = specialToken(piece);
+                        if (id.isEmpty()) {
+                            textSeen = true;
+                        } else if (textSeen && after.isEmpty()) {
+                            after = id;
+                        } else if (!textSeen && before.isEmpty()) {
+                            before = id;
+                        } else {
+                            throw unknownPart(
+                                    "post_processor with several tokens at one end", part);
+                        }
+                    }
+                }
+                default -> throw unknownPart("post_processor", part);
+            }
+        }
+        OptionalInt bos =
+                config.bosToken().isPresent()
+                        ? OptionalInt.of(idOf(config.bosToken().get(), "bos_token"))
+                        : before;
+        OptionalInt eos =
+                config.eosToken().isPresent()
+                        ? OptionalInt.of(idOf(config.eosToken().get(), "eos_token"))
+                        : after;
+        boolean addsBos = config.addsBos().orElse(before.isPresent());
+        return new BpeTokenizer.TextEnds(bos, eos, addsBos && bos.isPresent(), after.isPresent());
+    }
+
+    private OptionalInt specialToken(TemplateValue piece) {
+        if (piece instanceof TemplateValue.Mapping kind
+                && kind.entries().get("SpecialToken") instanceof TemplateValue.Mapping token
+                && token.entries().get("id") instanceof TemplateValue.Text spelling) {
+            return OptionalInt.of(idOf(spelling.string(), "post_processor"));
+        }
+        return OptionalInt.empty();
+    }
+
+    private static void flatten(@Nullable TemplateValue part, List<TemplateValue> steps) {
+        if (part instanceof TemplateValue.Mapping mapping) {
+            if (PreTokenizerJson.type(mapping).equals("Sequence")) {
+                for (TemplateValue inner : PreTokenizerJson.items(mapping, "processors")) {
+                    flatten(inner, steps);
+                }
+            } else {
+                steps.add(mapping);
+            }
+        } else if (part != null && part != TemplateValue.None.NONE) {
+            throw unknownPart("post_processor", part);
+        }
+    }
+
+    private static void expect(@Nullable JsonToken found, JsonToken expected, String place) {
+        if (found != expected) {
+            throw TokenizerException.invalid("%s: found %s, expected %s", place, found, expected);
+        }
+    }
+
+    static TokenizerException unknownPart(String part, @Nullable TemplateValue value) {
+        String found = value == null ? "nothing" : TokenizerException.quote(PythonText.repr(value));
+        return TokenizerException.unsupported(
+                "tokenizer.json: %s is %s, which is not implemented; implemented is byte-level BPE without normalizer, with"
+                        + " the expressions of GPT-2 and Llama 3",
+                part, found);
+    }
+}

@@ -1,0 +1,7 @@
+/** Byte-level BPE, the streaming detokeniser and chat templates. */
+module dev.flagship.tokenizers {
+    requires transitive dev.flagship.base;
+    requires tools.jackson.core;
+
+    exports dev.flagship.tokenizers;
+}

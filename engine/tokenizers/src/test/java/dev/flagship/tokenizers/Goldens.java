@@ -1,0 +1,94 @@
+package dev.flagship.tokenizers;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.zip.GZIPInputStream;
+
+/** Reads the committed goldens, and compares a tokenizer with them. */
+final class Goldens {
+    private Goldens() {}
+
+    static InputStream open(String name) throws IOException {
+        InputStream in = Goldens.class.getResourceAsStream(name);
+        return new GZIPInputStream(Objects.requireNonNull(in, name));
+    }
+
+    static TemplateValue json(InputStream in) throws IOException {
+        try (in) {
+            return TemplateValue.parseJson(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+        }
+    }
+
+    static List<String> strings(TemplateValue list) {
+        List<String> strings = new ArrayList<>();
+        for (TemplateValue item : ((TemplateValue.Items) list).values()) {
+            strings.add(((TemplateValue.Text) item).string());
+        }
+        return strings;
+    }
+
+    static int[] ids(TemplateValue list) {
+        return ((TemplateValue.Items) list)
+                .values().stream().mapToInt(id -> (int) ((TemplateValue.Int) id).value()).toArray();
+    }
+
+    static TemplateValue field(TemplateValue object, String name) {
+        TemplateValue value = ((TemplateValue.Mapping) object).entries().get(name);
+        return Objects.requireNonNull(value, name);
+    }
+
+    static TemplateValue item(TemplateValue list, int index) {
+        return ((TemplateValue.Items) list).values().get(index);
+    }
+
+    /**
+     * Every string's ids in both ways of encoding, its decoding, and the decodings of random ids.
+     */
+    static void check(Tokenizer tokenizer, List<String> texts, TemplateValue golden) {
+        TemplateValue.Mapping parsed = (TemplateValue.Mapping) field(golden, "parsed");
+        TemplateValue.Mapping decoded = (TemplateValue.Mapping) field(golden, "decoded");
+        for (int i = 0; i < texts.size(); i++) {
+            String text = texts.get(i);
+            String key = Integer.toString(i);
+            int[] plain = ids(item(field(golden, "plain"), i));
+            assertThat(tokenizer.encode(text, ControlTokens.AS_TEXT))
+                    .as("text %s: %s", i, text)
+                    .isEqualTo(plain);
+            int[] special = parsed.entries().containsKey(key) ? ids(field(parsed, key)) : plain;
+            assertThat(tokenizer.encode(text, ControlTokens.PARSE))
+                    .as("parsed text %s: %s", i, text)
+                    .isEqualTo(special);
+            String back =
+                    decoded.entries().containsKey(key) ? field(decoded, key).toString() : text;
+            assertThat(tokenizer.decode(plain)).as("decoded text %s", i).isEqualTo(back);
+            assertThat(streamed(tokenizer, plain)).as("streamed text %s", i).isEqualTo(back);
+        }
+        TemplateValue.Items sequences = (TemplateValue.Items) field(golden, "sequences");
+        for (int i = 0; i < sequences.values().size(); i++) {
+            int[] ids = ids(item(sequences, i));
+            assertThat(tokenizer.decode(ids))
+                    .as("sequence %s", i)
+                    .isEqualTo(item(field(golden, "decodings"), i).toString());
+            String skipping = item(field(golden, "skipping"), i).toString();
+            assertThat(tokenizer.decodeSkippingControl(ids))
+                    .as("sequence %s", i)
+                    .isEqualTo(skipping);
+            assertThat(streamed(tokenizer, ids)).as("streamed sequence %s", i).isEqualTo(skipping);
+        }
+    }
+
+    static String streamed(Tokenizer tokenizer, int[] ids) {
+        StreamingDecoder decoder = tokenizer.streaming();
+        StringBuilder text = new StringBuilder();
+        for (int id : ids) {
+            text.append(decoder.accept(id));
+        }
+        return text.append(decoder.finish()).toString();
+    }
+}

@@ -1,0 +1,66 @@
+"""Writes ids of a real vocabulary for RealVocabularyTest, which compares them when told where they are.
+
+    python real.py smollm2 MODEL.gguf GOLDEN.json.gz
+    python real.py json tokenizer.json GOLDEN.json.gz
+
+SmolLM2's tokenizer is rebuilt from the GGUF file's own vocabulary. 10,000 random strings and a corpus (the documents of the
+Python on which this runs, several scripts of random text, long runs), each with ids and decoding. Then
+
+    FLAGSHIP_SMOLLM2_GGUF=MODEL.gguf FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
+    FLAGSHIP_TOKENIZER_JSON=tokenizer.json FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ...
+"""
+
+import pathlib
+import pydoc_data.topics
+import random
+import sys
+
+import tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models
+
+from strings import strings
+from tiny import PRE, write
+
+
+def from_gguf(path):
+    from gguf import GGUFReader
+
+    fields = GGUFReader(path).fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    types = fields["tokenizer.ggml.token_type"].contents()
+    merges = [tuple(m.split(" ")) for m in fields["tokenizer.ggml.merges"].contents()]
+    tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
+    tokenizer.pre_tokenizer = PRE["smollm"]()
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t, k in zip(tokens, types) if k == 3])
+    return tokenizer
+
+
+def main(kind, source, target):
+    tokenizer = from_gguf(source) if kind == "smollm2" else Tokenizer.from_file(source)
+    topics = list(pydoc_data.topics.topics.values())
+    texts = strings(3, 10_000) + topics + ["".join(strings(s, 400)) for s in range(20)] + [c * 20_000 for c in "a \n0é"]
+    tokenizer.encode_special_tokens = True
+    plain = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
+    tokenizer.encode_special_tokens = False
+    parsed = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
+    rng = random.Random(4)
+    sequences = [[rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 30))] for _ in range(2000)]
+    write(
+        pathlib.Path(target),
+        {
+            "generator": f"tools/golden/tokenizer/real.py, tokenizers {tokenizers.__version__}",
+            "texts": texts,
+            "plain": plain,
+            "parsed": {str(i): p for i, (p, q) in enumerate(zip(parsed, plain)) if p != q},
+            "decoded": {str(i): d for i, d in enumerate(tokenizer.decode(p, skip_special_tokens=False) for p in plain) if d != texts[i]},
+            "sequences": sequences,
+            "decodings": [tokenizer.decode(s, skip_special_tokens=False) for s in sequences],
+            "skipping": [tokenizer.decode(s, skip_special_tokens=True) for s in sequences],
+        },
+    )
+    print(f"{len(texts)} texts, {sum(map(len, texts))} characters, {sum(map(len, plain))} tokens")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
