@@ -44,7 +44,12 @@ final class Dispatcher {
                     request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)
                             || response.headers().containsToken(HeaderValues.CONNECTION_CLOSE);
         } catch (ClientGoneException e) {
-            LOG.log(Level.DEBUG, "{0} {1}: {2}", exchange.method(), exchange.path(), e.getMessage());
+            LOG.log(
+                    Level.DEBUG,
+                    "{0} {1}: {2}",
+                    exchange.method(),
+                    exchange.path(),
+                    e.getMessage());
             throw new CloseConnectionException("the client left", e);
         } finally {
             connection.endExchange(last, exchange.bodyUnread());

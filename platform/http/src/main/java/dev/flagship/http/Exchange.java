@@ -60,9 +60,21 @@ public final class Exchange {
         return value;
     }
 
-    /** The first value of a query parameter, decoded. */
+    /**
+     * The first value of a query parameter, decoded; a plus is a space, as in HTML forms.
+     *
+     * @throws HttpStatusException 400, if an escape is broken
+     */
     public Optional<String> query(String name) {
-        return request.prologue().query().first(name).asOptional();
+        for (var pair : request.prologue().query().rawValue().split("&", -1)) {
+            int equals = pair.indexOf('=');
+            var key = equals < 0 ? pair : pair.substring(0, equals);
+            if (Percent.decode(key.replace('+', ' ')).equals(name)) {
+                var value = equals < 0 ? "" : pair.substring(equals + 1);
+                return Optional.of(Percent.decode(value.replace('+', ' ')));
+            }
+        }
+        return Optional.empty();
     }
 
     /** A header's value; the first one if it was sent several times. Names are case-insensitive. */

@@ -83,8 +83,10 @@ class HttpServerTest {
                                                         + x.header("x-one").orElse("-"))));
         try (var server = Servers.start(route);
                 var raw = new RawClient(server.address())) {
-            raw.send(get(server, "/things/a%2Fb%C3%A4/x?q=1%202&q=3") + "X-One: yes\r\n\r\n");
-            assertThat(raw.response().body()).isEqualTo("a/bä|1 2|-|yes");
+            raw.send(
+                    get(server, "/things/a%2Fb%C3%A4/x?s&q=1%202+%2B%26&q=3")
+                            + "X-One: yes\r\n\r\n");
+            assertThat(raw.response().body()).isEqualTo("a/bä|1 2 +&|-|yes");
         }
     }
 
