@@ -14,18 +14,25 @@ public abstract class FlagshipException extends RuntimeException {
     @Serial private static final long serialVersionUID = 1L;
 
     private final String code;
+    private final String message;
     private final boolean clientSafe;
 
     protected FlagshipException(
             String code, String message, boolean clientSafe, @Nullable Throwable cause) {
         super(message, cause);
         this.code = code;
+        this.message = message;
         this.clientSafe = clientSafe;
     }
 
     /** Stable lower_snake_case identifier, for programs. */
     public final String code() {
         return code;
+    }
+
+    @Override
+    public final String getMessage() {
+        return message;
     }
 
     /** Whether the message may be shown to a remote client. */

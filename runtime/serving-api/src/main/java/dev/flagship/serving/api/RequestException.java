@@ -21,6 +21,25 @@ public final class RequestException extends FlagshipException {
                 null);
     }
 
+    /** The laid-out prompt and the answer asked for need more room than the context has. */
+    public static RequestException contextLengthExceeded(
+            int promptTokens, int maxTokens, int contextLength) {
+        return new RequestException(
+                "context_length_exceeded",
+                "The prompt takes %d tokens and max_tokens asks for %d more, but the context of this model holds %d. Lower max_tokens, shorten the prompt or start the model with a larger --context."
+                        .formatted(promptTokens, maxTokens, contextLength),
+                null);
+    }
+
+    /** The prompt is so long that it is not even tokenised. */
+    public static RequestException promptTooLong(long characters, int contextLength) {
+        return new RequestException(
+                "context_length_exceeded",
+                "The prompt has %d characters, more than the %d tokens of this model's context can hold. Shorten it or start the model with a larger --context."
+                        .formatted(characters, contextLength),
+                null);
+    }
+
     /** A prompt that cannot be laid out or tokenised. */
     public static RequestException invalidPrompt(String message, @Nullable Throwable cause) {
         return new RequestException("invalid_prompt", message, cause);

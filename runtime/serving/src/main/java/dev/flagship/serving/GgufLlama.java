@@ -1,0 +1,233 @@
+package dev.flagship.serving;
+
+import dev.flagship.formats.FormatException;
+import dev.flagship.formats.GgufFile;
+import dev.flagship.formats.GgufMetadata;
+import dev.flagship.formats.TensorEntry;
+import dev.flagship.models.Llama;
+import dev.flagship.nn.Rope;
+import dev.flagship.tensor.DType;
+import dev.flagship.tokenizers.BpeTokenizer;
+import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.Tokenizer;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.function.IntUnaryOperator;
+
+/**
+ * Translates GGUF files of the {@code llama} architecture: key names, tensor names, and the order
+ * of the rows of q and k, which GGUF stores so that rotated pairs are neighbours.
+ */
+final class GgufLlama {
+    private static final Map<String, String> LAYER_NAMES =
+            Map.of(
+                    "attn_norm", "input_layernorm",
+                    "attn_q", "self_attn.q_proj",
+                    "attn_k", "self_attn.k_proj",
+                    "attn_v", "self_attn.v_proj",
+                    "attn_output", "self_attn.o_proj",
+                    "ffn_norm", "post_attention_layernorm",
+                    "ffn_gate", "mlp.gate_proj",
+                    "ffn_up", "mlp.up_proj",
+                    "ffn_down", "mlp.down_proj");
+    private static final Map<String, String> NAMES =
+            Map.of(
+                    "token_embd.weight", "model.embed_tokens.weight",
+                    "output_norm.weight", "model.norm.weight",
+                    "output.weight", "lm_head.weight");
+    private static final String ROPE_FREQUENCIES = "rope_freqs.weight";
+
+    private final GgufFile file;
+    private final GgufMetadata meta;
+
+    private GgufLlama(GgufFile file) {
+        this.file = file;
+        this.meta = file.metadata();
+    }
+
+    /**
+     * Reads everything but the weights.
+     *
+     * @throws LoadException if the architecture or a part of it is not supported
+     * @throws FormatException if metadata is missing or of the wrong type
+     */
+    static ModelSource read(GgufFile file) {
+        return new GgufLlama(file).read();
+    }
+
+    private ModelSource read() {
+        String architecture = meta.string("general.architecture");
+        if (!architecture.equals("llama")) {
+            throw new LoadException(
+                    file.path(),
+                    "its architecture is %s".formatted(FormatException.quote(architecture)),
+                    "This version runs the llama architecture.");
+        }
+        Llama.Config config = config();
+        Tokenizer tokenizer = tokenizer();
+        return new ModelSource(
+                file,
+                config,
+                tensors(config),
+                meta.findInt32("llama.context_length").orElse(2048),
+                tokenizer,
+                meta.findString("tokenizer.chat_template").map(ChatTemplate::parse),
+                endTokens(tokenizer),
+                List.of("gguf"));
+    }
+
+    private Llama.Config config() {
+        int dim = meta.int32("llama.embedding_length");
+        int heads = meta.int32("llama.attention.head_count");
+        int headSize =
+                meta.findInt32("llama.attention.key_length")
+                        .orElseGet(() ->
+                                meta.findInt32("llama.rope.dimension_count")
+                                        .orElse(heads > 0 ? dim / heads : 0));
+        TensorEntry embedding = file.tensor("token_embd.weight");
+        return new Llama.Config(
+                Math.toIntExact(embedding.rows()),
+                dim,
+                meta.int32("llama.feed_forward_length"),
+                meta.int32("llama.block_count"),
+                heads,
+                meta.findInt32("llama.attention.head_count_kv").orElse(heads),
+                headSize,
+                (float) meta.real("llama.attention.layer_norm_rms_epsilon"),
+                (float) meta.findReal("llama.rope.freq_base").orElse(10_000),
+                scaling(headSize),
+                !file.tensors().containsKey("output.weight"));
+    }
+
+    private Rope.Scaling scaling(int headSize) {
+        if (file.tensors().containsKey(ROPE_FREQUENCIES)) {
+            TensorEntry entry = file.tensor(ROPE_FREQUENCIES);
+            if (entry.type() != DType.F32 || entry.elements() != headSize / 2) {
+                throw new LoadException(
+                        file.path(),
+                        "%s is %s %s, expected F32 [%d]"
+                                .formatted(
+                                        ROPE_FREQUENCIES,
+                                        entry.type(),
+                                        entry.shape(),
+                                        headSize / 2),
+                        "Convert the model again.");
+            }
+            MemorySegment data = file.data(entry);
+            List<Float> divisors = new ArrayList<>();
+            for (long i = 0; i < entry.elements(); i++) {
+                float divisor = data.get(ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4);
+                if (!Float.isFinite(divisor) || divisor <= 0) {
+                    throw new LoadException(
+                            file.path(),
+                            "%s[%d] is %s, expected a positive number"
+                                    .formatted(ROPE_FREQUENCIES, i, divisor),
+                            "Convert the model again.");
+                }
+                divisors.add(divisor);
+            }
+            return new Rope.Scaling.Divisors(divisors);
+        }
+        String type = meta.findString("llama.rope.scaling.type").orElse("none");
+        double factor = meta.findReal("llama.rope.scaling.factor").orElse(1);
+        return switch (type) {
+            case "none" -> new Rope.Scaling.None();
+            case "linear" -> linear((float) factor, headSize);
+            default ->
+                    throw new LoadException(
+                            file.path(),
+                            "its rope scaling is %s".formatted(FormatException.quote(type)),
+                            "This version knows none, linear and the rope_freqs tensor of Llama 3.1.");
+        };
+    }
+
+    private static Rope.Scaling linear(float factor, int headSize) {
+        return new Rope.Scaling.Divisors(Collections.nCopies(headSize / 2, factor));
+    }
+
+    private Map<String, TensorSource> tensors(Llama.Config config) {
+        Map<String, TensorSource> tensors = new LinkedHashMap<>();
+        for (TensorEntry entry : file.tensors().values()) {
+            if (entry.name().equals(ROPE_FREQUENCIES)) {
+                continue;
+            }
+            String name = name(entry.name());
+            IntUnaryOperator order =
+                    name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight")
+                            ? halvesFromPairs(config.headSize())
+                            : IntUnaryOperator.identity();
+            tensors.put(name, new TensorSource(name, entry, order));
+        }
+        return tensors;
+    }
+
+    private String name(String gguf) {
+        String whole = NAMES.get(gguf);
+        if (whole != null) {
+            return whole;
+        }
+        String[] parts = gguf.split("\\.", -1);
+        String part =
+                parts.length == 4 && parts[0].equals("blk") && parts[3].equals("weight")
+                        ? LAYER_NAMES.get(parts[2])
+                        : null;
+        if (part == null) {
+            throw new LoadException(
+                    file.path(),
+                    "tensor %s is no part of a llama model".formatted(FormatException.quote(gguf)),
+                    "This version runs dense LLaMA models without biases or adapters.");
+        }
+        return "model.layers." + parts[1] + "." + part + ".weight";
+    }
+
+    /** Row r of a head, halves first, is the file's row with pairs as neighbours. */
+    static IntUnaryOperator halvesFromPairs(int headSize) {
+        int half = headSize / 2;
+        return row -> {
+            int inHead = row % headSize;
+            return row - inHead + inHead % half * 2 + inHead / half;
+        };
+    }
+
+    private Tokenizer tokenizer() {
+        String model = meta.string("tokenizer.ggml.model");
+        if (!model.equals("gpt2")) {
+            throw new LoadException(
+                    file.path(),
+                    "its tokenizer is %s".formatted(FormatException.quote(model)),
+                    "This version reads byte-level BPE (gpt2); SentencePiece follows.");
+        }
+        var ends =
+                new BpeTokenizer.TextEnds(
+                        meta.findInt32("tokenizer.ggml.bos_token_id"),
+                        meta.findInt32("tokenizer.ggml.eos_token_id"),
+                        meta.findBool("tokenizer.ggml.add_bos_token").orElse(false),
+                        meta.findBool("tokenizer.ggml.add_eos_token").orElse(false));
+        return BpeTokenizer.fromGguf(
+                meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
+                meta.ints("tokenizer.ggml.token_type"),
+                meta.strings("tokenizer.ggml.merges").toArray(String[]::new),
+                meta.findString("tokenizer.ggml.pre").orElse("default"),
+                ends);
+    }
+
+    private Set<Integer> endTokens(Tokenizer tokenizer) {
+        Set<Integer> ends = new LinkedHashSet<>();
+        tokenizer.eos().ifPresent(ends::add);
+        for (String key : List.of("eot_token_id", "eom_token_id")) {
+            OptionalInt id = meta.findInt32("tokenizer.ggml." + key);
+            id.ifPresent(ends::add);
+        }
+        // Llama 3's end of turn; converters do not always write its key.
+        tokenizer.id("<|eot_id|>").ifPresent(ends::add);
+        return ends;
+    }
+}

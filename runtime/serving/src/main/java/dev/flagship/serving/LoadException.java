@@ -1,0 +1,23 @@
+package dev.flagship.serving;
+
+import dev.flagship.base.FlagshipException;
+import java.io.Serial;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/** A model that cannot be loaded: what is wrong, where, and what to do about it. */
+public final class LoadException extends FlagshipException {
+    @Serial private static final long serialVersionUID = 1L;
+
+    LoadException(Path place, String problem, String remedy) {
+        this(place, problem, remedy, null);
+    }
+
+    LoadException(Path place, String problem, String remedy, @Nullable Throwable cause) {
+        super(
+                "model_load_failed",
+                "Cannot load %s: %s. %s".formatted(place, problem, remedy),
+                false,
+                cause);
+    }
+}

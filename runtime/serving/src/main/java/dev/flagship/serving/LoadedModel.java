@@ -1,0 +1,228 @@
+package dev.flagship.serving;
+
+import dev.flagship.formats.GgufFile;
+import dev.flagship.formats.ModelFile;
+import dev.flagship.formats.ModelFiles;
+import dev.flagship.formats.SafetensorsFile;
+import dev.flagship.models.Llama;
+import dev.flagship.nn.CausalLm;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.SpinTeam;
+import dev.flagship.tensor.Team;
+import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A model ready to compute: weights, kernels, the team, and what turns text into ids. Owns all of
+ * them; close it on the thread that runs steps, or after that has ended.
+ */
+public final class LoadedModel implements AutoCloseable {
+    private final CausalLm lm;
+    private final PackedWeights weights;
+    private final Team team;
+    private final Kernels kernels;
+    private final Numerics numerics;
+    private final Tokenizer tokenizer;
+    private final Optional<ChatTemplate> template;
+    private final Set<Integer> endTokens;
+    private final int contextLength;
+    private final long parameters;
+
+    private LoadedModel(
+            ModelSource source,
+            CausalLm lm,
+            PackedWeights weights,
+            Team team,
+            Kernels kernels,
+            Numerics numerics,
+            int contextLength) {
+        this.lm = lm;
+        this.weights = weights;
+        this.team = team;
+        this.kernels = kernels;
+        this.numerics = numerics;
+        this.tokenizer = source.tokenizer();
+        this.template = source.template();
+        this.endTokens = source.endTokens();
+        this.parameters = source.parameters();
+        this.contextLength = contextLength;
+    }
+
+    /** Longest default context: more is a choice that costs memory. */
+    static final int DEFAULT_CONTEXT = 8192;
+
+    /**
+     * Loads a GGUF file, a safetensors file or a Hugging Face folder. Nothing stays open if it
+     * fails.
+     *
+     * @throws LoadException or another {@link dev.flagship.base.FlagshipException} that says what
+     *     is wrong with the model
+     * @throws IOException if a file cannot be read
+     */
+    public static LoadedModel load(Path path, LoadOptions options, LoadListener listener)
+            throws IOException {
+        int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
+        List<AutoCloseable> owned = new ArrayList<>();
+        boolean done = false;
+        try (ModelFile file = ModelFiles.open(path)) {
+            ModelSource source = read(file);
+            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
+            owned.add(team);
+            Kernels kernels = Rungs.create(options.kernels(), team, listener);
+            owned.add(kernels);
+            PackedWeights weights = pack(source, options, team, listener);
+            owned.add(weights);
+            CausalLm lm = new Llama(source.config(), weights);
+            LoadedModel model =
+                    new LoadedModel(
+                            source,
+                            lm,
+                            weights,
+                            team,
+                            kernels,
+                            numerics(source, options),
+                            context(path, source, options));
+            done = true;
+            return model;
+        } finally {
+            if (!done) {
+                closeAll(owned);
+            }
+        }
+    }
+
+    private static void closeAll(List<AutoCloseable> owned) {
+        for (AutoCloseable each : owned.reversed()) {
+            try {
+                each.close();
+            } catch (Exception e) {
+                throw new IllegalStateException("closing after a failed load", e);
+            }
+        }
+    }
+
+    private static ModelSource read(ModelFile file) throws IOException {
+        return switch (file) {
+            case GgufFile gguf -> GgufLlama.read(gguf);
+            case SafetensorsFile safetensors -> HuggingFaceLlama.read(safetensors);
+        };
+    }
+
+    private static Numerics numerics(ModelSource source, LoadOptions options) {
+        boolean quantized =
+                source.tensors().values().stream().anyMatch(t -> t.entry().type().quantized());
+        return options.numerics().orElse(quantized ? Numerics.FAST : Numerics.EXACT);
+    }
+
+    private static int context(Path path, ModelSource source, LoadOptions options) {
+        int most = source.contextLength();
+        int asked = options.context().orElse(Math.min(most, DEFAULT_CONTEXT));
+        if (asked > most) {
+            throw new LoadException(
+                    path,
+                    "--context %d is more than the %d positions it was made for"
+                            .formatted(asked, most),
+                    "Choose at most " + most + ".");
+        }
+        return asked;
+    }
+
+    private static PackedWeights pack(
+            ModelSource source, LoadOptions options, Team team, LoadListener listener)
+            throws IOException {
+        PackPlan plan = PackPlan.of(source.file().path(), source.tensors().values());
+        if (options.packedFolder().isPresent()) {
+            Path folder = options.packedFolder().get();
+            String digest =
+                    new SourceDigest(folder, listener).of(source.file().files(), source.identity());
+            Optional<PackedWeights> kept =
+                    new Sidecar(folder, digest, plan, team, listener).open(source);
+            if (kept.isPresent()) {
+                return kept.get();
+            }
+        }
+        return packInMemory(source, plan, team, listener);
+    }
+
+    private static PackedWeights packInMemory(
+            ModelSource source, PackPlan plan, Team team, LoadListener listener) {
+        OffHeap memory = OffHeap.allocate(plan.bytes());
+        boolean done = false;
+        try {
+            Packer packer = new Packer(source, team);
+            for (PackPlan.Entry e : plan.entries()) {
+                packer.pack(
+                        e,
+                        memory.segment().asSlice(e.numbersAt(), e.numberBytes()),
+                        memory.segment().asSlice(e.scalesAt(), e.scaleBytes()));
+                listener.progress("Packing weights", e.scalesAt(), plan.bytes());
+            }
+            listener.progress("Packing weights", plan.bytes(), plan.bytes());
+            done = true;
+            return new PackedWeights(source.file().path(), memory, 0, plan);
+        } finally {
+            if (!done) {
+                memory.close();
+            }
+        }
+    }
+
+    public CausalLm lm() {
+        return lm;
+    }
+
+    public Kernels kernels() {
+        return kernels;
+    }
+
+    public Numerics numerics() {
+        return numerics;
+    }
+
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    public Optional<ChatTemplate> template() {
+        return template;
+    }
+
+    /** Tokens that end an answer. */
+    public Set<Integer> endTokens() {
+        return endTokens;
+    }
+
+    /** Most tokens of one conversation. */
+    public int contextLength() {
+        return contextLength;
+    }
+
+    public long parameters() {
+        return parameters;
+    }
+
+    /** Size of the packed weights. */
+    public long weightBytes() {
+        return weights.bytes();
+    }
+
+    public int threads() {
+        return team.size();
+    }
+
+    @Override
+    public void close() {
+        kernels.close();
+        team.close();
+        weights.close();
+    }
+}

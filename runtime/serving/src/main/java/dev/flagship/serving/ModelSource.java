@@ -1,0 +1,42 @@
+package dev.flagship.serving;
+
+import dev.flagship.formats.ModelFile;
+import dev.flagship.models.Llama;
+import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.Tokenizer;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A model as its file describes it, in one convention whatever the container. Valid while the file
+ * is open.
+ *
+ * @param file open container
+ * @param tensors by Hugging Face name
+ * @param contextLength most positions that the model was made for
+ * @param endTokens tokens that end an answer
+ * @param identity what besides the weight files decides the packed weights, for their key
+ */
+record ModelSource(
+        ModelFile file,
+        Llama.Config config,
+        Map<String, TensorSource> tensors,
+        int contextLength,
+        Tokenizer tokenizer,
+        Optional<ChatTemplate> template,
+        Set<Integer> endTokens,
+        List<String> identity) {
+
+    ModelSource {
+        tensors = Map.copyOf(tensors);
+        endTokens = Set.copyOf(endTokens);
+        identity = List.copyOf(identity);
+    }
+
+    /** Weights, each counted once. */
+    long parameters() {
+        return tensors.values().stream().mapToLong(t -> t.entry().elements()).sum();
+    }
+}

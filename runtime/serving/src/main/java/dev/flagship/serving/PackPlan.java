@@ -1,0 +1,103 @@
+package dev.flagship.serving;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * Where each tensor lies among the packed weights: in order of name, every plane 64-byte aligned.
+ */
+record PackPlan(List<Entry> entries, long bytes) {
+    private static final long ALIGNMENT = 64;
+
+    /** Version of the band layout and of the file around it; a new one rebuilds every file. */
+    static final int VERSION = 1;
+
+    PackPlan {
+        entries = List.copyOf(entries);
+    }
+
+    /**
+     * One tensor's place.
+     *
+     * @param type F32 for vectors, whatever the source
+     * @param numbersAt offset of the plane of numbers
+     * @param scalesAt offset of the plane of scales
+     */
+    record Entry(
+            TensorSource source, DType type, int rows, int cols, long numbersAt, long scalesAt) {
+        long numberBytes() {
+            return source.vector() ? cols * 4L : BandMatrix.numberBytes(type, rows, cols);
+        }
+
+        long scaleBytes() {
+            return source.vector() ? 0 : BandMatrix.scaleBytes(type, rows, cols);
+        }
+
+        String name() {
+            return source.name();
+        }
+    }
+
+    /**
+     * Places all tensors.
+     *
+     * @throws LoadException if a tensor has more than two dimensions or a size that no matrix has
+     */
+    static PackPlan of(Path file, Iterable<TensorSource> tensors) {
+        List<TensorSource> sorted = new ArrayList<>();
+        tensors.forEach(sorted::add);
+        sorted.sort(Comparator.comparing(TensorSource::name));
+        List<Entry> entries = new ArrayList<>();
+        long at = 0;
+        for (TensorSource source : sorted) {
+            var shape = source.entry().shape();
+            boolean fits =
+                    (shape.size() == 1 || shape.size() == 2)
+                            && shape.stream().allMatch(n -> n <= Integer.MAX_VALUE / 64);
+            boolean plain = !source.entry().type().quantized();
+            if (!fits || source.vector() && !plain) {
+                throw new LoadException(
+                        file,
+                        "tensor %s is %s %s".formatted(source.name(), source.entry().type(), shape),
+                        "Expected a plain vector or a matrix of at most 33 million rows.");
+            }
+            DType type = source.vector() ? DType.F32 : source.entry().type();
+            int rows = source.vector() ? 1 : Math.toIntExact(shape.get(0));
+            int cols = Math.toIntExact(shape.getLast());
+            Entry numbers = new Entry(source, type, rows, cols, at, 0);
+            long scalesAt = align(at + numbers.numberBytes());
+            Entry entry = new Entry(source, type, rows, cols, at, scalesAt);
+            entries.add(entry);
+            at = align(scalesAt + entry.scaleBytes());
+        }
+        return new PackPlan(entries, at);
+    }
+
+    private static long align(long offset) {
+        return (offset + ALIGNMENT - 1) & -ALIGNMENT;
+    }
+
+    /** SHA-256 over every place, so that a file made to another plan is not believed. */
+    byte[] digest() {
+        MessageDigest digest = SourceDigest.sha256();
+        for (Entry e : entries) {
+            String line =
+                    "%s %s %d %d %d %d\n"
+                            .formatted(
+                                    e.name(),
+                                    e.type(),
+                                    e.rows(),
+                                    e.cols(),
+                                    e.numbersAt(),
+                                    e.scalesAt());
+            digest.update(line.getBytes(StandardCharsets.UTF_8));
+        }
+        return digest.digest();
+    }
+}

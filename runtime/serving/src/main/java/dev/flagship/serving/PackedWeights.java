@@ -1,0 +1,115 @@
+package dev.flagship.serving;
+
+import dev.flagship.nn.Weights;
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** All weights of a model in bands, in memory or mapped. Owns them. */
+final class PackedWeights implements Weights, AutoCloseable {
+    private final Path file;
+    private final OffHeap memory;
+    private final MemorySegment data;
+    private final Map<String, PackPlan.Entry> entries = new HashMap<>();
+
+    /**
+     * @param file source, for messages
+     * @param memory owner of the data, which begins at {@code offset}
+     */
+    PackedWeights(Path file, OffHeap memory, long offset, PackPlan plan) {
+        this.file = file;
+        this.memory = memory;
+        this.data = memory.segment().asSlice(offset, plan.bytes());
+        plan.entries().forEach(e -> entries.put(e.name(), e));
+    }
+
+    long bytes() {
+        return data.byteSize();
+    }
+
+    @Override
+    public Weights at(String name) {
+        return new Place(name + ".");
+    }
+
+    @Override
+    public BandMatrix matrix(String name, int out, int in) {
+        PackPlan.Entry e = find(name);
+        if (e.source().vector() || e.rows() != out || e.cols() != in) {
+            throw mismatch(e, "[%d, %d]".formatted(out, in));
+        }
+        return new BandMatrix(
+                e.name(),
+                e.type(),
+                out,
+                in,
+                plane(e.numbersAt(), e.numberBytes()),
+                plane(e.scalesAt(), e.scaleBytes()));
+    }
+
+    @Override
+    public Tensor vector(String name, int size) {
+        PackPlan.Entry e = find(name);
+        if (!e.source().vector() || e.cols() != size) {
+            throw mismatch(e, "[%d]".formatted(size));
+        }
+        return Tensor.named(e.name(), Shape.of(1, size), plane(e.numbersAt(), e.numberBytes()));
+    }
+
+    private MemorySegment plane(long at, long bytes) {
+        return data.asSlice(at, bytes);
+    }
+
+    private PackPlan.Entry find(String name) {
+        PackPlan.@Nullable Entry entry = entries.get(name + ".weight");
+        if (entry == null) {
+            throw new LoadException(
+                    file,
+                    "tensor %s.weight is missing".formatted(name),
+                    "The file is incomplete or of another model; fetch or convert it again.");
+        }
+        return entry;
+    }
+
+    private LoadException mismatch(PackPlan.Entry entry, String expected) {
+        return new LoadException(
+                file,
+                "tensor %s is %s, its description asks for %s"
+                        .formatted(entry.name(), entry.source().entry().shape(), expected),
+                "The file contradicts itself; fetch or convert it again.");
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+    }
+
+    private final class Place implements Weights {
+        private final String prefix;
+
+        Place(String prefix) {
+            this.prefix = prefix;
+        }
+
+        @Override
+        public Weights at(String name) {
+            return new Place(prefix + name + ".");
+        }
+
+        @Override
+        public BandMatrix matrix(String name, int out, int in) {
+            return PackedWeights.this.matrix(prefix + name, out, in);
+        }
+
+        @Override
+        public Tensor vector(String name, int size) {
+            return PackedWeights.this.vector(prefix + name, size);
+        }
+    }
+}

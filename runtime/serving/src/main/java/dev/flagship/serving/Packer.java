@@ -1,0 +1,86 @@
+package dev.flagship.serving;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.BandPacker;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Team;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Moves one tensor from its file into bands, or into a plain F32 vector; bands are shared out over
+ * the team.
+ */
+final class Packer {
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    private final ModelSource source;
+    private final Team team;
+
+    Packer(ModelSource source, Team team) {
+        this.source = source;
+        this.team = team;
+    }
+
+    /**
+     * Packs into zeroed planes.
+     *
+     * @throws LoadException if a weight is not finite
+     */
+    void pack(PackPlan.Entry entry, MemorySegment numbers, MemorySegment scales) {
+        MemorySegment data = source.file().data(entry.source().entry());
+        try {
+            if (entry.source().vector()) {
+                vector(entry, data, numbers);
+                return;
+            }
+            var packer =
+                    new BandPacker(
+                            entry.name(),
+                            entry.type(),
+                            entry.rows(),
+                            entry.cols(),
+                            data,
+                            entry.source().rowOrder());
+            int bands = BandMatrix.bands(entry.rows());
+            team.run((thread, threads) ->
+                    packer.pack(
+                            (int) ((long) bands * thread / threads),
+                            (int) ((long) bands * (thread + 1) / threads),
+                            numbers,
+                            scales));
+        } catch (BandPacker.NonFiniteWeightException e) {
+            throw notFinite(e.getMessage(), e);
+        }
+    }
+
+    private LoadException notFinite(String problem, @Nullable Throwable cause) {
+        Path file = source.file().path();
+        return new LoadException(file, problem, "Nothing was kept of it.", cause);
+    }
+
+    private void vector(PackPlan.Entry entry, MemorySegment data, MemorySegment numbers) {
+        DType type = entry.source().entry().type();
+        for (int i = 0; i < entry.cols(); i++) {
+            float value =
+                    switch (type) {
+                        case F32 -> data.get(FLOAT, i * 4L);
+                        case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2L));
+                        case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2L) << 16);
+                        case Q8_0, Q4_0, Q4_1 ->
+                                throw new IllegalStateException(
+                                        "the plan admits plain vectors only");
+                    };
+            if (!Float.isFinite(value)) {
+                throw notFinite(
+                        "tensor %s has the value %s at [%d]".formatted(entry.name(), value, i),
+                        null);
+            }
+            numbers.set(INT, i * 4L, Float.floatToRawIntBits(value));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+package dev.flagship.serving;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.Team;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.zip.CRC32C;
+
+/**
+ * Packed weights on disk, so that packing happens once and all processes share one copy in memory.
+ *
+ * <p>Little-endian: 8 bytes {@code FLAGBAND}, version, header bytes (a multiple of 4,096), 32 bytes
+ * of {@link PackPlan#digest}, data bytes (long), a CRC-32C for each 16 MiB of data, a CRC-32C of
+ * the header so far; then the data. The file is written under another name by one process, synced
+ * and renamed; a file that does not check is rebuilt.
+ */
+final class Sidecar {
+    private static final byte[] MAGIC = {'F', 'L', 'A', 'G', 'B', 'A', 'N', 'D'};
+    private static final long CHUNK = 16 << 20;
+    private static final int FIXED = 8 + 4 + 4 + 32 + 8;
+
+    /** Left free on the disk, for everybody else. */
+    private static final long RESERVE = 64 << 20;
+
+    private final Path folder;
+    private final Path file;
+    private final PackPlan plan;
+    private final Team team;
+    private final LoadListener listener;
+
+    Sidecar(Path folder, String digest, PackPlan plan, Team team, LoadListener listener) {
+        this.folder = folder;
+        this.file = folder.resolve(digest + ".v" + PackPlan.VERSION + ".bands");
+        this.plan = plan;
+        this.team = team;
+        this.listener = listener;
+    }
+
+    /**
+     * Weights from the file, made first if it is missing or damaged; empty if it cannot be kept
+     * here, which is said once.
+     *
+     * @throws LoadException if a weight is not finite
+     * @throws IOException if the source cannot be read
+     */
+    Optional<PackedWeights> open(ModelSource source) throws IOException {
+        Optional<PackedWeights> ready = existing(source.file().path());
+        if (ready.isPresent()) {
+            return ready;
+        }
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            listener.warning(notKept("%s cannot be made".formatted(folder)));
+            return Optional.empty();
+        }
+        if (!Files.isWritable(folder)) {
+            listener.warning(notKept("%s is read-only".formatted(folder)));
+            return Optional.empty();
+        }
+        Path lockFile = folder.resolve(file.getFileName() + ".lock");
+        try (FileChannel channel =
+                        FileChannel.open(
+                                lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                FileLock _ = channel.lock()) {
+            Optional<PackedWeights> others = existing(source.file().path());
+            if (others.isPresent()) {
+                return others;
+            }
+            long free = Files.getFileStore(folder).getUsableSpace();
+            if (free < plan.bytes() + headerBytes() + RESERVE) {
+                listener.warning(
+                        notKept(
+                                "%s has %s free and the packed weights take %s"
+                                        .formatted(
+                                                folder,
+                                                Bytes.human(free),
+                                                Bytes.human(plan.bytes()))));
+                return Optional.empty();
+            }
+            write(source);
+            deleteOtherVersions();
+        } catch (java.nio.channels.OverlappingFileLockException e) {
+            listener.warning(notKept("another model in this process is packing the same file"));
+            return Optional.empty();
+        }
+        return existing(source.file().path());
+    }
+
+    private static String notKept(String why) {
+        return "Packed weights are kept in memory only, and packed again at each start: "
+                + why
+                + ". Set FLAGSHIP_HOME to a folder with room.";
+    }
+
+    private int chunks() {
+        return Math.toIntExact((plan.bytes() + CHUNK - 1) / CHUNK);
+    }
+
+    private long headerBytes() {
+        return (FIXED + chunks() * 4L + 4 + 4095) / 4096 * 4096;
+    }
+
+    private Optional<PackedWeights> existing(Path source) throws IOException {
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        OffHeap mapped;
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            mapped = OffHeap.map(channel);
+        }
+        boolean good = false;
+        try {
+            good = checks(mapped.segment());
+        } finally {
+            if (!good) {
+                mapped.close();
+            }
+        }
+        if (!good) {
+            listener.warning(
+                    "The packed weights in %s are damaged or outdated and are made again."
+                            .formatted(file));
+            return Optional.empty();
+        }
+        return Optional.of(new PackedWeights(source, mapped, headerBytes(), plan));
+    }
+
+    private boolean checks(MemorySegment bytes) {
+        long header = headerBytes();
+        if (bytes.byteSize() != header + plan.bytes()) {
+            return false;
+        }
+        ByteBuffer head = bytes.asSlice(0, header).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+        byte[] expected = header(new int[chunks()]).array();
+        byte[] found = new byte[FIXED];
+        head.get(0, found);
+        if (!Arrays.equals(found, 0, FIXED, expected, 0, FIXED)) {
+            return false;
+        }
+        int sumAt = FIXED + chunks() * 4;
+        if (crc(head.slice(0, sumAt)) != head.getInt(sumAt)) {
+            return false;
+        }
+        int[] sums = sums(bytes.asSlice(header));
+        for (int i = 0; i < sums.length; i++) {
+            if (sums[i] != head.getInt(FIXED + i * 4)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private int[] sums(MemorySegment data) {
+        int[] sums = new int[chunks()];
+        team.run((thread, threads) -> {
+            for (int i = thread; i < sums.length; i += threads) {
+                long size = Math.min(CHUNK, data.byteSize() - i * CHUNK);
+                sums[i] = crc(data.asSlice(i * CHUNK, size).asByteBuffer());
+            }
+        });
+        return sums;
+    }
+
+    private static int crc(ByteBuffer bytes) {
+        CRC32C crc = new CRC32C();
+        crc.update(bytes);
+        return (int) crc.getValue();
+    }
+
+    private ByteBuffer header(int[] sums) {
+        ByteBuffer head =
+                ByteBuffer.allocate(Math.toIntExact(headerBytes())).order(ByteOrder.LITTLE_ENDIAN);
+        head.put(MAGIC).putInt(PackPlan.VERSION).putInt(Math.toIntExact(headerBytes()));
+        head.put(plan.digest()).putLong(plan.bytes());
+        for (int sum : sums) {
+            head.putInt(sum);
+        }
+        int covered = head.position();
+        head.putInt(crc(ByteBuffer.wrap(head.array(), 0, covered)));
+        return head.rewind();
+    }
+
+    private void write(ModelSource source) throws IOException {
+        listener.progress("Packing weights", 0, plan.bytes());
+        Path part = Files.createTempFile(folder, "packing", ".part");
+        try {
+            try (FileChannel channel =
+                    FileChannel.open(part, StandardOpenOption.WRITE, StandardOpenOption.READ)) {
+                writeData(source, channel);
+                try (OffHeap mapped = OffHeap.map(channel)) {
+                    int[] sums = sums(mapped.segment().asSlice(headerBytes()));
+                    writeFully(channel, header(sums), 0);
+                }
+                channel.force(true);
+            }
+            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(part);
+        }
+    }
+
+    private void writeData(ModelSource source, FileChannel channel) throws IOException {
+        Packer packer = new Packer(source, team);
+        for (PackPlan.Entry entry : plan.entries()) {
+            long scales = entry.scalesAt() - entry.numbersAt();
+            try (OffHeap buffer = OffHeap.allocate(scales + entry.scaleBytes())) {
+                MemorySegment memory = buffer.segment();
+                packer.pack(
+                        entry,
+                        memory.asSlice(0, entry.numberBytes()),
+                        memory.asSlice(scales, entry.scaleBytes()));
+                long at = headerBytes() + entry.numbersAt();
+                for (long from = 0; from < memory.byteSize(); from += CHUNK) {
+                    long size = Math.min(CHUNK, memory.byteSize() - from);
+                    writeFully(channel, memory.asSlice(from, size).asByteBuffer(), at + from);
+                }
+            }
+            listener.progress("Packing weights", entry.numbersAt(), plan.bytes());
+        }
+        // The last plane may end short of its alignment; the file has exactly the planned size.
+        long end = headerBytes() + plan.bytes();
+        if (channel.size() < end) {
+            writeFully(channel, ByteBuffer.allocate(1), end - 1);
+        }
+        listener.progress("Packing weights", plan.bytes(), plan.bytes());
+    }
+
+    private static void writeFully(FileChannel channel, ByteBuffer bytes, long at)
+            throws IOException {
+        long position = at;
+        while (bytes.hasRemaining()) {
+            position += channel.write(bytes, position);
+        }
+    }
+
+    private void deleteOtherVersions() throws IOException {
+        String digest = file.getFileName().toString().split("\\.", 2)[0];
+        try (DirectoryStream<Path> old = Files.newDirectoryStream(folder, digest + ".v*.bands")) {
+            for (Path other : old) {
+                if (!other.equals(file)) {
+                    Files.delete(other);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package dev.flagship.serving;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * SHA-256 of files, remembered by path, size, time of change and inode, because hashing costs more
+ * than a second a GiB.
+ */
+final class SourceDigest {
+    private final Path memory;
+    private final LoadListener listener;
+
+    SourceDigest(Path packedFolder, LoadListener listener) {
+        this.memory = packedFolder.resolve("digests");
+        this.listener = listener;
+    }
+
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
+    /** One digest for several files and words, in order. */
+    String of(List<Path> files, List<String> words) throws IOException {
+        MessageDigest all = sha256();
+        for (String word : words) {
+            all.update((word + "\n").getBytes(StandardCharsets.UTF_8));
+        }
+        for (Path file : files) {
+            all.update(of(file).getBytes(StandardCharsets.UTF_8));
+        }
+        return HexFormat.of().formatHex(all.digest());
+    }
+
+    private String of(Path file) throws IOException {
+        Path real = file.toRealPath();
+        BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
+        String state =
+                "%s\t%d\t%d\t%s"
+                        .formatted(
+                                real,
+                                attributes.size(),
+                                attributes.lastModifiedTime().toInstant().toEpochMilli(),
+                                attributes.fileKey());
+        String key =
+                HexFormat.of().formatHex(sha256().digest(state.getBytes(StandardCharsets.UTF_8)));
+        Path known = memory.resolve(key);
+        if (Files.exists(known)) {
+            String digest = Files.readString(known).strip();
+            if (digest.length() == 64) {
+                return digest;
+            }
+        }
+        String digest = hash(real, attributes.size());
+        remember(known, digest);
+        return digest;
+    }
+
+    private String hash(Path file, long size) throws IOException {
+        MessageDigest digest = sha256();
+        byte[] buffer = new byte[1 << 20];
+        long done = 0;
+        try (InputStream in = Files.newInputStream(file)) {
+            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+                digest.update(buffer, 0, n);
+                done += n;
+                listener.progress("Checking " + file.getFileName(), done, size);
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private void remember(Path known, String digest) {
+        try {
+            Files.createDirectories(memory);
+            Path part = Files.createTempFile(memory, "new", ".part");
+            Files.writeString(part, digest);
+            Files.move(part, known, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException e) {
+            // A read-only store only costs the next start its time; packing says so itself.
+            listener.progress("Checked", 1, 1);
+        }
+    }
+}

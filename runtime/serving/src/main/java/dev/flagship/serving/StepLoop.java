@@ -1,0 +1,290 @@
+package dev.flagship.serving;
+
+import dev.flagship.base.FlagshipException;
+import dev.flagship.nn.PagedKvCache;
+import dev.flagship.nn.Step;
+import dev.flagship.serving.api.FinishReason;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.Scratch;
+import dev.flagship.tensor.Tensor;
+import java.lang.System.Logger.Level;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.BlockingQueue;
+
+/**
+ * The step thread: admits requests in order of arrival, decodes all of them in one step, spends the
+ * rest of the step on prefill, samples, commits. A failed step leaves sequences where they were and
+ * ends the requests in it. Owns the KV pool, the scratch and, at its end, the model.
+ */
+final class StepLoop implements Runnable {
+    private static final System.Logger LOG = System.getLogger(StepLoop.class.getName());
+
+    /**
+     * Rows of a step beyond which prefill waits for the next: bounds how long a decode waits, and
+     * the scratch.
+     */
+    private static final int STEP_ROWS = 256;
+
+    /** Rows of prefill beside running decodes. */
+    private static final int SHARED_PREFILL_ROWS = 64;
+
+    /** Sequences that run at once. */
+    static final int MOST_RUNNING = 8;
+
+    /** Tokens reserved for an answer whose length nobody bounded, and by which its room grows. */
+    static final int OPEN_RESERVE = 2048;
+
+    private static final int GROWTH = 256;
+
+    private final LoadedModel model;
+    private final PagedKvCache cache;
+    private final Step step;
+    private final BlockingQueue<Job> arrivals;
+    private final Deque<Job> waiting = new ArrayDeque<>();
+    private final List<Job> running = new ArrayList<>();
+    private final int[] one = new int[1];
+    private volatile boolean closing;
+
+    StepLoop(LoadedModel model, PagedKvCache cache, BlockingQueue<Job> arrivals) {
+        this.model = model;
+        this.cache = cache;
+        this.arrivals = arrivals;
+        this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
+    }
+
+    /** Asks the loop to end; an arrival must follow to wake it. */
+    void shutDown() {
+        closing = true;
+    }
+
+    @Override
+    public void run() {
+        try {
+            while (!closing) {
+                if (running.isEmpty() && waiting.isEmpty()) {
+                    waiting.add(arrivals.take());
+                }
+                arrivals.drainTo(waiting);
+                dropCancelled();
+                admit();
+                if (!running.isEmpty() && !closing) {
+                    runStep();
+                }
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (Throwable t) {
+            LOG.log(Level.ERROR, "the step thread died", t);
+        } finally {
+            closing = true;
+            arrivals.drainTo(waiting);
+            running.forEach(job -> end(job, FinishReason.CANCELLED, List.of()));
+            waiting.forEach(job -> end(job, FinishReason.CANCELLED, List.of()));
+            step.close();
+            cache.close();
+            model.close();
+        }
+    }
+
+    private void dropCancelled() {
+        for (Iterator<Job> jobs = running.iterator(); jobs.hasNext(); ) {
+            Job job = jobs.next();
+            if (job.cancelled) {
+                jobs.remove();
+                end(job, FinishReason.CANCELLED, List.of());
+            }
+        }
+        for (Iterator<Job> jobs = waiting.iterator(); jobs.hasNext(); ) {
+            Job job = jobs.next();
+            if (job.cancelled) {
+                jobs.remove();
+                end(job, FinishReason.CANCELLED, List.of());
+            }
+        }
+    }
+
+    /**
+     * In order of arrival: the first that finds no room holds up the rest, so that none starves.
+     */
+    private void admit() {
+        while (!waiting.isEmpty() && running.size() < MOST_RUNNING) {
+            Job job = waiting.peek();
+            int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
+            int wanted = job.prompt.length + answer;
+            PagedKvCache.Sequence sequence = cache.sequence();
+            if (!sequence.reserve(wanted)) {
+                if (running.isEmpty()) { // cannot happen while the pool holds a whole context
+                    waiting.remove();
+                    end(job, FinishReason.ERROR, List.of("The KV pool cannot hold this request."));
+                    continue;
+                }
+                return;
+            }
+            waiting.remove();
+            job.sequence = sequence;
+            job.reserved = wanted;
+            job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
+            job.firstStep = System.nanoTime();
+            running.add(job);
+        }
+    }
+
+    private void runStep() {
+        step.clear();
+        List<Job> inStep = new ArrayList<>(running.size());
+        List<Job> outputs = new ArrayList<>(running.size());
+        int[] rows = new int[running.size()];
+        plan(inStep, outputs, rows);
+        try (var _ = step.frame()) {
+            Tensor logits = model.lm().forward(step);
+            for (int i = 0; i < inStep.size(); i++) {
+                Job job = inStep.get(i);
+                sequence(job).advance(rows[i]);
+                if (!job.decoding()) {
+                    job.prefilled += rows[i];
+                }
+            }
+            for (int i = 0; i < outputs.size(); i++) {
+                publish(outputs.get(i), logits, i);
+            }
+        } catch (Throwable t) {
+            fail(inStep, t);
+        }
+    }
+
+    private static PagedKvCache.Sequence sequence(Job job) {
+        return Objects.requireNonNull(job.sequence, "an admitted job has a sequence");
+    }
+
+    private static Sampler sampler(Job job) {
+        return Objects.requireNonNull(job.sampler, "an admitted job has a sampler");
+    }
+
+    /** Decodes first; then prefill, in order of arrival, while rows are left. */
+    private void plan(List<Job> inStep, List<Job> outputs, int[] rows) {
+        for (Job job : running) {
+            if (job.decoding()) {
+                one[0] = job.lastToken;
+                step.add(sequence(job), one, 0, 1, Step.Wanted.LAST);
+                rows[inStep.size()] = 1;
+                inStep.add(job);
+                outputs.add(job);
+            }
+        }
+        int allowance = inStep.isEmpty() ? STEP_ROWS : SHARED_PREFILL_ROWS;
+        for (Job job : running) {
+            int count = Math.min(allowance, job.prompt.length - job.prefilled);
+            if (count > 0) {
+                boolean last = job.prefilled + count == job.prompt.length;
+                step.add(
+                        sequence(job),
+                        job.prompt,
+                        job.prefilled,
+                        count,
+                        last ? Step.Wanted.LAST : Step.Wanted.NONE);
+                rows[inStep.size()] = count;
+                inStep.add(job);
+                if (last) {
+                    outputs.add(job);
+                }
+                allowance -= count;
+            }
+        }
+    }
+
+    private void publish(Job job, Tensor logits, int row) {
+        float logSumExp = 0;
+        List<Job.Alternative> top = List.of();
+        boolean logprobs = job.request.topLogprobs().isPresent();
+        float[] unmodified = {};
+        if (logprobs) {
+            Kernels kernels = model.kernels();
+            logSumExp = kernels.logSumExp(logits, row);
+            top = best(logits, row, job.request.topLogprobs().getAsInt(), logSumExp);
+            unmodified = logits.row(row);
+        }
+        int id = sampler(job).choose(logits, row, job.prompt.length + job.generated);
+        job.lastToken = id;
+        job.generated++;
+        if (job.generated == 1) {
+            job.firstToken = System.nanoTime();
+        }
+        float logprob = logprobs ? unmodified[id] - logSumExp : 0;
+        job.news.add(new Job.News.Token(id, logprob, top));
+        endIfDone(job, id);
+    }
+
+    private List<Job.Alternative> best(Tensor logits, int row, int count, float logSumExp) {
+        if (count == 0) {
+            return List.of();
+        }
+        int[] ids = new int[count];
+        float[] values = new float[count];
+        model.kernels().topK(logits, row, count, ids, values);
+        List<Job.Alternative> top = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            top.add(new Job.Alternative(ids[i], values[i] - logSumExp));
+        }
+        return top;
+    }
+
+    private void endIfDone(Job job, int id) {
+        if (model.endTokens().contains(id)) {
+            remove(job, FinishReason.STOP, List.of());
+        } else if (job.generated >= job.mostTokens) {
+            remove(job, FinishReason.LENGTH, List.of());
+        } else if (job.prompt.length + job.generated >= job.reserved) {
+            grow(job);
+        }
+    }
+
+    private void grow(Job job) {
+        int wanted = Math.min(job.reserved + GROWTH, job.prompt.length + job.mostTokens);
+        if (sequence(job).reserve(wanted)) {
+            job.reserved = wanted;
+        } else {
+            remove(
+                    job,
+                    FinishReason.LENGTH,
+                    List.of(
+                            "The answer was ended after %d tokens because other conversations fill the KV pool; set max_tokens to reserve room in advance."
+                                    .formatted(job.generated)));
+        }
+    }
+
+    private void remove(Job job, FinishReason reason, List<String> warnings) {
+        running.remove(job);
+        end(job, reason, warnings);
+    }
+
+    private void end(Job job, FinishReason reason, List<String> warnings) {
+        if (job.sequence != null) {
+            job.sequence.close();
+        }
+        job.news.add(new Job.News.End(reason, warnings));
+    }
+
+    private void fail(List<Job> inStep, Throwable t) {
+        LOG.log(Level.ERROR, "a step failed", t);
+        String message =
+                t instanceof FlagshipException e && e.clientSafe()
+                        ? e.getMessage()
+                        : "The model failed to compute this step; the log says why.";
+        for (Job job : inStep) {
+            if (running.contains(job)) {
+                remove(job, FinishReason.ERROR, List.of(message));
+            }
+        }
+    }
+
+    /** Pages for one whole conversation. */
+    static int pagesFor(int tokens) {
+        return (tokens + KvLayout.PAGE - 1) / KvLayout.PAGE;
+    }
+}

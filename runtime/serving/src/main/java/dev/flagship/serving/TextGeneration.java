@@ -1,0 +1,125 @@
+package dev.flagship.serving;
+
+import dev.flagship.serving.api.Event;
+import dev.flagship.serving.api.FinishReason;
+import dev.flagship.serving.api.Generation;
+import dev.flagship.serving.api.TokenLogprob;
+import dev.flagship.serving.api.Usage;
+import dev.flagship.tokenizers.StreamingDecoder;
+import dev.flagship.tokenizers.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * The caller's end of an answer: turns ids into whole characters, holds back what may become a stop
+ * string.
+ */
+final class TextGeneration implements Generation {
+    private final Job job;
+    private final Tokenizer tokenizer;
+    private final Set<Integer> endTokens;
+    private final StreamingDecoder decoder;
+    private final StopStrings stops;
+    private final Deque<Event> ready = new ArrayDeque<>();
+    private final List<TokenLogprob> untold = new ArrayList<>();
+    private int completionTokens;
+    private boolean finished;
+
+    TextGeneration(Job job, Tokenizer tokenizer, Set<Integer> endTokens) {
+        this.job = job;
+        this.tokenizer = tokenizer;
+        this.endTokens = endTokens;
+        this.decoder = tokenizer.streaming();
+        this.stops = new StopStrings(job.request.stop());
+        ready.add(new Event.Started(job.prompt.length));
+    }
+
+    @Override
+    public Event next() throws InterruptedException {
+        if (finished && ready.isEmpty()) {
+            throw new IllegalStateException("the generation has finished");
+        }
+        while (ready.isEmpty()) {
+            switch (job.news.take()) {
+                case Job.News.Token token -> accept(token);
+                case Job.News.End end -> finish(end.reason(), end.warnings());
+            }
+        }
+        return ready.remove();
+    }
+
+    private void accept(Job.News.Token token) {
+        completionTokens++;
+        boolean logprobs = job.request.topLogprobs().isPresent();
+        if (endTokens.contains(token.id())) {
+            return; // the end follows
+        }
+        if (logprobs) {
+            untold.add(told(token));
+        }
+        String text = stops.accept(decoder.accept(token.id()));
+        if (!text.isEmpty() || logprobs && !stops.stopped()) {
+            ready.add(new Event.Text(text, untold));
+            untold.clear();
+        }
+        if (stops.stopped()) {
+            job.cancelled = true;
+            finish(FinishReason.STOP, List.of());
+        }
+    }
+
+    private TokenLogprob told(Job.News.Token token) {
+        List<TokenLogprob> top =
+                token.top().stream().map(a -> logprob(a.id(), a.logprob(), List.of())).toList();
+        return logprob(token.id(), token.logprob(), top);
+    }
+
+    private TokenLogprob logprob(int id, float logprob, List<TokenLogprob> top) {
+        byte[] bytes =
+                tokenizer.isSpecial(id)
+                        ? tokenizer.token(id).getBytes(StandardCharsets.UTF_8)
+                        : tokenizer.bytes(id);
+        List<Integer> unsigned = new ArrayList<>(bytes.length);
+        for (byte b : bytes) {
+            unsigned.add(b & 0xFF);
+        }
+        return new TokenLogprob(
+                id, new String(bytes, StandardCharsets.UTF_8), unsigned, logprob, top);
+    }
+
+    private void finish(FinishReason reason, List<String> warnings) {
+        String rest = stops.stopped() ? "" : stops.accept(decoder.finish()) + stops.finish();
+        if (!rest.isEmpty() || !untold.isEmpty()) {
+            ready.add(new Event.Text(rest, untold));
+            untold.clear();
+        }
+        finished = true;
+        ready.add(new Event.Finished(reason, usage(), warnings));
+    }
+
+    private Usage usage() {
+        long now = System.nanoTime();
+        long firstStep = job.firstStep == 0 ? now : job.firstStep;
+        long firstToken = job.firstToken == 0 ? now : job.firstToken;
+        return new Usage(
+                job.prompt.length,
+                completionTokens,
+                firstStep - job.accepted,
+                Math.max(0, firstToken - firstStep),
+                Math.max(0, now - firstToken));
+    }
+
+    @Override
+    public void cancel() {
+        job.cancelled = true;
+    }
+
+    @Override
+    public void close() {
+        cancel();
+    }
+}

@@ -1,0 +1,218 @@
+package dev.flagship.serving;
+
+import dev.flagship.base.FlagshipException;
+import dev.flagship.nn.PagedKvCache;
+import dev.flagship.serving.api.ChatModel;
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.FinishReason;
+import dev.flagship.serving.api.Generation;
+import dev.flagship.serving.api.Message;
+import dev.flagship.serving.api.ModelInfo;
+import dev.flagship.serving.api.Prompt;
+import dev.flagship.serving.api.RequestException;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.ControlTokens;
+import dev.flagship.tokenizers.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+
+/** A text model that answers: requests queue for one step thread, which computes them together. */
+public final class TextModel implements ChatModel {
+    private static final int QUEUE = 64;
+
+    /**
+     * Characters of a rendered prompt per token of context: no tokenizer packs more into one on
+     * average.
+     */
+    private static final int CHARACTERS_PER_TOKEN = 16;
+
+    private final LoadedModel model;
+    private final ModelInfo info;
+    private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
+    private final StepLoop loop;
+    private final Thread thread;
+    private volatile boolean closed;
+
+    private TextModel(LoadedModel model, PagedKvCache cache, String id) {
+        this.model = model;
+        this.loop = new StepLoop(model, cache, arrivals);
+        this.info =
+                new ModelInfo(
+                        id,
+                        "llama",
+                        model.parameters(),
+                        model.contextLength(),
+                        model.lm().vocabularySize(),
+                        model.numerics().toString(),
+                        model.kernels().rung(),
+                        model.weightBytes(),
+                        cache.layout().bytesPerToken(),
+                        cache.bytes(),
+                        Instant.now());
+        this.thread = Thread.ofPlatform().name("flagship-step-" + id).daemon().unstarted(loop);
+    }
+
+    /**
+     * Loads a model and starts its step thread.
+     *
+     * @throws LoadException or another {@link FlagshipException} that says what is wrong with the
+     *     model
+     * @throws IOException if a file cannot be read
+     */
+    public static TextModel open(Path path, LoadOptions options, LoadListener listener)
+            throws IOException {
+        LoadedModel model = LoadedModel.load(path, options, listener);
+        boolean started = false;
+        try {
+            KvLayout layout =
+                    model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
+            var cache = new PagedKvCache(layout, StepLoop.pagesFor(model.contextLength()));
+            TextModel text = new TextModel(model, cache, options.id());
+            text.thread.start();
+            started = true;
+            return text;
+        } finally {
+            if (!started) {
+                model.close();
+            }
+        }
+    }
+
+    @Override
+    public ModelInfo info() {
+        return info;
+    }
+
+    /** The model's own tokenizer. */
+    public Tokenizer tokenizer() {
+        return model.tokenizer();
+    }
+
+    /** Threads that compute. */
+    public int threads() {
+        return model.threads();
+    }
+
+    @Override
+    public Generation generate(ChatRequest request) {
+        int[] prompt = ids(request.prompt());
+        int room = info.contextLength() - prompt.length;
+        if (prompt.length == 0) {
+            throw RequestException.invalidPrompt("The prompt has no tokens; say something.", null);
+        }
+        if (room < 1) {
+            throw RequestException.contextLengthExceeded(prompt.length, info.contextLength());
+        }
+        int asked = request.maxTokens().orElse(room);
+        if (request.maxTokens().isPresent() && asked > room) {
+            throw RequestException.contextLengthExceeded(
+                    prompt.length, asked, info.contextLength());
+        }
+        Job job = new Job(request, prompt, asked, request.maxTokens().isEmpty());
+        if (closed) {
+            throw RequestException.closed(info.id());
+        }
+        if (!arrivals.offer(job)) {
+            throw RequestException.overloaded(
+                    "%d requests are waiting for model %s; try again in a few seconds."
+                            .formatted(QUEUE, info.id()));
+        }
+        if (closed) {
+            job.news.add(new Job.News.End(FinishReason.CANCELLED, List.of()));
+        }
+        return new TextGeneration(job, model.tokenizer(), model.endTokens());
+    }
+
+    /** Ids of a prompt, as {@link #generate} would see them. */
+    public int[] ids(Prompt prompt) {
+        try {
+            return switch (prompt) {
+                case Prompt.Conversation c -> conversation(c.messages());
+                case Prompt.Raw raw -> raw(raw.text());
+                case Prompt.Tokens tokens -> tokens(tokens.ids());
+            };
+        } catch (RequestException e) {
+            throw e;
+        } catch (FlagshipException e) {
+            throw RequestException.invalidPrompt(e.getMessage(), e);
+        }
+    }
+
+    private int[] conversation(List<Message> messages) {
+        ChatTemplate template =
+                model.template()
+                        .orElseThrow(() ->
+                                RequestException.invalidPrompt(
+                                        "Model %s brings no chat template, so it cannot take a conversation; use a raw prompt."
+                                                .formatted(info.id()),
+                                        null));
+        List<ChatTemplate.Turn> turns =
+                messages.stream().map(m -> new ChatTemplate.Turn(m.role(), m.content())).toList();
+        int most = Math.multiplyExact(info.contextLength(), CHARACTERS_PER_TOKEN);
+        long characters = messages.stream().mapToLong(m -> m.content().length()).sum();
+        if (characters > most) {
+            throw RequestException.promptTooLong(characters, info.contextLength());
+        }
+        return model.tokenizer()
+                .encode(
+                        template.render(
+                                turns,
+                                true,
+                                model.tokenizer(),
+                                LocalDateTime.now(ZoneId.systemDefault()),
+                                2 * most + 65_536));
+    }
+
+    private int[] raw(String text) {
+        if (text.length() > (long) info.contextLength() * CHARACTERS_PER_TOKEN) {
+            throw RequestException.promptTooLong(text.length(), info.contextLength());
+        }
+        int[] ids = model.tokenizer().encode(text, ControlTokens.AS_TEXT);
+        if (!model.tokenizer().addsBos()) {
+            return ids;
+        }
+        int[] withBos = new int[ids.length + 1];
+        withBos[0] = model.tokenizer().bos().orElseThrow();
+        System.arraycopy(ids, 0, withBos, 1, ids.length);
+        return withBos;
+    }
+
+    private int[] tokens(List<Integer> ids) {
+        for (int id : ids) {
+            if (id < 0 || id >= info.vocabularySize()) {
+                throw RequestException.invalidPrompt(
+                        "Token id %d is outside the vocabulary of %d."
+                                .formatted(id, info.vocabularySize()),
+                        null);
+            }
+        }
+        return ids.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        loop.shutDown();
+        thread.interrupt();
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
