@@ -18,6 +18,7 @@ import io.helidon.webserver.Router;
 import io.helidon.webserver.spi.ServerConnection;
 import io.helidon.webserver.spi.ServerConnectionSelector;
 import java.io.UncheckedIOException;
+import java.lang.System.Logger.Level;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Optional;
@@ -45,6 +46,7 @@ final class Connection implements ServerConnection, ConnectionContext, Interrupt
     /** The connection whose handler runs on this thread. */
     static final ScopedValue<Connection> CURRENT = ScopedValue.newInstance();
 
+    private static final System.Logger LOG = System.getLogger(Connection.class.getName());
     private static final int READ_AHEAD = 4;
     private static final byte[] END = new byte[0];
 
@@ -143,6 +145,11 @@ final class Connection implements ServerConnection, ConnectionContext, Interrupt
         unreadBody = bodyUnread;
     }
 
+    /** Whether a request is still being read that no handler has seen. */
+    boolean betweenExchanges() {
+        return phase != Phase.BODY;
+    }
+
     boolean gone() {
         return gone;
     }
@@ -194,14 +201,22 @@ final class Connection implements ServerConnection, ConnectionContext, Interrupt
             onGone = null;
         }
         if (action != null) {
-            action.run();
+            try {
+                action.run();
+            } catch (RuntimeException e) {
+                LOG.log(Level.ERROR, "the action for a client that left failed", e);
+            }
         }
     }
 
-    /** Supplies Helidon's parser; null at the end of the stream. */
-    private byte @Nullable [] next() {
+    /**
+     * Supplies Helidon's parser.
+     *
+     * @throws CloseConnectionException at the end of the stream, wherever in a request that is
+     */
+    private byte[] next() {
         if (ended) {
-            return null;
+            throw new CloseConnectionException("the client left");
         }
         if (phase == Phase.IDLE) {
             if (lastResponse) {
@@ -217,7 +232,7 @@ final class Connection implements ServerConnection, ConnectionContext, Interrupt
         rest = null;
         if (isEnd(bytes)) {
             ended = true;
-            return null;
+            throw new CloseConnectionException("the client left");
         }
         if (phase == Phase.IDLE) {
             phase = Phase.HEAD;

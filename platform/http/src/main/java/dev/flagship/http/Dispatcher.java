@@ -127,7 +127,11 @@ final class Dispatcher {
             Status status,
             ServerResponseHeaders headers,
             String message) {
-        var refusal = Refusals.of(status.code(), limits);
+        // Helidon's parser fails on some malformed heads as on a bug; before a handler runs it is
+        // the client's mistake.
+        boolean malformed =
+                type == EventType.INTERNAL_ERROR && Connection.CURRENT.get().betweenExchanges();
+        var refusal = Refusals.of(malformed ? 400 : status.code(), limits);
         var body =
                 errors.render(
                         refusal.status(), refusal.code(), String.valueOf(refusal.getMessage()));

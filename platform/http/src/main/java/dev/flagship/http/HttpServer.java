@@ -125,6 +125,7 @@ public final class HttpServer implements AutoCloseable {
                                         // be smaller.
                                         .maxPrologueLength(limits.headBytes() + 2)
                                         .maxHeadersSize(limits.headBytes() + 2)
+                                        .validateResponseHeaders(true) // no line breaks in values
                                         .build())
                         .build();
         withoutDiscovery();

@@ -318,4 +318,22 @@ class HttpServerTest {
             }
         }
     }
+
+    @Test
+    void neverSendsAHeaderThatHoldsALineBreak() throws Exception {
+        var route =
+                Route.get(
+                        "/split",
+                        x ->
+                                x.respond(
+                                        200,
+                                        "text/plain",
+                                        bytes("x"),
+                                        Map.of("X-A", x.query("v").orElseThrow())));
+        try (var server = Servers.start(route);
+                var raw = new RawClient(server.address())) {
+            raw.send(get(server, "/split?v=a%0d%0aX-Evil:%20b") + "\r\n");
+            assertThat(raw.head()).doesNotContain("X-Evil");
+        }
+    }
 }

@@ -142,17 +142,32 @@ public final class ModelStore {
             return model;
         }
         Path path = path(model);
-        Path last = path.getFileName();
-        String name = last == null ? path.toString() : last.toString();
+        String name = lastName(path);
         int dot = name.lastIndexOf('.');
         return Files.isDirectory(path) || dot <= 0 ? name : name.substring(0, dot);
+    }
+
+    /** The name as given, even of a link; only for "." and ".." the real one. */
+    private static String lastName(Path path) {
+        Path last = path.getFileName();
+        if (last != null && !last.toString().equals(".") && !last.toString().equals("..")) {
+            return last.toString();
+        }
+        try {
+            Path real = path.toRealPath().getFileName();
+            return real == null ? "root" : real.toString();
+        } catch (IOException e) {
+            throw new LaunchException(
+                    "no_such_file", "The folder " + path + " has no name: " + Reasons.of(e), e);
+        }
     }
 
     private Path path(String model) {
         try {
             Path path = Path.of(model);
             if (!model.isBlank() && Files.exists(path)) {
-                return path.toAbsolutePath().normalize();
+                return path.toAbsolutePath(); // not normalised: after a link, ".." is not the text
+                // before it
             }
         } catch (InvalidPathException e) {
             // then it is no path, and unknown below

@@ -257,6 +257,11 @@ class ModelStoreTest {
         assertThat(store().servedName(file.toString())).isEqualTo("My-Model.Q4_1");
         assertThat(store().servedName(folder.toString())).isEqualTo("Llama-3.2-1B");
         assertThat(store().servedName(folder + "/.")).isEqualTo("Llama-3.2-1B");
+        assertThat(store().servedName(Files.createDirectory(folder.resolve("x")) + "/.."))
+                .isEqualTo("Llama-3.2-1B");
+        Path link = Files.createSymbolicLink(temp.resolve("linked.gguf"), file);
+        assertThat(store().resolve(link.toString())).isEqualTo(link);
+        assertThat(store().servedName(link.toString())).isEqualTo("linked");
         assertThat(store().servedName("tiny")).isEqualTo("tiny");
     }
 
