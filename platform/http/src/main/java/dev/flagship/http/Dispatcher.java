@@ -6,7 +6,6 @@ import io.helidon.http.DirectHandler.TransportRequest;
 import io.helidon.http.DirectHandler.TransportResponse;
 import io.helidon.http.HeaderName;
 import io.helidon.http.HeaderNames;
-import io.helidon.http.HeaderValues;
 import io.helidon.http.ServerResponseHeaders;
 import io.helidon.http.Status;
 import io.helidon.webserver.CloseConnectionException;
@@ -40,9 +39,7 @@ final class Dispatcher {
         boolean last = true;
         try {
             answer(request, exchange);
-            last =
-                    request.headers().containsToken(HeaderValues.CONNECTION_CLOSE)
-                            || response.headers().containsToken(HeaderValues.CONNECTION_CLOSE);
+            last = exchange.isLast();
         } catch (ClientGoneException e) {
             LOG.log(
                     Level.DEBUG,

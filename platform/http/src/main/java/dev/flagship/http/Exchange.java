@@ -12,8 +12,10 @@ import io.helidon.webserver.http.ServerRequest;
 import io.helidon.webserver.http.ServerResponse;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -209,6 +211,14 @@ public final class Exchange {
     /** Whether an event stream was begun and not ended. */
     boolean leftOpen() {
         return events != null && !events.closed();
+    }
+
+    /** Whether either side wants the connection closed after this response. */
+    boolean isLast() {
+        return bodyUnread()
+                || request.headers().all(HeaderNames.CONNECTION, List::of).stream()
+                        .flatMap(value -> Stream.of(value.split(",", -1)))
+                        .anyMatch(option -> option.strip().equalsIgnoreCase("close"));
     }
 
     boolean bodyUnread() {

@@ -102,7 +102,7 @@ class HttpServerTest {
             for (int i = 0; i < 20; i++) {
                 assertThat(raw.response().body()).isEqualTo("hello");
             }
-            raw.send(get(server, "/hello") + "Connection: close\r\n\r\n");
+            raw.send(get(server, "/hello") + "Connection: x, Close\r\n\r\n");
             assertThat(raw.response().body()).isEqualTo("hello");
             assertThat(raw.closedByServer()).isTrue();
         }
@@ -334,6 +334,23 @@ class HttpServerTest {
                 var raw = new RawClient(server.address())) {
             raw.send(get(server, "/split?v=a%0d%0aX-Evil:%20b") + "\r\n");
             assertThat(raw.head()).doesNotContain("X-Evil");
+        }
+    }
+
+    @Test
+    void aSecondResponseIsTheHandlersMistakeAndNotTheClients() throws Exception {
+        var route =
+                Route.get(
+                        "/twice",
+                        x -> {
+                            x.respond(200, "text/plain", bytes("first"));
+                            x.respond(200, "text/plain", bytes("second"));
+                        });
+        try (var server = Servers.start(route);
+                var raw = new RawClient(server.address())) {
+            assertThat(raw.send(get(server, "/twice") + "\r\n").response().body())
+                    .isEqualTo("first");
+            assertThat(raw.closedByServer()).isTrue();
         }
     }
 }

@@ -61,6 +61,11 @@ class LimitsTest {
                 raw.sendWhileTaken(Servers.bytes("1\r\nx\r\n".repeat(1000) + "0\r\n\r\n"));
                 assertThat(raw.response().body()).isEqualTo("x".repeat(1000));
             }
+            try (var raw = new RawClient(server.address())) {
+                raw.send(post(server, "/echo") + "Transfer-Encoding: chunked\r\n\r\n");
+                raw.sendWhileTaken(Servers.bytes("1\r\nx\r\n".repeat(1001) + "0\r\n\r\n"));
+                assertThat(raw.response().status()).isEqualTo(413);
+            }
             try (var raw = new RawClient(server.address())) { // a size line without an end
                 raw.send(post(server, "/echo") + "Transfer-Encoding: chunked\r\n\r\n");
                 raw.sendWhileTaken(Servers.bytes("0".repeat(300_000)));
