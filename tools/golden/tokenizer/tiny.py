@@ -2,7 +2,7 @@
 
     python tiny.py ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers
 
-Needs requirements.txt. Outputs: strings.json.gz; for each tokenizer NAME.tokenizer.json.gz and NAME.golden.json.gz with
+Needs requirements.txt. Outputs: strings.json.gz; classes.json.gz; for each tokenizer NAME.tokenizer.json.gz and NAME.golden.json.gz with
 ids (of every string, without parsing control tokens and with), and random id sequences with their decodings.
 """
 
@@ -29,6 +29,15 @@ PRE = {
     ),
 }
 CONTROL = ["<|begin_of_text|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>"]
+
+
+LIVELY = bytes.fromhex("00417f808f909fa0bfc0c1c2dfe0e1edeff0f1f4f5ff")
+
+
+def stand_in(byte):
+    """GPT-2's printable character for a byte."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    return chr(byte if byte in printable else 256 + [b for b in range(256) if b not in printable].index(byte))
 
 
 def train(name, vocabulary):
@@ -66,10 +75,48 @@ def write(path, value):
         out.write(data)
 
 
+def ranges(pre_tokenizer, texts):
+    """Code points that a pre-tokenizer takes out, as a flat list of first and last."""
+    found = []
+    for first, text in texts:
+        kept = [offsets for _, offsets in pre_tokenizer.pre_tokenize_str(text)]
+        at = 0
+        for start, end in kept + [(len(text), len(text))]:
+            if start > at:
+                found += [first + at, first + start - 1]
+            at = end
+    return found
+
+
+def classes():
+    """Letters, numbers and spaces as the library's expressions and its Digits step know them."""
+    texts = [(0, "".join(map(chr, range(0xD800)))), (0xE000, "".join(map(chr, range(0xE000, 0x110000))))]
+    return {
+        "generator": f"tools/golden/tokenizer/tiny.py, tokenizers {tokenizers.__version__}",
+        "letters": ranges(pre_tokenizers.Split(Regex(r"\p{L}+"), "removed"), texts),
+        "numbers": ranges(pre_tokenizers.Split(Regex(r"\p{N}+"), "removed"), texts),
+        "spaces": ranges(pre_tokenizers.Split(Regex(r"\s+"), "removed"), texts),
+        "digits": digits(texts),
+    }
+
+
+def digits(texts):
+    found = []
+    step = pre_tokenizers.Digits(individual_digits=True)
+    for first, text in texts:
+        # Every second character is a letter, so that each number stands alone between letters.
+        pieces = step.pre_tokenize_str("".join(c + "a" for c in text))
+        for piece, (start, end) in pieces:
+            if end - start == 1 and start % 2 == 0 and piece != "a":
+                found.append(first + start // 2)
+    return found
+
+
 def main(folder):
     folder.mkdir(parents=True, exist_ok=True)
     texts = strings(1, 2000)
     write(folder / "strings.json.gz", texts)
+    write(folder / "classes.json.gz", classes())
     for name in PRE:
         tokenizer, description = train(name, 1200)
         rng = random.Random(2)
@@ -78,6 +125,10 @@ def main(folder):
         plain = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
         size = tokenizer.get_vocab_size()
         sequences = [[rng.randrange(size) for _ in range(rng.randint(1, 12))] for _ in range(300)]
+        # Broken UTF-8 of all kinds, byte by byte
+        stand_ins = [tokenizer.token_to_id(c) for c in map(stand_in, LIVELY)]
+        lively = [i for i in stand_ins if i is not None]
+        sequences += [[rng.choice(lively) for _ in range(rng.randint(1, 7))] for _ in range(1500)]
         write(folder / f"{name}.tokenizer.json.gz", description)
         write(
             folder / f"{name}.golden.json.gz",

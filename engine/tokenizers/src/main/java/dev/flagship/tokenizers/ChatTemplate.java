@@ -48,8 +48,9 @@ public final class ChatTemplate {
 
     /**
      * Lays out a conversation and, if asked, the head of the answer. The variables are those that
-     * transformers gives for a text conversation: {@code messages}, {@code add_generation_prompt},
-     * {@code bos_token} and {@code eos_token} where the tokenizer has them.
+     * transformers gives for a text conversation: {@code messages}, empty {@code tools} and {@code
+     * documents}, {@code add_generation_prompt}, {@code bos_token} and {@code eos_token} where the
+     * tokenizer has them.
      *
      * @param now what {@code strftime_now} tells
      * @param mostCharacters longest output
@@ -70,6 +71,8 @@ public final class ChatTemplate {
         }
         Map<String, TemplateValue> variables = new LinkedHashMap<>();
         variables.put("messages", TemplateValue.list(messages));
+        variables.put("tools", TemplateValue.none());
+        variables.put("documents", TemplateValue.none());
         variables.put("add_generation_prompt", TemplateValue.of(addGenerationPrompt));
         putToken(variables, "bos_token", tokenizer, tokenizer.bos());
         putToken(variables, "eos_token", tokenizer, tokenizer.eos());

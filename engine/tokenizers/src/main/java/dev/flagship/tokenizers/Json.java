@@ -54,9 +54,7 @@ final class Json {
         try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), json)) {
             parser.nextToken();
             TemplateValue value = tree(parser);
-            if (parser.nextToken() != null) {
-                throw TokenizerException.invalid("JSON goes on after its value");
-            }
+            end(parser, "JSON");
             return value;
         } catch (JacksonException e) {
             throw unreadable("JSON", e);
@@ -86,6 +84,13 @@ final class Json {
                                         cause.getLocation().getColumnNr());
         return TokenizerException.unreadable(
                 what + " cannot be read" + place + ": " + cause.getOriginalMessage(), cause);
+    }
+
+    /** Requires that nothing follows. */
+    static void end(JsonParser parser, String what) {
+        if (parser.nextToken() != null) {
+            throw TokenizerException.invalid("%s goes on after its value", what);
+        }
     }
 
     /** The value that begins at the parser's current token, to its end. */

@@ -50,7 +50,7 @@ sealed interface PreTokenizer {
     }
 
     /**
-     * Numbers (general categories Nd, Nl, No) apart from the rest.
+     * Numbers apart from the rest.
      *
      * @param individually each number character for itself, or runs of them
      */
@@ -61,20 +61,18 @@ sealed interface PreTokenizer {
             int i = from;
             while (i < to) {
                 int c = text.codePointAt(i);
-                if (!Scan.isNumber(c)) {
-                    i += Character.charCount(c);
-                    continue;
+                int next = i + Character.charCount(c);
+                if (Scan.isDigit(c)) {
+                    if (start < i) {
+                        sink.piece(text, start, i);
+                    }
+                    while (!individually && next < to && Scan.isDigit(text.codePointAt(next))) {
+                        next += Character.charCount(text.codePointAt(next));
+                    }
+                    sink.piece(text, i, next);
+                    start = next;
                 }
-                if (start < i) {
-                    sink.piece(text, start, i);
-                }
-                int end =
-                        individually
-                                ? i + Character.charCount(c)
-                                : Scan.numbers(text, i, to, Integer.MAX_VALUE);
-                sink.piece(text, i, end);
-                start = end;
-                i = end;
+                i = next;
             }
             if (start < to) {
                 sink.piece(text, start, to);

@@ -147,7 +147,8 @@ final class PythonText {
         }
         double size = Math.abs(value);
         if (size == 0 || (size >= 1e-4 && size < 1e16)) {
-            String plain = new BigDecimal(Double.toString(value)).toPlainString();
+            String plain =
+                    new BigDecimal(Double.toString(value)).stripTrailingZeros().toPlainString();
             return value == 0
                     ? (1 / value < 0 ? "-0.0" : "0.0")
                     : plain.contains(".") ? plain : plain + ".0";

@@ -34,6 +34,14 @@ final class Scan {
         return (NUMBERS >>> Character.getType(c) & 1) != 0;
     }
 
+    /**
+     * What the reference's digits step takes for a number: general category N of Unicode 17, one
+     * version ahead of its expressions and of Java 25.
+     */
+    static boolean isDigit(int c) {
+        return isNumber(c) || (c >= 0x11DE0 && c <= 0x11DE9) || (c >= 0x16FF4 && c <= 0x16FF6);
+    }
+
     /** Unicode's White_Space property, which Java's {@code isWhitespace} is not. */
     static boolean isSpace(int c) {
         if (c < 0x80) {

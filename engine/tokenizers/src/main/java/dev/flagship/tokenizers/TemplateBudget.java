@@ -36,8 +36,8 @@ final class TemplateBudget {
         steps -= (int) count;
     }
 
-    /** Pays for reading or making a text of this length. */
-    void text(long characters, int line) {
+    /** Checks that a text of this length is allowed. */
+    void fits(long characters, int line) {
         if (characters > mostCharacters) {
             throw TemplateException.limit(
                     line,
@@ -45,6 +45,11 @@ final class TemplateBudget {
                     characters,
                     mostCharacters);
         }
+    }
+
+    /** Pays for reading or making a text of this length. */
+    void text(long characters, int line) {
+        fits(characters, line);
         steps(1 + characters / CHARACTERS_A_STEP, line);
     }
 

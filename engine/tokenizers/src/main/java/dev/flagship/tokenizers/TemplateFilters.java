@@ -143,7 +143,7 @@ final class TemplateFilters {
             int newline = string.indexOf('\n', from);
             int end = newline < 0 ? string.length() : newline;
             boolean indents = from == 0 ? first : blank || end > from;
-            budget.text((long) out.length() + margin.length() + end - from, line);
+            budget.fits((long) out.length() + margin.length() + end - from, line);
             if (indents) {
                 out.append(margin);
             }

@@ -21,7 +21,6 @@ final class TemplateInterpreter {
     private final TemplateFilters filters;
     private final TemplateMethods methods;
     private final LocalDateTime now;
-    private int loopDepth;
 
     /** How a statement list ended. */
     private enum Flow {
@@ -110,7 +109,7 @@ final class TemplateInterpreter {
 
     private void write(TrustedText text, TrustedText.Builder out, int line) {
         budget.text(text.length(), line);
-        budget.text((long) out.length() + text.length(), line);
+        budget.fits((long) out.length() + text.length(), line);
         out.append(text);
     }
 
@@ -140,21 +139,20 @@ final class TemplateInterpreter {
             }
             items = kept;
         }
-        if (items.isEmpty()) {
-            return run(loop.otherwise(), scope, out);
-        }
-        loopDepth++;
+        boolean completed = false;
         for (int i = 0; i < items.size(); i++) {
             budget.step(line);
             TemplateScope round = new TemplateScope(scope);
-            round.set("loop", new TemplateObject.Loop(items, i, loopDepth));
+            round.set("loop", new TemplateObject.Loop(items, i));
             bind(loop.targets(), items.get(i), round, line);
-            if (run(loop.body(), round, out) == Flow.BREAK) {
+            Flow flow = run(loop.body(), round, out);
+            completed |= flow == Flow.ON;
+            if (flow == Flow.BREAK) {
                 break;
             }
         }
-        loopDepth--;
-        return Flow.ON;
+        // Jinja runs the else branch unless a round reached its end, even if rounds were cut short.
+        return completed ? Flow.ON : run(loop.otherwise(), new TemplateScope(scope), out);
     }
 
     private void bind(List<String> targets, TemplateValue value, TemplateScope scope, int line) {

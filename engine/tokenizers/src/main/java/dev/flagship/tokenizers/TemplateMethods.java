@@ -190,8 +190,8 @@ final class TemplateMethods {
             case "first" -> TemplateValue.of(index == 0);
             case "last" -> TemplateValue.of(index == size - 1);
             case "length" -> TemplateValue.of((long) size);
-            case "depth" -> TemplateValue.of((long) loop.depth());
-            case "depth0" -> TemplateValue.of(loop.depth() - 1L);
+            case "depth" -> TemplateValue.of(1); // counts recursion, which the subset has not
+            case "depth0" -> TemplateValue.of(0);
             case "previtem" -> index > 0 ? loop.items().get(index - 1) : new Undefined("previtem");
             case "nextitem" ->
                     index + 1 < size ? loop.items().get(index + 1) : new Undefined("nextitem");
@@ -622,7 +622,7 @@ final class TemplateMethods {
                 at = string.indexOf(old, from)) {
             budget.step(line);
             out.append(text.substring(from, at)).append(with);
-            budget.text(out.length(), line);
+            budget.fits(out.length(), line);
             from = at + old.length();
             done++;
         }

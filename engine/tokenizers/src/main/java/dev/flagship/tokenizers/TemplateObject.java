@@ -57,7 +57,7 @@ sealed interface TemplateObject extends TemplateValue {
     }
 
     /** {@code loop}. */
-    record Loop(List<TemplateValue> items, int index, int depth) implements TemplateObject {
+    record Loop(List<TemplateValue> items, int index) implements TemplateObject {
         @Override
         public String description() {
             return "loop";

@@ -41,6 +41,7 @@ public record TokenizerConfig(
             if (!(Json.tree(parser) instanceof TemplateValue.Mapping root)) {
                 throw TokenizerException.invalid("tokenizer_config.json is not an object");
             }
+            Json.end(parser, "tokenizer_config.json");
             return new TokenizerConfig(
                     spelling(root, "bos_token"),
                     spelling(root, "eos_token"),

@@ -40,6 +40,7 @@ final class TokenizerJson {
     BpeTokenizer read(InputStream in) throws IOException {
         try (JsonParser parser = Json.open(in)) {
             root(parser);
+            Json.end(parser, "tokenizer.json");
         } catch (JacksonException e) {
             throw Json.failure("tokenizer.json", e);
         }

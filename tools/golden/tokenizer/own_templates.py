@@ -1,0 +1,126 @@
+"""Small templates of our own that use what published ones use, and single expressions whose output Jinja decides."""
+
+TEMPLATES = [
+    # ChatML with trim_blocks and lstrip_blocks at work
+    """{% for m in messages %}
+    {% if loop.first and m.role != 'system' %}
+{{ '<|im_start|>system\\nDefault<|im_end|>' }}
+    {% endif %}
+  {{- '<|im_start|>' ~ m.role ~ '\\n' ~ m['content'] | trim ~ '<|im_end|>\\n' }}
+{% endfor %}
+{% if add_generation_prompt %}
+    <|im_start|>assistant
+{% endif %}
+""",
+    # macros, namespaces, break, continue, nested loops
+    """{%- macro turn(role, text='none', mark="*") -%}
+[{{ role|upper }}{{ mark }}] {{ text }}
+{% endmacro -%}
+{%- set ns = namespace(n=0, last='') -%}
+{%- for m in messages -%}
+  {%- if m.role == 'system' -%}{%- continue -%}{%- endif -%}
+  {%- set ns.n = ns.n + 1 -%}
+  {%- if ns.n > 3 -%}{%- break -%}{%- endif -%}
+  {%- set ns.last = m.content -%}
+{{ turn(m.role, m.content|string, mark='#' if loop.last else '.') }}
+{%- else -%}
+nothing
+{%- endfor %}
+{{ turn('end') }}{{ ns.n }}/{{ messages|length }}/{{ ns.last }}
+{%- for m in messages if m.role == 'user' %}
+ {{ loop.index }}:{{ loop.revindex0 }}:{{ loop.length }}:{{ loop.cycle('a', 'b') }}:{{ loop.previtem.content if loop.previtem is defined else '-' }}
+{%- for c in m.content[:3] %}({{ c }}{{ loop.last }}{{ loop.depth }}){% endfor %}
+{%- endfor %}
+""",
+    # set blocks, filter blocks, generation, raw, comments, white-space signs
+    """{# a comment
+over lines #}
+{% set block %}
+  <{{ bos_token }}>
+  {% endset %}
+[{{ block }}]
+{% set shouted | upper | trim %} loud {{ eos_token }} {% endset %}[{{ shouted }}]
+{% filter trim %}   inner   {% endfilter %}|
+{% generation %}{% set hidden = 1 %}made {{ hidden }}{% endgeneration %}[{{ hidden }}]
+{% raw %}{{ not }} {% this %}{% endraw %}
+{%+ if true %} kept {%+ endif %}
+   {%- if true -%}   tight   {%- endif -%}
+   end
+  {% if false %}x{% elif messages|length > 2 %}many{% else %}few{% endif +%}
+tail
+
+""",
+    # tools as JSON, selections
+    """{%- if tools -%}
+{%- for tool in tools -%}
+{{ tool | tojson }}
+{{ tool.function | tojson(indent=2) }}
+{% for key, val in tool.function.parameters.properties.items() -%}
+{{ key }}={{ val.type }}{{ ',' if not loop.last }}
+{%- endfor -%}
+{% for key, val in tool.function|items if val is string %}
+{{ key }}: {{ val }};
+{%- endfor %}
+{%- endfor -%}
+{{ tools[0].function.parameters }}
+{%- endif -%}
+{%- set users = messages | selectattr('role', 'equalto', 'user') | list -%}
+{{ users | map(attribute='content') | join('|') }}
+{{ messages | rejectattr('role', 'eq', 'user') | map(attribute='role') | unique | join(',') }}
+{{ messages | map(attribute='role') | list }}
+{%- if messages and messages[-1].role == 'user' and messages[-1]['content'] is string %} last {{ messages[-1].content.split('\\n')[0] }}{% endif %}
+{%- for m in messages[1:][::-1] %}{{ m.role[0] }}{% endfor -%}
+""",
+]
+
+EXPRESSIONS = [
+    "{{ 1 + 2 * 3 ** 2 // 4 % 5 - 6 / 4 }}",
+    "{{ -7 // 2 }} {{ -7 % 3 }} {{ 7.5 // 2 }} {{ 2 ** 10 }} {{ 10 / 5 }} {{ 1e16 }} {{ 1.5e-7 }} {{ 0.1 + 0.2 }} {{ 1e22 }} {{ 123456789.0 }} {{ 0.0001 }} {{ 0.00001 }}",
+    "{{ 'a' ~ 1 ~ none ~ true ~ 1.0 }} {{ 'ab' * 3 }} {{ [1, 2] + [3] }} {{ (1,) + (2, 'x') }}",
+    "{{ [1, 'a', none, true, 1.5, {'k': 'v'}, ('t',)] }}",
+    "{{ \"it's\" }} {{ [\"it's\", 'say \"x\"', 'both \\' \"', 'new\\nline', 'tab\\t', 'back\\\\', 'é\\x07\\u200b😀'] }}",
+    "{{ 'x' in 'xyz' }} {{ 'k' in {'k': 1} }} {{ 3 not in [1, 2] }} {{ 1 < 2 < 3 }} {{ 1 == 1.0 }} {{ true == 1 }} {{ 'a' < 'b' }} {{ [1,2] == [1,2] }} {{ (1,) == [1] }}",
+    "{{ none or 'x' }} {{ 0 or '' or 'y' }} {{ 1 and 2 }} {{ not none }} {{ not 'a' == 'b' }}",
+    "{{ undefined_thing }}|{{ undefined_thing is defined }}|{{ undefined_thing or 'd' }}|{{ undefined_thing | default('dd') }}|{{ '' | default('e', true) }}|{{ undefined_thing | length }}|{{ undefined_thing is none }}",
+    "{{ messages[0].nothing is defined }} {{ messages[0]['nothing'] }} {{ messages[99] is defined }} {{ none.x is defined }}",
+    "{{ 'hello'[1:3] }} {{ 'hello'[-3:] }} {{ 'hello'[::-1] }} {{ 'hello'[::2] }} {{ 'hello'[10:] }} {{ 'h😀llo'[1] }} {{ 'h😀llo'|length }} {{ [1,2,3,4][1:-1] }} {{ 'abc'[-1] }}",
+    "{{ '  x '.strip() }}|{{ ' x '.lstrip() }}|{{ ' x '.rstrip() }}|{{ 'xxaxx'.strip('x') }}|{{ 'a,b,c'.split(',') }}|{{ ' a  b '.split() }}|{{ 'a b c'.split(' ', 1) }}|{{ 'a.b.c'.rsplit('.', 1) }}|{{ 'a\\nb\\r\\nc'.splitlines() }}",
+    "{{ 'hello'.startswith('he') }} {{ 'hello'.endswith(('x', 'lo')) }} {{ 'hello'.upper() }} {{ 'HeLLo wörld'.title() }} {{ 'hELLO x'.capitalize() }} {{ 'aaa'.replace('a', 'b', 2) }} {{ 'hello'.find('l') }} {{ 'hello'.count('l') }} {{ ','.join(['a', 'b']) }} {{ 'hello'.removeprefix('he') }}",
+    "{{ '12'.isdigit() }} {{ 'ab1'.isalnum() }} {{ ' '.isspace() }} {{ ''.isalpha() }}",
+    "{{ {'a': 1, 'b': 2}.items() | list }} {{ {'a': 1}.keys() | list }} {{ {'a': 1}.values() | list }} {{ {'a': 1}.get('b', 5) }} {{ {'a': 1}.get('b') }} {{ dict(x=1, y='z') }}",
+    "{{ 'x' | upper }} {{ 'Ab' | lower }} {{ 'hello world' | capitalize }} {{ 'a-b' | replace('-', '+') }} {{ [3,1,2] | sort }} {{ ['b','A','c'] | sort }} {{ [1,2,3] | reverse | list }} {{ 'abc' | reverse }} {{ [1,1,2] | unique | list }} {{ [1,2,3] | first }} {{ [1,2,3] | last }} {{ [] | first }}",
+    "{{ '42' | int + 1 }} {{ 'x' | int(7) }} {{ 3.9 | int }} {{ '2.5' | float }} {{ -3 | abs }} {{ 5 | string + '!' }} {{ [1,2]|join }} {{ [1,2]|join(', ') }} {{ none | string }}",
+    "{{ 'a\\nb\\n\\nc' | indent }}|{{ 'a\\nb' | indent(2, true) }}|{{ 'a\\n\\nb' | indent(2, blank=true) }}",
+    "{{ {'b': 1, 'a': [1.0, none, 'é\"\\n']} | tojson }} {{ {'b': 1, 'a': {}} | tojson(indent=2, sort_keys=true) }} {{ 'é😀' | tojson(ensure_ascii=true) }} {{ [] | tojson(indent=4) }} {{ [1, 2] | tojson(separators=(',', ':')) }}",
+    "{{ 5 is odd }} {{ 4 is even }} {{ 9 is divisibleby 3 }} {{ 'a' is string }} {{ 1 is number }} {{ true is number }} {{ 1 is integer }} {{ true is integer }} {{ 1.0 is float }} {{ {} is mapping }} {{ [] is iterable }} {{ 'x' is iterable }} {{ 1 is iterable }} {{ [] is sequence }} {{ {} is sequence }} {{ true is boolean }} {{ 1 is eq 1 }} {{ 2 is in [1, 2] }} {{ range is callable }} {{ 'ab' is lower }} {{ 'AB' is upper }} {{ false is false }} {{ 1 is true }}",
+    "{% for i in range(3) %}{{ i }}{% endfor %} {{ range(1, 10, 3) | list }} {{ range(3, 0, -1) | list }}",
+    "{{ 'a' if true else 'b' }} {{ 'a' if false }}| {{ ('x' if 1 > 2 else 'y') ~ 'z' }}",
+    "{{ strftime_now('%d %b %Y %H:%M:%S %A %B %j %y %-d %I %p %% %a %m %F %T') }}",
+    "{% set a, b = 1, 'two' %}{{ a }}{{ b }} {% set x = [1, 2][0] %}{{ x }} {% for k, v in [('p', 1), ('q', 2)] %}{{ k }}{{ v }}{% endfor %} {% for k in {'m': 1} %}{{ k }}{% endfor %}",
+    "{% set x = 1 %}{% for i in [1, 2] %}{% set x = x + i %}{{ x }}{% endfor %}{{ x }}",
+    "{% if true %}{% set y = 5 %}{% endif %}{{ y }}",
+    "{{ 'con' 'cat' }} {{ \"\\u00e9\\x41\\101\\q\" }} {{ 1_000 }} {{ (1, 2) }} {{ 1, 2 }} {{ () }} {{ messages.0.role }}",
+    "{{ [1, 2, 3] | select('odd') | list }} {{ [1, 2, 3] | reject('odd') | list }} {{ [0, 1, '', 'a'] | select | list }} {{ ['a', 'b'] | map('upper') | list }} {{ [{'a': {'b': 1}}] | map(attribute='a.b') | list }} {{ [{'a': 1}, {}] | selectattr('a', 'defined') | list }} {{ [{'a': 1}, {}] | map(attribute='a', default='-') | join }}",
+    "{{ messages | selectattr('tool_calls', 'defined') | list | length }} {{ messages | selectattr('role', 'in', ['user', 'tool']) | map(attribute='role') | join('+') }}",
+    "{{ not (messages[0].role == 'user' or 'tool_calls' in messages[0]) }} {{ messages[1].tool_calls[0].function.arguments | tojson }} {{ messages[1].tool_calls[0]['function']['arguments'].deep.a[2] }}",
+    "a\n{% if true %}\nb\n{% endif %}\nc\n",
+    "a\n  {% if true %}  \nb\n  {%- endif %}  \nc\n\n",
+    "  {{ 'x' }}\n  {# c #}\n  y{# d #}\nz {#- e -#}  w",
+    "{{ 'a' }}\r\n{% if true %}\r\nb\r{% endif %}c",
+    "{%- if true -%}  a  {%- endif -%}\n\n b",
+    "{{ {'a': {'b': {'c': 1}}}.a.b.c }}{{ {'x': [1, {'y': 2}]}['x'][1].y }}",
+    "{{- ' x ' -}}  |  {{- ' y ' }}",
+    "{% macro f(a, b=2) %}{{ a }}-{{ b }}{% if a > 0 %},{{ f(a - 1) }}{% endif %}{% endmacro %}{{ f(3) }} {{ f(0, b='z') }} {{ f(a=0) | upper }}",
+    "{% set ns = namespace(items=[]) %}{% for i in range(3) %}{% set ns.items = ns.items + [i] %}{% endfor %}{{ ns.items }}",
+    "{% for m in [] %}x{% else %}empty{% endfor %} {% for m in none_such %}x{% else %}undefined{% endfor %}",
+    "{{ 'ß'.upper() }} {{ 'İ'.lower() }} {{ 'ǆ'.title() }} {{ 'ΑΣ'.lower() }} {{ 'they\\'re'.title() }}",
+    "{{ 5 - -3 }} {{ - 3 }} {{ +4 }} {{ 2 * -1 }} {{ 'a' ~ 'b' + 'c' }} {{ 1 ~ 2 * 3 }}",
+    "{{ raise_exception('no') }}",
+    "{{ none + 1 }}",
+    "{{ undefined_thing.x }}",
+    "{{ undefined_thing + 'x' }}",
+    "{% for x in 5 %}{% endfor %}",
+    "{{ none | length }}",
+    "{{ 'a' < 1 }}",
+    "{{ [].append(1) }}",
+]
