@@ -1,0 +1,61 @@
+package dev.flagship.bench;
+
+import dev.flagship.nn.PagedKvCache;
+import dev.flagship.nn.Step;
+import dev.flagship.serving.LoadedModel;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.Scratch;
+import dev.flagship.tensor.Tensor;
+
+/** Runs a model over given tokens, without sampling. */
+final class TeacherForced implements AutoCloseable {
+    private final LoadedModel model;
+    private final PagedKvCache cache;
+    private final Step step;
+    private PagedKvCache.Sequence sequence;
+
+    /**
+     * @param positions most tokens of one run
+     */
+    TeacherForced(LoadedModel model, int positions) {
+        this.model = model;
+        KvLayout layout =
+                model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
+        this.cache =
+                new PagedKvCache(layout, (positions + KvLayout.PAGE - 1) / KvLayout.PAGE);
+        this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
+        this.sequence = cache.sequence();
+    }
+
+    interface Reader {
+        /** Reads logits, one row for each token of the run, or one for the last; valid during the call. */
+        void read(Tensor logits);
+    }
+
+    void restart() {
+        sequence.close();
+        sequence = cache.sequence();
+    }
+
+    /** Runs tokens [from, from + count) after those run before. */
+    void run(int[] ids, int from, int count, Step.Wanted wanted, Reader reader) {
+        if (!sequence.reserve(sequence.length() + count)) {
+            throw new IllegalStateException("the run is longer than was planned for");
+        }
+        step.clear();
+        step.add(sequence, ids, from, count, wanted);
+        try (var _ = step.frame()) {
+            Tensor logits = model.lm().forward(step);
+            sequence.advance(count);
+            reader.read(logits);
+        }
+    }
+
+    @Override
+    public void close() {
+        step.close();
+        cache.close();
+    }
+}
