@@ -1,4 +1,4 @@
-"""Writes the goldens of the build: three small tokenizers and what the tokenizers library makes of random strings.
+"""Writes the goldens of the build: four small tokenizers and what the tokenizers library makes of random strings.
 
     python tiny.py ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers
 
@@ -28,6 +28,9 @@ PRE = {
         [pre_tokenizers.Split(Regex(LLAMA3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
     ),
 }
+PRE["prefix"] = lambda: pre_tokenizers.Sequence(
+    [pre_tokenizers.Digits(individual_digits=False), pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True)]
+)
 CONTROL = ["<|begin_of_text|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>"]
 
 
@@ -57,13 +60,15 @@ def train(name, vocabulary):
             single="<|begin_of_text|> $A", special_tokens=[("<|begin_of_text|>", 0)]
         )
     description = json.loads(tokenizer.to_str())
-    if name == "smollm":  # SmolLM2 lacks some bytes: a byte without a token vanishes
+    if name in ("smollm", "prefix"):  # SmolLM2 lacks some bytes: a byte without a token vanishes
         dropped = {"\u0143", "\u00c0", "\u00f5"}  # the stand-ins of AD, C0, F5
         vocab = description["model"]["vocab"]
         merges = [m for m in description["model"]["merges"] if not any(d in t for d in dropped for t in m)]
         description["model"]["merges"] = merges
         kept = [t for t in sorted(vocab, key=vocab.get) if not any(d in t for d in dropped)]
         description["model"]["vocab"] = {t: i for i, t in enumerate(kept)}
+    if name == "prefix":  # or becomes the unknown token
+        description["model"] |= {"unk_token": "<|eot_id|>", "fuse_unk": True}
     tokenizer = Tokenizer.from_str(json.dumps(description))
     tokenizer.add_tokens([AddedToken("<think>", special=False, normalized=False)])
     return tokenizer, json.loads(tokenizer.to_str())

@@ -228,11 +228,10 @@ public final class BpeTokenizer implements Tokenizer {
     }
 
     private int checked(int id) {
-        check(
-                id >= 0 && id < tokens.length,
-                "token id %s is outside the vocabulary of %s",
-                id,
-                tokens.length);
+        if (id < 0 || id >= tokens.length) { // asked for every token, so no boxed arguments before
+            // it fails
+            check(false, "token id %s is outside the vocabulary of %s", id, tokens.length);
+        }
         return id;
     }
 

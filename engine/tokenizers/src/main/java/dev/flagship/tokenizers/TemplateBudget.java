@@ -10,11 +10,14 @@ final class TemplateBudget {
     /** Most macro calls inside one another, and levels of one value. */
     static final int DEPTH = 32;
 
+    private static final int LEVELS = 400;
+
     private static final int CHARACTERS_A_STEP = 256;
 
     private final int mostCharacters;
     private int steps = STEPS;
     private int calls;
+    private int levels;
 
     /**
      * @param mostCharacters longest text, of the output or on the way to it
@@ -69,6 +72,21 @@ final class TemplateBudget {
 
     void leaveCall() {
         calls--;
+    }
+
+    /**
+     * Goes one level down the tree, over all macros that are being called: bounds this thread's
+     * stack.
+     */
+    void enter(int line) {
+        if (++levels > LEVELS) {
+            throw TemplateException.limit(
+                    line, "tags, expressions and macros run more than %d levels deep", LEVELS);
+        }
+    }
+
+    void leave() {
+        levels--;
     }
 
     /** Checks a level of a nested value. */

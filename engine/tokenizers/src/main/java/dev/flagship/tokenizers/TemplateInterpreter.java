@@ -54,13 +54,13 @@ final class TemplateInterpreter {
     // Statements
 
     private Flow run(List<Statement> statements, TemplateScope scope, TrustedText.Builder out) {
-        for (Statement statement : statements) {
-            Flow flow = run(statement, scope, out);
-            if (flow != Flow.ON) {
-                return flow;
-            }
+        budget.enter(0);
+        Flow flow = Flow.ON;
+        for (int i = 0; i < statements.size() && flow == Flow.ON; i++) {
+            flow = run(statements.get(i), scope, out);
         }
-        return Flow.ON;
+        budget.leave();
+        return flow;
     }
 
     private Flow run(Statement statement, TemplateScope scope, TrustedText.Builder out) {
@@ -174,6 +174,13 @@ final class TemplateInterpreter {
 
     private TemplateValue value(Expression expression, TemplateScope scope) {
         budget.step(expression.line());
+        budget.enter(expression.line());
+        TemplateValue value = evaluate(expression, scope);
+        budget.leave();
+        return value;
+    }
+
+    private TemplateValue evaluate(Expression expression, TemplateScope scope) {
         return switch (expression) {
             case TemplateSyntax.Literal literal -> literal.value();
             case TemplateSyntax.Name name -> scope.get(name.name());

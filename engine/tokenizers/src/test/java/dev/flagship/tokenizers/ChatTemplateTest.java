@@ -221,6 +221,20 @@ class ChatTemplateTest {
     }
 
     @Test
+    void macrosThatNestDeeplyInsideEndBeforeTheStackDoes() throws InterruptedException {
+        String open = "{% if 1 %}".repeat(12) + "{{ " + "(1 and ".repeat(14);
+        String close = ")".repeat(14) + " }}" + "{% endif %}".repeat(12);
+        String source = "{% macro f(n) %}" + open + "f(n)" + close + "{% endmacro %}{{ f(1) }}";
+        List<Throwable> thrown = new ArrayList<>();
+        Thread thread =
+                new Thread(null, () -> thrown.add(failure(source)), "small stack", 512 << 10);
+        thread.start();
+        thread.join();
+        assertThat(thrown).singleElement().isInstanceOf(TemplateException.class);
+        assertThat(thrown.get(0)).hasMessageContaining("levels deep");
+    }
+
+    @Test
     void longChainsAreNotDeep() {
         assertThat(text("{{ 0" + " + 1".repeat(5000) + " }}", Map.of())).isEqualTo("5000");
         assertThat(text("{{ 'a'" + " ~ 'a'".repeat(5000) + " }}", Map.of())).hasSize(5001);

@@ -67,7 +67,9 @@ final class Goldens {
             String back =
                     decoded.entries().containsKey(key) ? field(decoded, key).toString() : text;
             assertThat(tokenizer.decode(plain)).as("decoded text %s", i).isEqualTo(back);
-            assertThat(streamed(tokenizer, plain)).as("streamed text %s", i).isEqualTo(back);
+            assertThat(streamed(tokenizer, plain))
+                    .as("streamed text %s", i)
+                    .isEqualTo(tokenizer.decodeSkippingControl(plain));
         }
         TemplateValue.Items sequences = (TemplateValue.Items) field(golden, "sequences");
         for (int i = 0; i < sequences.values().size(); i++) {

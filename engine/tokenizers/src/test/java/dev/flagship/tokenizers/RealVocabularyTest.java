@@ -2,12 +2,14 @@ package dev.flagship.tokenizers;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Tag;
@@ -62,5 +64,35 @@ class RealVocabularyTest {
         BpeTokenizer tokenizer = BpeTokenizer.fromJson(file("FLAGSHIP_TOKENIZER_JSON"));
 
         assertThat(compare(tokenizer)).isGreaterThan(10_000);
+    }
+
+    /** Vectors of llama3-tokenizer-js and of Meta's own tokenizer, without begin token. */
+    @Test
+    void llama3GivesThePublishedIds() throws IOException {
+        BpeTokenizer tokenizer = BpeTokenizer.fromJson(file("FLAGSHIP_TOKENIZER_JSON"));
+        assumeTrue(tokenizer.vocabularySize() == 128256, "the vocabulary is not Llama 3's");
+        Map<String, int[]> vectors =
+                Map.of(
+                        "Hello world", new int[] {9906, 1917},
+                        "Hello, world! 1234567 don't",
+                                new int[] {9906, 11, 1917, 0, 220, 4513, 10961, 22, 1541, 956},
+                        "  leading spaces\n\n\tTabs",
+                                new int[] {220, 6522, 12908, 271, 10473, 3518},
+                        "The quick brown fox jumps over the lazy dog.",
+                                new int[] {
+                                    791, 4062, 14198, 39935, 35308, 927, 279, 16053, 5679, 13
+                                },
+                        "naïve café 你好 😀",
+                                new int[] {3458, 38672, 588, 53050, 118195, 53901, 91416},
+                        "\n\n", new int[] {271},
+                        "def f(x):\n    return x+1\n",
+                                new int[] {755, 282, 2120, 997, 262, 471, 865, 10, 16, 198},
+                        "a'S I'LL", new int[] {64, 13575, 358, 6, 4178},
+                        "<|begin_of_text|>This is a test sentence.<|end_of_text|>",
+                                new int[] {128000, 2028, 374, 264, 1296, 11914, 13, 128001});
+        vectors.forEach((text, ids) ->
+                assertThat(tokenizer.encode(text, ControlTokens.PARSE)).as(text).isEqualTo(ids));
+        assertThat(tokenizer.bos()).hasValue(128000);
+        assertThat(tokenizer.addsBos()).isTrue();
     }
 }

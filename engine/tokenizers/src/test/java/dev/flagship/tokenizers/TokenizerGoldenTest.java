@@ -18,7 +18,7 @@ class TokenizerGoldenTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gpt2", "smollm", "llama3"})
+    @ValueSource(strings = {"gpt2", "smollm", "llama3", "prefix"})
     void idsAndDecodingsEqualTheReference(String name) throws IOException {
         List<String> texts = Goldens.strings(Goldens.json(Goldens.open("strings.json.gz")));
         TemplateValue golden = Goldens.json(Goldens.open(name + ".golden.json.gz"));
