@@ -11,16 +11,40 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 
 /** Jinja's filters and tests, as far as chat templates use them. */
 final class TemplateFilters {
+    private static final Set<String> KINDS =
+            Set.of(
+                    "defined",
+                    "undefined",
+                    "none",
+                    "string",
+                    "number",
+                    "integer",
+                    "float",
+                    "boolean",
+                    "true",
+                    "false",
+                    "mapping",
+                    "sequence",
+                    "iterable",
+                    "callable");
+
     private final TemplateOperators operators;
     private final TemplateMethods methods;
+    private final TextMethods texts;
     private final TemplateBudget budget;
 
-    TemplateFilters(TemplateOperators operators, TemplateMethods methods, TemplateBudget budget) {
+    TemplateFilters(
+            TemplateOperators operators,
+            TemplateMethods methods,
+            TextMethods texts,
+            TemplateBudget budget) {
         this.operators = operators;
         this.methods = methods;
+        this.texts = texts;
         this.budget = budget;
     }
 
@@ -29,7 +53,7 @@ final class TemplateFilters {
         return switch (name) {
             case "trim" ->
                     new Text(
-                            methods.strip(
+                            texts.strip(
                                     methods.string(value, line),
                                     arguments.allow("chars"),
                                     true,
@@ -42,7 +66,7 @@ final class TemplateFilters {
                                     none(arguments))); // nothing is escaped, so nothing to mark
             case "upper", "lower" -> {
                 TrustedText text = methods.string(value, none(arguments));
-                yield TemplateMethods.recased(
+                yield TextMethods.recased(
                         text,
                         name.equals("upper")
                                 ? text.text().toUpperCase(Locale.ROOT)
@@ -50,10 +74,10 @@ final class TemplateFilters {
             }
             case "capitalize" -> {
                 TrustedText text = methods.string(value, none(arguments));
-                yield TemplateMethods.recased(text, TemplateMethods.capitalized(text.text()));
+                yield TextMethods.recased(text, TextMethods.capitalized(text.text()));
             }
             case "replace" ->
-                    methods.replace(
+                    texts.replace(
                             methods.string(value, line), arguments.allow("old", "new", "count"));
             case "indent" -> indent(value, arguments.allow("width", "first", "blank"));
             case "tojson" ->
@@ -155,7 +179,7 @@ final class TemplateFilters {
 
     private TemplateValue json(TemplateValue value, CallArguments arguments) {
         int line = arguments.line();
-        methods.operatorsCost(value, line, 0);
+        methods.pay(value, line, 0);
         String text = JsonText.write(value, arguments);
         budget.text(text.length(), line);
         boolean trusted = value instanceof Text source && source.content().trusted();
@@ -179,7 +203,7 @@ final class TemplateFilters {
             parts.add(
                     methods.string(attribute == null ? item : byPath(item, attribute, line), line));
         }
-        return methods.joined(
+        return texts.joined(
                 separator == null ? TrustedText.EMPTY : methods.string(separator, line),
                 parts,
                 line);
@@ -348,38 +372,13 @@ final class TemplateFilters {
 
     boolean test(String name, TemplateValue value, CallArguments arguments) {
         int line = arguments.line();
+        if (KINDS.contains(name)) {
+            arguments.allow();
+            return isKind(name, value);
+        }
         return switch (name) {
-            case "defined" -> none(arguments) == line && !(value instanceof Undefined);
-            case "undefined" -> none(arguments) == line && value instanceof Undefined;
-            case "none" -> none(arguments) == line && value == TemplateValue.None.NONE;
-            case "string" -> none(arguments) == line && value instanceof Text;
-            case "number" -> none(arguments) == line && TemplateOperators.isNumber(value);
-            case "integer" -> none(arguments) == line && value instanceof Int;
-            case "float" -> none(arguments) == line && value instanceof Real;
-            case "boolean" -> none(arguments) == line && value instanceof Bool;
-            case "true" -> none(arguments) == line && value == Bool.TRUE;
-            case "false" -> none(arguments) == line && value == Bool.FALSE;
-            case "mapping" -> none(arguments) == line && value instanceof Mapping;
-            case "sequence" ->
-                    none(arguments) == line
-                            && (value instanceof Items
-                                    || value instanceof Mapping
-                                    || value instanceof Text
-                                    || value instanceof Undefined);
-            case "iterable" ->
-                    none(arguments) == line
-                            && (value instanceof Items
-                                    || value instanceof Mapping
-                                    || value instanceof Text
-                                    || value instanceof Undefined);
-            case "callable" ->
-                    none(arguments) == line
-                            && value instanceof TemplateObject
-                            && !(value instanceof TemplateObject.Namespace);
-            case "odd" ->
-                    none(arguments) == line && Math.floorMod(wholeOf(value, arguments), 2L) == 1;
-            case "even" ->
-                    none(arguments) == line && Math.floorMod(wholeOf(value, arguments), 2L) == 0;
+            case "odd" -> Math.floorMod(wholeOf(value, arguments.allow()), 2L) == 1;
+            case "even" -> Math.floorMod(wholeOf(value, arguments.allow()), 2L) == 0;
             case "divisibleby" -> {
                 long by = arguments.allow("num").whole(0, "num", 0);
                 if (by == 0) {
@@ -411,6 +410,31 @@ final class TemplateFilters {
                             line,
                             "test %s is not part of the subset; rewrite the template without it",
                             TokenizerException.quote(name));
+        };
+    }
+
+    private static boolean isKind(String name, TemplateValue value) {
+        return switch (name) {
+            case "defined" -> !(value instanceof Undefined);
+            case "undefined" -> value instanceof Undefined;
+            case "none" -> value == TemplateValue.None.NONE;
+            case "string" -> value instanceof Text;
+            case "number" -> TemplateOperators.isNumber(value);
+            case "integer" -> value instanceof Int;
+            case "float" -> value instanceof Real;
+            case "boolean" -> value instanceof Bool;
+            case "true" -> value == Bool.TRUE;
+            case "false" -> value == Bool.FALSE;
+            case "mapping" -> value instanceof Mapping;
+            case "callable" ->
+                    value instanceof TemplateObject && !(value instanceof TemplateObject.Namespace);
+            // "sequence" and "iterable": to Jinja, text, dictionaries and undefined values are
+            // both.
+            default ->
+                    value instanceof Items
+                            || value instanceof Mapping
+                            || value instanceof Text
+                            || value instanceof Undefined;
         };
     }
 

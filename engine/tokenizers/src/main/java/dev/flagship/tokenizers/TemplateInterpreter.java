@@ -33,8 +33,9 @@ final class TemplateInterpreter {
         this.budget = budget;
         this.now = now;
         this.operators = new TemplateOperators(budget);
-        this.methods = new TemplateMethods(operators, budget);
-        this.filters = new TemplateFilters(operators, methods, budget);
+        TextMethods texts = new TextMethods(operators, budget);
+        this.methods = new TemplateMethods(operators, texts, budget);
+        this.filters = new TemplateFilters(operators, methods, texts, budget);
     }
 
     TrustedText render(List<Statement> statements, Map<String, TemplateValue> variables) {

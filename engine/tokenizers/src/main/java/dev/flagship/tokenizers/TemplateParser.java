@@ -30,9 +30,7 @@ final class TemplateParser {
     }
 
     static List<Statement> parse(String source) {
-        TemplateParser parser = new TemplateParser(TemplateLexer.tokens(source));
-        List<Statement> statements = parser.statements(Set.of());
-        return statements;
+        return new TemplateParser(TemplateLexer.tokens(source)).statements(Set.of());
     }
 
     // Statements
