@@ -5,4 +5,6 @@ module dev.flagship.kernels.vector {
 
     provides dev.flagship.tensor.KernelsProvider with
             dev.flagship.kernels.vector.VectorKernelsProvider;
+    provides dev.flagship.tensor.LimitsProbe with
+            dev.flagship.kernels.vector.MachineLimits;
 }

@@ -5,4 +5,5 @@ module dev.flagship.tensor {
     exports dev.flagship.tensor;
 
     uses dev.flagship.tensor.KernelsProvider;
+    uses dev.flagship.tensor.LimitsProbe;
 }

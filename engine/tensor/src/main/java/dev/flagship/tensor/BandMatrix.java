@@ -2,6 +2,7 @@ package dev.flagship.tensor;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.base.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -72,12 +73,11 @@ public record BandMatrix(
 
     /** Bytes of one band's numbers. */
     public static long bandBytes(DType type, int cols) {
-        check(
-                cols > 0 && cols % type.blockElements() == 0,
-                "a row of %s columns is no multiple of %s's block of %s",
-                cols,
-                type,
-                type.blockElements());
+        if (cols <= 0 || cols % type.blockElements() != 0) {
+            throw new InvalidArgumentException(
+                    "a row of %s columns is no multiple of %s's block of %s"
+                            .formatted(cols, type, type.blockElements()));
+        }
         return switch (type) {
             case F32 -> cols * 64L;
             case F16 -> cols * 32L;

@@ -13,6 +13,7 @@ public final class CanonicalMath {
     public static final float ROUND_MAGIC = 0x1.8p23f;
 
     public static final int ROUND_MAGIC_BITS = 0x4B400000;
+    public static final int ONE_BITS = 0x3F800000;
     public static final float EXP_LOW = -87f;
     public static final float EXP_HIGH = 88f;
     public static final float LOG2_E = 0x1.715476p0f;
@@ -54,9 +55,10 @@ public final class CanonicalMath {
         p = Math.fma(p, r, EXP_1);
         p = Math.fma(p, r, EXP_0);
         float e = Math.fma(p, r * r, r) + 1f;
-        // Multiplies by 2ⁿ: n sits in the low bits of t, and the magic's own bits leave by the top.
-        return Float.intBitsToFloat(
-                Float.floatToRawIntBits(e) + (Float.floatToRawIntBits(t) << 23));
+        // n sits in the low bits of t, and the magic's own bits leave by the top. A product,
+        // because
+        // adding n to the exponent of e would turn a NaN with a payload into a number.
+        return e * Float.intBitsToFloat((Float.floatToRawIntBits(t) << 23) + ONE_BITS);
     }
 
     /** x·σ(x) as x / (1 + e⁻ˣ). */

@@ -1,151 +1,139 @@
 package dev.flagship.tensor;
 
-import static dev.flagship.base.Check.check;
-
+import com.google.errorprone.annotations.FormatMethod;
+import com.google.errorprone.annotations.FormatString;
+import dev.flagship.base.InvalidArgumentException;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
-/** The argument checks that every rung makes before it touches memory. */
+/**
+ * The argument checks that every rung makes before it touches memory. They run once per operation,
+ * some once per row, so the values for a message are gathered only after a check has failed.
+ */
 public final class KernelChecks {
     private KernelChecks() {}
 
+    @FormatMethod
+    private static InvalidArgumentException refused(
+            @FormatString String message, @Nullable Object... values) {
+        return new InvalidArgumentException(message.formatted(values));
+    }
+
     public static void embed(BandMatrix table, int[] ids, Tensor out) {
-        check(
-                out.rowSize() == table.cols() && ids.length >= out.rows(),
-                "embed: %s ids, table %s has rows of %s, output is %s",
-                ids.length,
-                table.name(),
-                table.cols(),
-                out.shape());
+        if (!(out.rowSize() == table.cols() && ids.length >= out.rows())) {
+            throw refused(
+                    "embed: %s ids, table %s has rows of %s, output is %s",
+                    ids.length, table.name(), table.cols(), out.shape());
+        }
         for (int i = 0; i < out.rows(); i++) {
-            check(
-                    ids[i] >= 0 && ids[i] < table.rows(),
-                    "embed: id %s at row %s, table %s has %s rows",
-                    ids[i],
-                    i,
-                    table.name(),
-                    table.rows());
+            if (!(ids[i] >= 0 && ids[i] < table.rows())) {
+                throw refused(
+                        "embed: id %s at row %s, table %s has %s rows",
+                        ids[i], i, table.name(), table.rows());
+            }
         }
     }
 
     public static void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs) {
-        check(
-                weights.size() == outs.size(),
-                "project: %s weights, %s outputs",
-                weights.size(),
-                outs.size());
+        if (weights.size() != outs.size()) {
+            throw refused("project: %s weights, %s outputs", weights.size(), outs.size());
+        }
         for (int i = 0; i < weights.size(); i++) {
             BandMatrix w = weights.get(i);
             Tensor out = outs.get(i);
-            check(
-                    x.rowSize() == w.cols() && out.rowSize() == w.rows() && out.rows() == x.rows(),
-                    "project: x %s times %s [%s, %s] into %s",
-                    x.shape(),
-                    w.name(),
-                    w.rows(),
-                    w.cols(),
-                    out.shape());
+            if (!(x.rowSize() == w.cols() && out.rowSize() == w.rows() && out.rows() == x.rows())) {
+                throw refused(
+                        "project: x %s times %s [%s, %s] into %s",
+                        x.shape(), w.name(), w.rows(), w.cols(), out.shape());
+            }
         }
     }
 
     public static void rmsNorm(Tensor x, Tensor weight, Tensor out) {
-        check(
-                weight.rowSize() == x.rowSize()
-                        && out.rowSize() == x.rowSize()
-                        && out.rows() == x.rows(),
-                "rmsNorm: x %s, weight %s, output %s",
-                x.shape(),
-                weight.shape(),
-                out.shape());
+        if (!(weight.rowSize() == x.rowSize()
+                && out.rowSize() == x.rowSize()
+                && out.rows() == x.rows())) {
+            throw refused(
+                    "rmsNorm: x %s, weight %s, output %s", x.shape(), weight.shape(), out.shape());
+        }
     }
 
     public static void rope(Tensor x, RopeTable table, int[] positions) {
-        check(
-                x.shape().width() == 2 * table.pairs() && positions.length >= x.rows(),
-                "rope: x %s, table of %s pairs, %s positions",
-                x.shape(),
-                table.pairs(),
-                positions.length);
+        if (!(x.shape().width() == 2 * table.pairs() && positions.length >= x.rows())) {
+            throw refused(
+                    "rope: x %s, table of %s pairs, %s positions",
+                    x.shape(), table.pairs(), positions.length);
+        }
         for (int i = 0; i < x.rows(); i++) {
-            check(
-                    positions[i] >= 0 && (positions[i] + 1) * table.pairs() <= table.cos().length,
-                    "rope: position %s at row %s is outside the table; call ensure first",
-                    positions[i],
-                    i);
+            if (!(positions[i] >= 0 && (positions[i] + 1L) * table.pairs() <= table.cos().length)) {
+                throw refused(
+                        "rope: position %s at row %s is outside the table; call ensure first",
+                        positions[i], i);
+            }
         }
     }
 
     public static void append(KvRows rows, int layer, Tensor keys, Tensor values) {
         KvLayout kv = rows.layout();
-        check(
-                keys.rows() == rows.count()
-                        && values.rows() == rows.count()
-                        && keys.rowSize() == kv.kvHeads() * kv.headSize()
-                        && values.rowSize() == keys.rowSize()
-                        && layer >= 0
-                        && layer < kv.layers(),
-                "append: keys %s, values %s into layer %s of %s for %s rows",
-                keys.shape(),
-                values.shape(),
-                layer,
-                kv,
-                rows.count());
+        if (!(keys.rows() == rows.count()
+                && values.rows() == rows.count()
+                && keys.rowSize() == kv.kvHeads() * kv.headSize()
+                && values.rowSize() == keys.rowSize()
+                && layer >= 0
+                && layer < kv.layers())) {
+            throw refused(
+                    "append: keys %s, values %s into layer %s of %s for %s rows",
+                    keys.shape(), values.shape(), layer, kv, rows.count());
+        }
     }
 
     public static void attend(KvRows rows, int layer, Tensor q, Tensor out) {
         KvLayout kv = rows.layout();
-        check(
-                q.rows() == rows.count()
-                        && q.shape().width() == kv.headSize()
-                        && q.shape().heads() % kv.kvHeads() == 0
-                        && out.rows() == q.rows()
-                        && out.rowSize() == q.rowSize()
-                        && layer >= 0
-                        && layer < kv.layers(),
-                "attend: q %s into %s, layer %s of %s for %s rows",
-                q.shape(),
-                out.shape(),
-                layer,
-                kv,
-                rows.count());
+        if (!(q.rows() == rows.count()
+                && q.shape().width() == kv.headSize()
+                && q.shape().heads() % kv.kvHeads() == 0
+                && out.rows() == q.rows()
+                && out.rowSize() == q.rowSize()
+                && layer >= 0
+                && layer < kv.layers())) {
+            throw refused(
+                    "attend: q %s into %s, layer %s of %s for %s rows",
+                    q.shape(), out.shape(), layer, kv, rows.count());
+        }
     }
 
     public static void sameShape(String operation, Tensor a, Tensor b) {
-        check(
-                a.rows() == b.rows() && a.rowSize() == b.rowSize(),
-                "%s: %s and %s differ",
-                operation,
-                a.shape(),
-                b.shape());
+        if (!(a.rows() == b.rows() && a.rowSize() == b.rowSize())) {
+            throw refused("%s: %s and %s differ", operation, a.shape(), b.shape());
+        }
     }
 
     public static void gather(Tensor x, int[] rows, Tensor out) {
-        check(
-                x.rowSize() == out.rowSize() && rows.length >= out.rows(),
-                "gather: %s rows of %s into %s",
-                rows.length,
-                x.shape(),
-                out.shape());
+        if (!(x.rowSize() == out.rowSize() && rows.length >= out.rows())) {
+            throw refused("gather: %s rows of %s into %s", rows.length, x.shape(), out.shape());
+        }
         for (int i = 0; i < out.rows(); i++) {
-            check(
-                    rows[i] >= 0 && rows[i] < x.rows(),
-                    "gather: row %s of a tensor %s",
-                    rows[i],
-                    x.shape());
+            if (!(rows[i] >= 0 && rows[i] < x.rows())) {
+                throw refused("gather: row %s of a tensor %s", rows[i], x.shape());
+            }
+        }
+    }
+
+    public static void logSumExp(Tensor logits, int row) {
+        if (!(row >= 0 && row < logits.rows())) {
+            throw refused("logSumExp: row %s of %s", row, logits.shape());
         }
     }
 
     public static void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
-        check(
-                row >= 0
-                        && row < logits.rows()
-                        && k >= 1
-                        && k <= logits.rowSize()
-                        && ids.length >= k
-                        && values.length >= k,
-                "topK: %s of row %s of %s into %s ids",
-                k,
-                row,
-                logits.shape(),
-                ids.length);
+        if (!(row >= 0
+                && row < logits.rows()
+                && k >= 1
+                && k <= logits.rowSize()
+                && ids.length >= k
+                && values.length >= k)) {
+            throw refused(
+                    "topK: %s of row %s of %s into %s ids", k, row, logits.shape(), ids.length);
+        }
     }
 }

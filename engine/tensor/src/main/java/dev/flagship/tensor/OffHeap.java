@@ -25,7 +25,7 @@ public final class OffHeap implements AutoCloseable {
         Arena arena = Arena.ofShared();
         try {
             return new OffHeap(arena, arena.allocate(Math.max(bytes, 1), 64).asSlice(0, bytes));
-        } catch (OutOfMemoryError e) {
+        } catch (RuntimeException | Error e) {
             arena.close();
             throw e;
         }
@@ -42,7 +42,7 @@ public final class OffHeap implements AutoCloseable {
         try {
             return new OffHeap(
                     arena, file.map(FileChannel.MapMode.READ_ONLY, 0, file.size(), arena));
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | Error e) {
             arena.close();
             throw e;
         }

@@ -355,6 +355,7 @@ public final class ScalarKernels implements Kernels {
 
     @Override
     public float logSumExp(Tensor logits, int row) {
+        KernelChecks.logSumExp(logits, row);
         float max = Float.NEGATIVE_INFINITY;
         for (int i = 0; i < logits.rowSize(); i++) {
             max = CanonicalMath.max(max, logits.get(row, i));

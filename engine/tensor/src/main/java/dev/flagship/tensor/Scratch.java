@@ -1,7 +1,6 @@
 package dev.flagship.tensor;
 
-import static dev.flagship.base.Check.check;
-
+import dev.flagship.base.InvalidArgumentException;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -183,11 +182,11 @@ public final class Scratch implements AutoCloseable {
 
             @Override
             public void close() {
-                check(
-                        depth == level + 1,
-                        "frame %s closed while %s are open; frames close in reverse order",
-                        level,
-                        depth);
+                if (depth != level + 1) {
+                    throw new InvalidArgumentException(
+                            "frame %s closed while %s are open; frames close in reverse order"
+                                    .formatted(level, depth));
+                }
                 depth = level;
                 Scratch.this.block = block;
                 Scratch.this.offset = offset;

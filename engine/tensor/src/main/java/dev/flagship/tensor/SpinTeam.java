@@ -2,6 +2,7 @@ package dev.flagship.tensor;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.base.InvalidArgumentException;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.locks.LockSupport;
@@ -55,7 +56,9 @@ public final class SpinTeam implements Team {
             next.run(0, 1);
             return;
         }
-        check(!closed, "the team is closed");
+        if (closed) {
+            throw new InvalidArgumentException("the team is closed");
+        }
         task = next;
         pending = size - 1;
         generation = generation + 1;

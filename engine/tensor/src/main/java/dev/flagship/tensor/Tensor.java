@@ -2,6 +2,7 @@ package dev.flagship.tensor;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.base.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.jspecify.annotations.Nullable;
@@ -91,12 +92,11 @@ public final class Tensor {
 
     /** The same numbers with each row seen as {@code heads} parts of {@code width}. */
     public Tensor split(int heads, int width) {
-        check(
-                heads * width == rowSize(),
-                "cannot split rows of %s into %s heads of %s",
-                rowSize(),
-                heads,
-                width);
+        if (heads * width != rowSize()) {
+            throw new InvalidArgumentException(
+                    "cannot split rows of %s into %s heads of %s"
+                            .formatted(rowSize(), heads, width));
+        }
         return view(shape.rows(), heads, width);
     }
 

@@ -4,8 +4,8 @@ import static dev.flagship.kernels.vector.Lanes.FLOATS;
 import static dev.flagship.kernels.vector.Lanes.INTS;
 import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.kernels.vector.Lanes.ORDER;
+import static dev.flagship.kernels.vector.Lanes.PANEL_ROWS;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
-import static dev.flagship.kernels.vector.Lanes.SHORTS;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.BandMatrix;
@@ -13,15 +13,18 @@ import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Products of quantised bands with one int8 row, streamed straight from memory in address order.
+ * Products of quantised rows with one int8 row, streamed straight from memory in address order. The
+ * unit is that of a panel: two vectors of rows.
  *
  * <p>A byte is not shifted into place but masked where it stands, so its number arrives 2⁸ʲ too
  * large; the activation is 2⁸ʲ too small instead. Powers of two are exact, and it saves one
  * operation in four.
+ *
+ * <p>Scales are widened before, by {@link Panels}: done in the loop, C2 may compile the widening
+ * first, not inline it and box a vector per block.
  */
 final class Gemv {
     private Gemv() {}
@@ -38,127 +41,122 @@ final class Gemv {
         return shift == 28 ? 1f : 1f / (1 << shift);
     }
 
+    /** Where the numbers of a row vector begin. */
+    private static long start(BandMatrix w, int vector) {
+        int present = Math.min(vector, w.bands() * PER_BAND - 1);
+        return present / PER_BAND * BandMatrix.bandBytes(w.type(), w.cols())
+                + present % PER_BAND * (LENGTH * 4L);
+    }
+
     /**
-     * Bands [from, to) of Q8_0.
+     * Rows of the vectors {@code vector} and {@code vector + 1} of Q8_0. Both streams at once, for
+     * two keep more of memory busy than one; where the second is absent the first is done twice.
      *
      * @param act activations times {@link #prescale8}
      * @param scales sa per block
      * @param sums Σ a per block
-     * @param out receives a number per row of the bands
+     * @param weightScales sw, {@code [block][PANEL_ROWS]}
+     * @param out receives {@code PANEL_ROWS} numbers
      */
     static void eightBit(
             BandMatrix w,
-            int from,
-            int to,
+            int vector,
             float[] act,
             float[] scales,
             float[] sums,
+            float[] weightScales,
             float[] out) {
-        int blocks = w.cols() / BLOCK;
-        for (int band = from; band < to; band++) {
-            for (int v = 0; v < PER_BAND; v++) {
-                eightBitVector(
-                        w,
-                        band,
-                        v,
-                        blocks,
-                        act,
-                        scales,
-                        sums,
-                        out,
-                        (band - from) * 16 + v * LENGTH);
-            }
-        }
-    }
-
-    private static void eightBitVector(
-            BandMatrix w,
-            int band,
-            int v,
-            int blocks,
-            float[] act,
-            float[] scales,
-            float[] sums,
-            float[] out,
-            int outAt) {
-        MemorySegment numbers = w.numbers().asSlice(band * (blocks * 512L), blocks * 512L);
-        MemorySegment planes = w.scales().asSlice(band * (blocks * 32L), blocks * 32L);
-        FloatVector acc = FloatVector.zero(FLOATS);
-        for (int block = 0; block < blocks; block++) {
+        MemorySegment numbers = w.numbers();
+        long at0 = start(w, vector);
+        long at1 = start(w, vector + 1);
+        FloatVector acc0 = FloatVector.zero(FLOATS);
+        FloatVector acc1 = acc0;
+        for (int block = 0; block < w.cols() / BLOCK; block++) {
             FloatVector i0 = FloatVector.zero(FLOATS);
             FloatVector i1 = i0;
             FloatVector i2 = i0;
             FloatVector i3 = i0;
-            long at = block * 512L + v * (LENGTH * 4L);
-            int k = block * BLOCK;
+            FloatVector j0 = i0;
+            FloatVector j1 = i0;
+            FloatVector j2 = i0;
+            FloatVector j3 = i0;
             for (int line = 0; line < 8; line++) {
-                IntVector n = IntVector.fromMemorySegment(INTS, numbers, at + line * 64L, ORDER);
-                int a = k + line * 4;
-                i0 = floats(n.and(0xFF)).fma(FloatVector.broadcast(FLOATS, act[a]), i0);
-                i1 = floats(n.and(0xFF00)).fma(FloatVector.broadcast(FLOATS, act[a + 1]), i1);
-                i2 = floats(n.and(0xFF0000)).fma(FloatVector.broadcast(FLOATS, act[a + 2]), i2);
-                i3 =
-                        floats(n.lanewise(VectorOperators.LSHR, 24))
-                                .fma(FloatVector.broadcast(FLOATS, act[a + 3]), i3);
+                long at = block * 512L + line * 64L;
+                IntVector n = IntVector.fromMemorySegment(INTS, numbers, at0 + at, ORDER);
+                IntVector m = IntVector.fromMemorySegment(INTS, numbers, at1 + at, ORDER);
+                int a = block * BLOCK + line * 4;
+                FloatVector x = FloatVector.broadcast(FLOATS, act[a]);
+                i0 = floats(n.and(0xFF)).fma(x, i0);
+                j0 = floats(m.and(0xFF)).fma(x, j0);
+                x = FloatVector.broadcast(FLOATS, act[a + 1]);
+                i1 = floats(n.and(0xFF00)).fma(x, i1);
+                j1 = floats(m.and(0xFF00)).fma(x, j1);
+                x = FloatVector.broadcast(FLOATS, act[a + 2]);
+                i2 = floats(n.and(0xFF0000)).fma(x, i2);
+                j2 = floats(m.and(0xFF0000)).fma(x, j2);
+                x = FloatVector.broadcast(FLOATS, act[a + 3]);
+                i3 = floats(n.lanewise(VectorOperators.LSHR, 24)).fma(x, i3);
+                j3 = floats(m.lanewise(VectorOperators.LSHR, 24)).fma(x, j3);
             }
-            FloatVector dot = i0.add(i1).add(i2.add(i3)).sub(128f * sums[block]);
-            FloatVector scale = halves(planes, block * 32L + v * (LENGTH * 2L));
-            acc = dot.fma(scale.mul(scales[block]), acc);
+            float correction = 128f * sums[block];
+            FloatVector s0 = FloatVector.fromArray(FLOATS, weightScales, block * PANEL_ROWS);
+            FloatVector s1 =
+                    FloatVector.fromArray(FLOATS, weightScales, block * PANEL_ROWS + LENGTH);
+            FloatVector dot0 = i0.add(i1).add(i2.add(i3)).sub(correction);
+            FloatVector dot1 = j0.add(j1).add(j2.add(j3)).sub(correction);
+            acc0 = dot0.fma(s0.mul(scales[block]), acc0);
+            acc1 = dot1.fma(s1.mul(scales[block]), acc1);
         }
-        acc.intoArray(out, outAt);
+        acc0.intoArray(out, 0);
+        acc1.intoArray(out, LENGTH);
     }
 
     /**
-     * Bands [from, to) of Q4_0 or Q4_1; parameters as {@link #eightBit}, act times {@link
-     * #prescale4}.
+     * Rows of the vectors {@code vector} and {@code vector + 1} of Q4_0 or Q4_1, one after the
+     * other: twice the code in one loop is more than C2 takes. Parameters as {@link #eightBit}, act
+     * times {@link #prescale4}.
+     *
+     * @param minima m, laid out as weightScales; read for Q4_1 only
      */
     static void fourBit(
             BandMatrix w,
-            int from,
-            int to,
+            int vector,
             float[] act,
             float[] scales,
             float[] sums,
+            float[] weightScales,
+            float[] minima,
             float[] out) {
-        int blocks = w.cols() / BLOCK;
-        for (int band = from; band < to; band++) {
-            for (int v = 0; v < PER_BAND; v++) {
-                int outAt = (band - from) * 16 + v * LENGTH;
-                if (w.type() == DType.Q4_1) {
-                    fourBitVector(w, band, v, blocks, 0f, act, scales, sums, out, outAt, true);
-                } else {
-                    fourBitVector(w, band, v, blocks, 8f, act, scales, sums, out, outAt, false);
-                }
+        for (int i = 0; i < 2; i++) {
+            long start = start(w, vector + i);
+            if (w.type() == DType.Q4_1) {
+                fourBitMin(w, start, act, scales, sums, weightScales, minima, i * LENGTH, out);
+            } else {
+                fourBitPlain(w, start, act, scales, sums, weightScales, i * LENGTH, out);
             }
         }
     }
 
-    private static void fourBitVector(
+    private static void fourBitPlain(
             BandMatrix w,
-            int band,
-            int v,
-            int blocks,
-            float bias,
+            long start,
             float[] act,
             float[] scales,
             float[] sums,
-            float[] out,
-            int outAt,
-            boolean min) {
-        long stride = min ? 64 : 32;
-        MemorySegment numbers = w.numbers().asSlice(band * (blocks * 256L), blocks * 256L);
-        MemorySegment planes = w.scales().asSlice(band * (blocks * stride), blocks * stride);
+            float[] weightScales,
+            int lane,
+            float[] out) {
+        MemorySegment numbers = w.numbers();
         FloatVector acc = FloatVector.zero(FLOATS);
-        for (int block = 0; block < blocks; block++) {
+        for (int block = 0; block < w.cols() / BLOCK; block++) {
             FloatVector i0 = FloatVector.zero(FLOATS);
             FloatVector i1 = i0;
             FloatVector i2 = i0;
             FloatVector i3 = i0;
-            long at = block * 256L + v * (LENGTH * 4L);
-            int k = block * BLOCK;
             for (int line = 0; line < 4; line++) {
-                IntVector n = IntVector.fromMemorySegment(INTS, numbers, at + line * 64L, ORDER);
-                int a = k + line * 8;
+                long at = start + block * 256L + line * 64L;
+                IntVector n = IntVector.fromMemorySegment(INTS, numbers, at, ORDER);
+                int a = block * BLOCK + line * 8;
                 i0 = floats(n.and(0xF)).fma(FloatVector.broadcast(FLOATS, act[a]), i0);
                 i1 = floats(n.and(0xF00)).fma(FloatVector.broadcast(FLOATS, act[a + 1]), i1);
                 i2 = floats(n.and(0xF0000)).fma(FloatVector.broadcast(FLOATS, act[a + 2]), i2);
@@ -170,28 +168,55 @@ final class Gemv {
                         floats(n.lanewise(VectorOperators.LSHR, 28))
                                 .fma(FloatVector.broadcast(FLOATS, act[a + 7]), i3);
             }
-            FloatVector dot = i0.add(i1).add(i2.add(i3)).sub(bias * sums[block]);
-            FloatVector scale = halves(planes, block * stride + v * (LENGTH * 2L));
-            acc = dot.fma(scale.mul(scales[block]), acc);
-            if (min) {
-                FloatVector m = halves(planes, block * stride + 32 + v * (LENGTH * 2L));
-                acc = m.fma(FloatVector.broadcast(FLOATS, scales[block] * sums[block]), acc);
-            }
+            FloatVector dot = i0.add(i1).add(i2.add(i3)).sub(8f * sums[block]);
+            FloatVector s = FloatVector.fromArray(FLOATS, weightScales, block * PANEL_ROWS + lane);
+            acc = dot.fma(s.mul(scales[block]), acc);
         }
-        acc.intoArray(out, outAt);
+        acc.intoArray(out, lane);
+    }
+
+    private static void fourBitMin(
+            BandMatrix w,
+            long start,
+            float[] act,
+            float[] scales,
+            float[] sums,
+            float[] weightScales,
+            float[] minima,
+            int lane,
+            float[] out) {
+        MemorySegment numbers = w.numbers();
+        FloatVector acc = FloatVector.zero(FLOATS);
+        for (int block = 0; block < w.cols() / BLOCK; block++) {
+            FloatVector i0 = FloatVector.zero(FLOATS);
+            FloatVector i1 = i0;
+            FloatVector i2 = i0;
+            FloatVector i3 = i0;
+            for (int line = 0; line < 4; line++) {
+                long at = start + block * 256L + line * 64L;
+                IntVector n = IntVector.fromMemorySegment(INTS, numbers, at, ORDER);
+                int a = block * BLOCK + line * 8;
+                i0 = floats(n.and(0xF)).fma(FloatVector.broadcast(FLOATS, act[a]), i0);
+                i1 = floats(n.and(0xF00)).fma(FloatVector.broadcast(FLOATS, act[a + 1]), i1);
+                i2 = floats(n.and(0xF0000)).fma(FloatVector.broadcast(FLOATS, act[a + 2]), i2);
+                i3 = floats(n.and(0xF000000)).fma(FloatVector.broadcast(FLOATS, act[a + 3]), i3);
+                i0 = floats(n.and(0xF0)).fma(FloatVector.broadcast(FLOATS, act[a + 4]), i0);
+                i1 = floats(n.and(0xF000)).fma(FloatVector.broadcast(FLOATS, act[a + 5]), i1);
+                i2 = floats(n.and(0xF00000)).fma(FloatVector.broadcast(FLOATS, act[a + 6]), i2);
+                i3 =
+                        floats(n.lanewise(VectorOperators.LSHR, 28))
+                                .fma(FloatVector.broadcast(FLOATS, act[a + 7]), i3);
+            }
+            FloatVector dot = i0.add(i1).add(i2.add(i3));
+            FloatVector s = FloatVector.fromArray(FLOATS, weightScales, block * PANEL_ROWS + lane);
+            FloatVector m = FloatVector.fromArray(FLOATS, minima, block * PANEL_ROWS + lane);
+            acc = dot.fma(s.mul(scales[block]), acc);
+            acc = m.fma(FloatVector.broadcast(FLOATS, scales[block] * sums[block]), acc);
+        }
+        acc.intoArray(out, lane);
     }
 
     private static FloatVector floats(IntVector v) {
         return (FloatVector) v.convert(VectorOperators.I2F, 0);
-    }
-
-    private static FloatVector halves(MemorySegment memory, long offset) {
-        return ((IntVector)
-                        ShortVector.fromMemorySegment(SHORTS, memory, offset, ORDER)
-                                .convertShape(VectorOperators.S2I, INTS, 0))
-                .lanewise(VectorOperators.LSHL, 13)
-                .and(Panels.HALF_BITS)
-                .reinterpretAsFloats()
-                .mul(Panels.HALF_REBIAS);
     }
 }

@@ -105,10 +105,12 @@ final class Panels {
 
     private static void plain32(
             BandMatrix w, int vector, int from, int to, float[] panel, int offset) {
-        MemorySegment band = band(w, vector);
-        long lane = (long) (vector % PER_BAND) * LENGTH * 4;
+        // No slice of the band: here C2 has been seen to allocate it.
+        MemorySegment numbers = w.numbers();
+        long at = (long) (vector / PER_BAND) * BandMatrix.bandBytes(w.type(), w.cols());
+        long lane = at + (long) (vector % PER_BAND) * LENGTH * 4;
         for (int k = from; k < to; k++) {
-            FloatVector.fromMemorySegment(FLOATS, band, k * 64L + lane, ORDER)
+            FloatVector.fromMemorySegment(FLOATS, numbers, k * 64L + lane, ORDER)
                     .intoArray(panel, (k - from) * PANEL_ROWS + offset);
         }
     }

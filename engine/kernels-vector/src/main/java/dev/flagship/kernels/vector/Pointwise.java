@@ -49,8 +49,11 @@ final class Pointwise {
             p = p.fma(r, FloatVector.broadcast(FLOATS, CanonicalMath.EXP_1));
             p = p.fma(r, FloatVector.broadcast(FLOATS, CanonicalMath.EXP_0));
             FloatVector e = p.fma(r.mul(r), r).add(1f);
-            IntVector power = t.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23);
-            e.reinterpretAsInts().add(power).reinterpretAsFloats().intoArray(a, i);
+            IntVector power =
+                    t.reinterpretAsInts()
+                            .lanewise(VectorOperators.LSHL, 23)
+                            .add(CanonicalMath.ONE_BITS);
+            e.mul(power.reinterpretAsFloats()).intoArray(a, i);
         }
     }
 

@@ -4,7 +4,6 @@ import static dev.flagship.kernels.vector.Lanes.FLOATS;
 import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.kernels.vector.Lanes.PANEL_ROWS;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
-import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 import static dev.flagship.tensor.CanonicalMath.LANES;
 
@@ -40,9 +39,6 @@ final class VectorKernels implements Kernels {
     /** Columns of a panel: at 512 bits 32 KiB of weights, which stay in L1 while the tiles pass. */
     private static final int PANEL_COLUMNS = 256;
 
-    /** Bands that one Gemv call computes before it copies them out. */
-    private static final int GEMV_BANDS = 4;
-
     /** Numbers below which an element-wise operation is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
 
@@ -66,7 +62,9 @@ final class VectorKernels implements Kernels {
         private final float[] panel = new float[PANEL_COLUMNS * PANEL_ROWS];
         private final float[] scales = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
         private final float[] minima = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
-        private final float[] bands = new float[GEMV_BANDS * BAND];
+        private final float[] gemvOut = new float[PANEL_ROWS];
+        private float[] gemvScales = {};
+        private float[] gemvMinima = {};
         private final float[] partial = new float[LANES];
         private final float[] strip = new float[STRIP];
         private float[] acc = {};
@@ -201,29 +199,41 @@ final class VectorKernels implements Kernels {
         }
 
         private void gemv(Worker worker, BandMatrix w, Tensor out, int from, int to) {
-            for (int band = from; band < to; band += GEMV_BANDS) {
-                int end = Math.min(band + GEMV_BANDS, to);
+            int scales = w.cols() / BLOCK * PANEL_ROWS;
+            if (worker.gemvScales.length < scales) {
+                worker.gemvScales = new float[scales];
+                worker.gemvMinima = new float[scales];
+            }
+            for (int v = from * PER_BAND; v < to * PER_BAND; v += 2) {
+                Panels.scales(w, v, 0, w.cols(), worker.gemvScales);
                 if (w.type() == DType.Q8_0) {
                     Gemv.eightBit(
                             w,
-                            band,
-                            end,
+                            v,
                             activations.for8,
                             activations.scales,
                             activations.sums,
-                            worker.bands);
+                            worker.gemvScales,
+                            worker.gemvOut);
                 } else {
+                    if (w.type() == DType.Q4_1) {
+                        Panels.minima(w, v, 0, w.cols(), worker.gemvMinima);
+                    }
                     Gemv.fourBit(
                             w,
-                            band,
-                            end,
+                            v,
                             activations.for4,
                             activations.scales,
                             activations.sums,
-                            worker.bands);
+                            worker.gemvScales,
+                            worker.gemvMinima,
+                            worker.gemvOut);
                 }
-                int count = Math.min(end * BAND, w.rows()) - band * BAND;
-                MemorySegment.copy(worker.bands, 0, out.data(), F32, band * (BAND * 4L), count);
+                int row = v * LENGTH;
+                int count = Math.min(PANEL_ROWS, w.rows() - row);
+                if (count > 0) {
+                    MemorySegment.copy(worker.gemvOut, 0, out.data(), F32, row * 4L, count);
+                }
             }
         }
 
@@ -500,6 +510,7 @@ final class VectorKernels implements Kernels {
 
     @Override
     public float logSumExp(Tensor logits, int row) {
+        KernelChecks.logSumExp(logits, row);
         int size = logits.rowSize();
         long base = (long) row * size * 4;
         float max = Float.NEGATIVE_INFINITY;
