@@ -1,0 +1,214 @@
+package dev.flagship.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flagship.base.InvalidArgumentException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Random;
+import java.util.function.IntUnaryOperator;
+import org.junit.jupiter.api.Test;
+
+/** Against a dequantiser that reads the source by ggml's formulas and knows nothing of bands. */
+class BandPackerTest {
+    private static final int[] ROWS = {1, 4, 15, 16, 17, 33, 100};
+    private final long seed = seed();
+    private final Random random = new Random(seed);
+
+    private static long seed() {
+        String given = System.getProperty("tests.seed", "random");
+        return given.equals("random") ? new Random().nextInt() : Long.parseLong(given);
+    }
+
+    private static int[] cols(DType type) {
+        return type.quantized() ? new int[] {32, 64, 288} : new int[] {1, 2, 7, 32, 33};
+    }
+
+    /** Random bits, made finite. */
+    private byte[] source(DType type, int rows, int cols) {
+        byte[] bytes = new byte[(int) (rows * type.rowBytes(cols))];
+        random.nextBytes(bytes);
+        ByteBuffer b = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        int step = type == DType.F32 ? 4 : type.quantized() ? type.blockBytes() : 2;
+        for (int at = 0; at < bytes.length; at += step) {
+            switch (type) {
+                case F32 -> b.putInt(at, b.getInt(at) & 0xBFFFFFFF);
+                case BF16 -> b.putShort(at, (short) (b.getShort(at) & 0xBFFF));
+                case F16, Q8_0, Q4_0 -> b.putShort(at, (short) (b.getShort(at) & 0xBFFF));
+                case Q4_1 -> {
+                    b.putShort(at, (short) (b.getShort(at) & 0xBFFF));
+                    b.putShort(at + 2, (short) (b.getShort(at + 2) & 0xBFFF));
+                }
+            }
+        }
+        return bytes;
+    }
+
+    private static float half(ByteBuffer b, int at) {
+        return Float.float16ToFloat(b.getShort(at));
+    }
+
+    private static float dequantised(ByteBuffer b, DType type, int cols, int row, int col) {
+        int from = (int) (row * type.rowBytes(cols));
+        int block = from + col / type.blockElements() * type.blockBytes();
+        int i = col % type.blockElements();
+        return switch (type) {
+            case F32 -> b.getFloat(block);
+            case F16 -> half(b, block);
+            case BF16 -> Float.intBitsToFloat(b.getShort(block) << 16);
+            case Q8_0 -> half(b, block) * b.get(block + 2 + i);
+            case Q4_0 -> half(b, block) * (nibble(b, block + 2, i) - 8);
+            case Q4_1 ->
+                    // One rounding, as a fused multiply-add has; doubles are exact here.
+                    (float)
+                            ((double) half(b, block) * nibble(b, block + 4, i)
+                                    + half(b, block + 2));
+        };
+    }
+
+    private static int nibble(ByteBuffer b, int at, int i) {
+        int pair = b.get(at + i % 16) & 0xFF;
+        return i < 16 ? pair % 16 : pair / 16;
+    }
+
+    private static BandMatrix pack(
+            DType type, int rows, int cols, byte[] source, IntUnaryOperator order) {
+        MemorySegment numbers =
+                MemorySegment.ofArray(new byte[(int) BandMatrix.numberBytes(type, rows, cols)]);
+        MemorySegment scales =
+                MemorySegment.ofArray(new byte[(int) BandMatrix.scaleBytes(type, rows, cols)]);
+        BandPacker packer =
+                new BandPacker("w", type, rows, cols, MemorySegment.ofArray(source), order);
+        int bands = BandMatrix.bands(rows);
+        packer.pack(bands / 2, bands, numbers, scales); // ranges may come in any order
+        packer.pack(0, bands / 2, numbers, scales);
+        return new BandMatrix("w", type, rows, cols, numbers, scales);
+    }
+
+    @Test
+    void everyWeightComesBackAsTheFormulaHasIt() {
+        for (DType type : DType.values()) {
+            for (int rows : ROWS) {
+                for (int cols : cols(type)) {
+                    byte[] source = source(type, rows, cols);
+                    IntUnaryOperator order = row -> rows - 1 - row;
+                    BandMatrix w = pack(type, rows, cols, source, order);
+                    ByteBuffer b = ByteBuffer.wrap(source).order(ByteOrder.LITTLE_ENDIAN);
+                    for (int row = 0; row < rows; row++) {
+                        for (int col = 0; col < cols; col++) {
+                            float expected = dequantised(b, type, cols, rows - 1 - row, col);
+                            assertThat(Float.floatToIntBits(w.weight(row, col)))
+                                    .as("%s [%d, %d], seed %d", type, row, col, seed)
+                                    .isEqualTo(Float.floatToIntBits(expected));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void quantsScalesAndMinimaComeApart() {
+        for (DType type : new DType[] {DType.Q8_0, DType.Q4_0, DType.Q4_1}) {
+            byte[] source = source(type, 33, 64);
+            BandMatrix w = pack(type, 33, 64, source, IntUnaryOperator.identity());
+            ByteBuffer b = ByteBuffer.wrap(source).order(ByteOrder.LITTLE_ENDIAN);
+            for (int row = 0; row < 33; row++) {
+                for (int block = 0; block < 2; block++) {
+                    int at = (row * 2 + block) * type.blockBytes();
+                    assertThat(w.scale(row, block)).isEqualTo(half(b, at));
+                    if (type == DType.Q4_1) {
+                        assertThat(w.min(row, block)).isEqualTo(half(b, at + 2));
+                    }
+                    for (int i = 0; i < 32; i++) {
+                        int expected =
+                                switch (type) {
+                                    case Q8_0 -> b.get(at + 2 + i);
+                                    case Q4_0 -> nibble(b, at + 2, i) - 8;
+                                    default -> nibble(b, at + 4, i);
+                                };
+                        assertThat(w.quant(row, block * 32 + i)).isEqualTo(expected);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void paddingRowsStayZero() {
+        for (DType type : DType.values()) {
+            int cols = 64;
+            int bands = 2;
+            BandMatrix w =
+                    pack(type, 17, cols, source(type, 17, cols), IntUnaryOperator.identity());
+            // The same planes seen as if all 32 rows were there.
+            BandMatrix whole = new BandMatrix("w", type, bands * 16, cols, w.numbers(), w.scales());
+            for (int row = 17; row < 32; row++) {
+                for (int block = 0; type.quantized() && block < 2; block++) {
+                    assertThat(whole.scale(row, block)).isZero();
+                }
+                for (int col = 0; !type.quantized() && col < cols; col++) {
+                    assertThat(whole.weight(row, col)).isZero();
+                }
+            }
+        }
+    }
+
+    @Test
+    void theLayoutIsTheOneDocumented() {
+        byte[] source = source(DType.Q8_0, 16, 32);
+        BandMatrix eight = pack(DType.Q8_0, 16, 32, source, IntUnaryOperator.identity());
+        // Row 3, column 6: second line, lane 3, third byte, + 128.
+        assertThat(eight.numbers().get(ValueLayout.JAVA_BYTE, 64 + 3 * 4 + 2) & 0xFF)
+                .isEqualTo(source[3 * 34 + 2 + 6] + 128);
+        source = source(DType.Q4_0, 16, 32);
+        BandMatrix four = pack(DType.Q4_0, 16, 32, source, IntUnaryOperator.identity());
+        // Row 5, columns 9 and 13 share a byte of the second line.
+        int pair = four.numbers().get(ValueLayout.JAVA_BYTE, 64 + 5 * 4 + 1) & 0xFF;
+        ByteBuffer b = ByteBuffer.wrap(source);
+        assertThat(pair & 15).isEqualTo(nibble(b, 5 * 18 + 2, 9));
+        assertThat(pair >> 4).isEqualTo(nibble(b, 5 * 18 + 2, 13));
+        assertThat(eight.byteSize()).isEqualTo(16 * 34);
+        assertThat(four.byteSize()).isEqualTo(16 * 18);
+    }
+
+    @Test
+    void nonFiniteWeightsAreRefusedByNameAndPlace() {
+        for (DType type : DType.values()) {
+            for (int bad : new int[] {0, 1}) {
+                if (bad == 1 && type != DType.Q4_1) {
+                    continue;
+                }
+                byte[] source = source(type, 20, 64);
+                ByteBuffer b = ByteBuffer.wrap(source).order(ByteOrder.LITTLE_ENDIAN);
+                int at =
+                        (int) (18 * type.rowBytes(64))
+                                + 32 / type.blockElements() * type.blockBytes();
+                switch (type) {
+                    case F32 -> b.putFloat(at, Float.NaN);
+                    case BF16 -> b.putShort(at, (short) 0xFF80);
+                    default -> b.putShort(at + bad * 2, (short) 0x7C00);
+                }
+                assertThatThrownBy(() -> pack(type, 20, 64, source, IntUnaryOperator.identity()))
+                        .isInstanceOf(BandPacker.NonFiniteWeightException.class)
+                        .hasMessageContaining("Tensor w ")
+                        .hasMessageContaining("[18, 32]");
+            }
+        }
+    }
+
+    @Test
+    void planesOfTheWrongSizeAreRefused() {
+        MemorySegment some = MemorySegment.ofArray(new byte[64]);
+        MemorySegment none = MemorySegment.ofArray(new byte[0]);
+        assertThatThrownBy(() -> new BandMatrix("w", DType.F32, 16, 2, some, none))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContaining("matrix w [16, 2]");
+        assertThatThrownBy(() -> new BandMatrix("w", DType.Q8_0, 16, 33, some, none))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContaining("33");
+    }
+}
