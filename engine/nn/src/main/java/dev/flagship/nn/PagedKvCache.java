@@ -110,7 +110,7 @@ public final class PagedKvCache implements AutoCloseable {
          * @return whether there were pages enough; if not, nothing has changed
          */
         public boolean reserve(int tokens) {
-            int wanted = (tokens + KvLayout.PAGE - 1) / KvLayout.PAGE;
+            int wanted = Math.ceilDiv(tokens, KvLayout.PAGE);
             int partial = length / KvLayout.PAGE;
             boolean copy =
                     length % KvLayout.PAGE != 0
@@ -139,7 +139,7 @@ public final class PagedKvCache implements AutoCloseable {
         /** Counts tokens as stored, after the step that wrote them succeeded. */
         public void advance(int tokens) {
             check(
-                    length + tokens <= capacity(),
+                    tokens >= 0 && tokens <= capacity() - length,
                     "sequence of %s cannot advance by %s, it has room for %s",
                     length,
                     tokens,

@@ -43,7 +43,9 @@ public final class Step implements AutoCloseable {
      */
     public void add(PagedKvCache.Sequence sequence, int[] ids, int from, int count, Wanted wanted) {
         check(
-                sequence.owner() == cache && sequence.capacity() >= sequence.length() + count,
+                sequence.owner() == cache
+                        && count >= 0
+                        && count <= sequence.capacity() - sequence.length(),
                 "step: %s tokens from %s on do not fit into a sequence with room for %s",
                 count,
                 sequence.length(),
