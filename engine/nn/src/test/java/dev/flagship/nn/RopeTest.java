@@ -1,0 +1,120 @@
+package dev.flagship.nn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.flagship.base.InvalidArgumentException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+class RopeTest {
+    private static final String NUMBER = "([-0-9.e+]+)";
+
+    /** One case of the golden file, which transformers made. */
+    private record Case(
+            String name, int headSize, float theta, Rope.Scaling scaling, List<Float> expected) {}
+
+    private static String golden() throws IOException {
+        // This module is below the one that has the goldens, so they are not on its class path.
+        Path root = Path.of(System.getProperty("flagship.root", "../.."));
+        return Files.readString(
+                root.resolve(
+                        "quality/testing/src/main/resources/dev/flagship/testing/golden/llama/rope.json"));
+    }
+
+    private static List<Case> cases() throws IOException {
+        List<Case> cases = new ArrayList<>();
+        for (String text : golden().split("\"name\": ", -1)) {
+            if (text.contains("inv_freq")) {
+                cases.add(read(text));
+            }
+        }
+        return cases;
+    }
+
+    private static float number(String text, String field) {
+        Matcher m = Pattern.compile("\"" + field + "\": " + NUMBER).matcher(text);
+        assertThat(m.find()).as(field).isTrue();
+        return Float.parseFloat(m.group(1));
+    }
+
+    private static Case read(String text) {
+        Rope.Scaling scaling =
+                text.contains("\"rope_scaling\": null")
+                        ? new Rope.Scaling.None()
+                        : new Rope.Scaling.Llama3(
+                                number(text, "factor"),
+                                number(text, "low_freq_factor"),
+                                number(text, "high_freq_factor"),
+                                (int) number(text, "original_max_position_embeddings"));
+        String list = text.substring(text.indexOf("\"inv_freq\": [") + 13);
+        String[] numbers = list.substring(0, list.indexOf(']')).split(",", -1);
+        List<Float> expected =
+                Arrays.stream(numbers).map(n -> Float.parseFloat(n.strip())).toList();
+        return new Case(
+                text.substring(1, text.indexOf('"', 1)),
+                (int) number(text, "head_dim"),
+                number(text, "rope_theta"),
+                scaling,
+                expected);
+    }
+
+    @Test
+    void frequenciesAreThoseOfTheReference() throws IOException {
+        List<Case> cases = cases();
+        assertThat(cases).hasSizeGreaterThanOrEqualTo(7);
+        assertThat(cases.stream().filter(c -> c.scaling instanceof Rope.Scaling.Llama3)).hasSize(3);
+        for (Case c : cases) {
+            float[] actual = Rope.inverseFrequencies(c.headSize, c.theta, c.scaling);
+            assertThat(actual).hasSize(c.expected.size());
+            for (int i = 0; i < actual.length; i++) {
+                assertThat(actual[i] / c.expected.get(i))
+                        .as("%s, pair %d", c.name, i)
+                        .isCloseTo(1f, within(1e-6f));
+            }
+        }
+    }
+
+    @Test
+    void divisorsDivideEachFrequency() {
+        float[] plain = Rope.inverseFrequencies(6, 1e4f, new Rope.Scaling.None());
+        float[] divided =
+                Rope.inverseFrequencies(6, 1e4f, new Rope.Scaling.Divisors(List.of(1f, 2f, 8f)));
+        assertThat(divided).containsExactly(plain[0], plain[1] / 2, plain[2] / 8);
+        assertThatThrownBy(() -> new Rope(6, 1e4f, new Rope.Scaling.Divisors(List.of(1f, 2f))))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContaining("2 divisors for 3 pairs");
+    }
+
+    @Test
+    void equalBoundsOfScalingHaveNoMiddle() {
+        float[] scaled =
+                Rope.inverseFrequencies(64, 5e5f, new Rope.Scaling.Llama3(8f, 2f, 2f, 8192));
+        float[] plain = Rope.inverseFrequencies(64, 5e5f, new Rope.Scaling.None());
+        for (int i = 0; i < plain.length; i++) {
+            assertThat(scaled[i]).isIn(plain[i], plain[i] / 8);
+        }
+        assertThat(scaled[0]).isEqualTo(plain[0]);
+        assertThat(scaled[31]).isEqualTo(plain[31] / 8);
+    }
+
+    @Test
+    void valuesThatMeanNothingAreRefused() {
+        assertThatThrownBy(() -> new Rope(7, 1e4f, new Rope.Scaling.None()))
+                .isInstanceOf(InvalidArgumentException.class);
+        for (float[] bad :
+                new float[][] {{0.5f, 1, 4, 64}, {8, 0, 4, 64}, {8, 4, 1, 64}, {8, 1, 4, 0}}) {
+            assertThatThrownBy(() -> new Rope.Scaling.Llama3(bad[0], bad[1], bad[2], (int) bad[3]))
+                    .as(Arrays.toString(bad))
+                    .isInstanceOf(InvalidArgumentException.class);
+        }
+    }
+}
