@@ -1,0 +1,51 @@
+package dev.flagship.cli;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code flagship} without a command. */
+@Command(
+        name = "flagship",
+        description = "Runs open model families on this machine, in one Java process.",
+        synopsisSubcommandLabel = "COMMAND",
+        footer = {
+            "  bench  Measure a model's speed and memory (flagship bench --help).",
+            "  test   Check this copy of Flagship.",
+            "",
+            "Environment: FLAGSHIP_HOME is where models are kept (else ~/.flagship),",
+            "FLAGSHIP_MODELS a folder to take model files from, FLAGSHIP_HUB the base URL",
+            "of the model hub; FLAGSHIP_DEBUG=1 shows stack traces.",
+            "",
+            "Examples:",
+            "  flagship run                        chat with the default model",
+            "  flagship run smollm2 'Name a fish'  one answer",
+            "  flagship serve                      OpenAI's API on this machine"
+        })
+final class FlagshipCommand implements Runnable {
+    private final Context context;
+
+    @Spec private CommandSpec spec;
+
+    @Option(
+            names = {"-V", "--version"},
+            description = "Show the version.")
+    private boolean version;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
+    FlagshipCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public void run() {
+        if (version) {
+            Main.version(context.streams().out());
+            return;
+        }
+        throw new ParameterException(
+                spec.commandLine(), "which command? There are run, serve, bench and test.");
+    }
+}

@@ -1,0 +1,109 @@
+package dev.flagship.cli;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.launch.ModelStore;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.TextModel;
+import dev.flagship.serving.api.ModelInfo;
+import dev.flagship.tensor.Numerics;
+import java.io.IOException;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** The flags that say how models are loaded. */
+final class ModelFlags {
+    /** A chat of this length is what people have; used to say how many fit. */
+    private static final int USUAL_CHAT = 2048;
+
+    @Option(
+            names = "--context",
+            paramLabel = "TOKENS",
+            description = "Most tokens of a conversation. Default: the model's, at most 8192.")
+    private @Nullable Integer contextTokens;
+
+    @Option(
+            names = "--numerics",
+            paramLabel = "MODE",
+            converter = NumericsConverter.class,
+            description =
+                    "exact (F32, as the reference) or fast (int8 products). Default: fast for quantised files.")
+    private @Nullable Numerics numerics;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute. Default: one a physical core.")
+    private int threads;
+
+    @Option(
+            names = "--kernels",
+            paramLabel = "NAME",
+            defaultValue = LoadOptions.AUTO,
+            description = "auto, vector or scalar. Default: auto, the fastest here.")
+    private String kernels = LoadOptions.AUTO;
+
+    /** Reads a mode by the name that people see. */
+    private static final class NumericsConverter implements ITypeConverter<Numerics> {
+        @Override
+        public Numerics convert(String text) {
+            for (Numerics mode : Numerics.values()) {
+                if (mode.toString().equals(text)) {
+                    return mode;
+                }
+            }
+            throw new TypeConversionException("\"" + text + "\" is neither exact nor fast");
+        }
+    }
+
+    /**
+     * Checks the flags.
+     *
+     * @throws dev.flagship.base.InvalidArgumentException if one is out of its range
+     */
+    LoadOptions options(String id) {
+        return new LoadOptions(
+                id,
+                Optional.ofNullable(numerics),
+                kernels,
+                threads,
+                contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
+                Optional.empty());
+    }
+
+    /** Fetches the model if it must, and loads it. */
+    TextModel open(ModelStore store, String model, ProgressLine progress) throws IOException {
+        try (progress) {
+            var path = store.resolve(model, progress);
+            return TextModel.open(
+                    path,
+                    options(store.servedName(model))
+                            .withPackedFolder(store.home().resolve("packed")),
+                    progress);
+        }
+    }
+
+    /** One line about a model that has been loaded. */
+    static String describe(TextModel model) {
+        ModelInfo info = model.info();
+        long room = info.kvPoolBytes() / info.kvBytesPerToken();
+        int usual = Math.min(USUAL_CHAT, info.contextLength());
+        return String.format(
+                Locale.ROOT,
+                "%s: %.0f M weights in %s, %s, %s x %d; context %d, KV pool %s: room for %d chats of %d tokens",
+                info.id(),
+                info.parameters() / 1e6,
+                Bytes.human(info.weightBytes()),
+                info.numerics(),
+                info.rung(),
+                model.threads(),
+                info.contextLength(),
+                Bytes.human(info.kvPoolBytes()),
+                room / usual,
+                usual);
+    }
+}

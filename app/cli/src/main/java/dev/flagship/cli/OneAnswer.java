@@ -1,0 +1,56 @@
+package dev.flagship.cli;
+
+import dev.flagship.serving.api.ChatModel;
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.Event;
+import dev.flagship.serving.api.Generation;
+import java.io.PrintStream;
+
+/** Prints one answer as it grows. Ctrl-C ends it in order: the process then exits with 130. */
+final class OneAnswer {
+    private static final int FAILED = 1;
+    private static final int INTERRUPTED = 130;
+    private static final int READER_GONE = 141;
+
+    private final ChatModel model;
+    private final Streams streams;
+
+    OneAnswer(ChatModel model, Streams streams) {
+        this.model = model;
+        this.streams = streams;
+    }
+
+    int print(ChatRequest request) throws InterruptedException {
+        PrintStream out = streams.out();
+        try (Generation generation = model.generate(request);
+                var _ = ExitHook.of(model::close)) {
+            while (true) {
+                switch (generation.next()) {
+                    case Event.Started _ -> {}
+                    case Event.Text text -> {
+                        out.print(text.text());
+                        if (out.checkError()) { // flushes; true once the reader is gone
+                            return READER_GONE;
+                        }
+                    }
+                    case Event.Finished end -> {
+                        out.println();
+                        out.flush();
+                        return exitCode(end);
+                    }
+                }
+            }
+        }
+    }
+
+    private int exitCode(Event.Finished end) {
+        for (String warning : end.warnings()) {
+            streams.err().println("flagship: " + warning);
+        }
+        return switch (end.reason()) {
+            case STOP, LENGTH -> 0;
+            case CANCELLED -> INTERRUPTED;
+            case ERROR -> FAILED;
+        };
+    }
+}

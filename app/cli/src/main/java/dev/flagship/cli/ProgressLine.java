@@ -1,0 +1,123 @@
+package dev.flagship.cli;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.launch.Progress;
+import dev.flagship.serving.LoadListener;
+import java.io.PrintStream;
+import java.util.Locale;
+
+/**
+ * Shows how fetching and loading go: a bar that redraws itself on a terminal, one line a stage
+ * elsewhere. Stages that are over in a moment are not shown. Used by one thread.
+ */
+final class ProgressLine implements Progress, LoadListener, AutoCloseable {
+    private static final int BAR = 24;
+    private static final long REDRAW_NANOS = 100_000_000;
+    private static final long PATIENCE_NANOS = 300_000_000;
+
+    private final PrintStream err;
+    private final boolean terminal;
+    private String stage = "";
+    private long began;
+    private long startedAt;
+    private long drawnAt;
+    private boolean announced;
+    private int width;
+
+    ProgressLine(PrintStream err, boolean terminal) {
+        this.err = err;
+        this.terminal = terminal;
+    }
+
+    @Override
+    public void stage(String text) {
+        begin(text, 0);
+        say(text);
+        announced = true;
+    }
+
+    @Override
+    public void bytes(long done, long total) {
+        show(done, total);
+    }
+
+    @Override
+    public void progress(String name, long done, long total) {
+        if (!name.equals(stage)) {
+            begin(name, done);
+        }
+        show(done, total);
+    }
+
+    @Override
+    public void warning(String message) {
+        say("Note: " + message);
+    }
+
+    private void begin(String name, long done) {
+        stage = name;
+        began = done;
+        announced = false;
+        startedAt = System.nanoTime();
+        drawnAt = startedAt;
+    }
+
+    private void show(long done, long total) {
+        long now = System.nanoTime();
+        if (total <= 0 || now - startedAt < PATIENCE_NANOS) {
+            return;
+        }
+        if (!terminal) {
+            if (!announced) {
+                announced = true;
+                say(stage + " (" + Bytes.human(total) + ")");
+            }
+            return;
+        }
+        if (done < total && now - drawnAt < REDRAW_NANOS) {
+            return;
+        }
+        drawnAt = now;
+        draw(done, total, (done - began) / ((now - startedAt) / 1e9));
+    }
+
+    private void draw(long done, long total, double rate) {
+        int filled = (int) (BAR * ((double) done / total));
+        String line =
+                String.format(
+                        Locale.ROOT,
+                        "[%s%s] %3d %%  %s of %s, %s/s",
+                        "#".repeat(filled),
+                        "-".repeat(BAR - filled),
+                        100 * done / total,
+                        Bytes.human(done),
+                        Bytes.human(total),
+                        Bytes.human((long) rate));
+        if (!announced) {
+            announced = true;
+            say(stage);
+        }
+        err.print("\r" + line + " ".repeat(Math.max(0, width - line.length())));
+        err.flush();
+        width = line.length();
+    }
+
+    private void say(String text) {
+        clear();
+        err.println(text);
+    }
+
+    private void clear() {
+        if (width > 0) {
+            err.print("\r" + " ".repeat(width) + "\r");
+            err.flush();
+            width = 0;
+        }
+    }
+
+    /** Leaves no half line behind. */
+    @Override
+    public void close() {
+        clear();
+    }
+}

@@ -1,0 +1,227 @@
+package dev.flagship.cli;
+
+import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.launch.Catalogue;
+import dev.flagship.launch.ModelStore;
+import dev.flagship.serving.TextModel;
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.Message;
+import dev.flagship.serving.api.Prompt;
+import dev.flagship.serving.api.Sampling;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code flagship run}: one answer, or a chat. */
+@Command(
+        name = "run",
+        description = {
+            "Answer a prompt, or chat.",
+            "With a prompt, or text on standard input, it prints the answer and exits; without, it chats."
+        },
+        sortOptions = false)
+@SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
+final class RunCommand implements Callable<Integer> {
+    /** More text than this on standard input fits no context. */
+    private static final int MOST_INPUT = 16 << 20;
+
+    private final Context context;
+
+    @Spec private CommandSpec spec;
+
+    @Parameters(
+            index = "0",
+            arity = "0..1",
+            paramLabel = "MODEL",
+            defaultValue = Catalogue.DEFAULT_MODEL,
+            description = "A name, a GGUF file or a model folder. Default: ${DEFAULT-VALUE}.")
+    private String model;
+
+    @Parameters(
+            index = "1..*",
+            paramLabel = "PROMPT",
+            description = "What to answer; standard input is appended if it is no terminal.")
+    private List<String> words = List.of();
+
+    @Option(names = "--raw", description = "Continue the prompt as plain text, without template.")
+    private boolean raw;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "The system message.")
+    private @Nullable String system;
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "0.8",
+            description = "0 always takes the likeliest token. Default: ${DEFAULT-VALUE}.")
+    private float temperature;
+
+    @Option(
+            names = "--top-k",
+            paramLabel = "K",
+            defaultValue = "40",
+            description = "Choose from the K likeliest; 0: all. Default: ${DEFAULT-VALUE}.")
+    private int topK;
+
+    @Option(
+            names = "--top-p",
+            paramLabel = "P",
+            defaultValue = "0.95",
+            description = "Choose from the likeliest of joint share P. Default: ${DEFAULT-VALUE}.")
+    private float topP;
+
+    @Option(
+            names = "--min-p",
+            paramLabel = "P",
+            defaultValue = "0.05",
+            description = "Drop those below this share of the best. Default: ${DEFAULT-VALUE}.")
+    private float minP;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Equal seeds give equal answers. Default: a random one.")
+    private @Nullable Long seed;
+
+    @Option(
+            names = "--max-tokens",
+            paramLabel = "N",
+            description = "Most tokens of an answer. Default: what the context holds.")
+    private @Nullable Integer maxTokens;
+
+    @Mixin private ModelFlags flags;
+
+    RunCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        var settings = settings();
+        String prompt = prompt();
+        boolean chat = prompt.isEmpty();
+        if (chat) {
+            checkCanChat();
+        }
+        var streams = context.streams();
+        var store =
+                ModelStore.open(
+                        ModelStore.defaultHome(context.environment()), context.environment());
+        var progress = new ProgressLine(streams.err(), streams.errIsTerminal());
+        try (TextModel text = flags.open(store, model, progress)) {
+            streams.err().println(ModelFlags.describe(text));
+            return chat
+                    ? Chat.onTerminal(text, settings)
+                    : new OneAnswer(text, streams).print(request(settings, prompt));
+        }
+    }
+
+    /** Checks all flags, so that a mistake is known before a model is loaded. */
+    private AnswerSettings settings() {
+        try {
+            flags.options("check");
+            var sampling = new Sampling(temperature, topK, topP, minP, 1, 0, 0, Map.of(), 0);
+            var settings =
+                    new AnswerSettings(
+                            system,
+                            sampling,
+                            seed,
+                            maxTokens == null ? OptionalInt.empty() : OptionalInt.of(maxTokens));
+            settings.request(new Prompt.Raw("check"));
+            if (raw && system != null) {
+                throw new ParameterException(
+                        spec.commandLine(), "--raw takes no --system: plain text has no roles");
+            }
+            return settings;
+        } catch (InvalidArgumentException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
+    private String prompt() throws IOException {
+        String typed = String.join(" ", words);
+        if (context.streams().inIsTerminal()) {
+            return typed;
+        }
+        byte[] bytes = context.streams().in().readNBytes(MOST_INPUT + 1);
+        if (bytes.length > MOST_INPUT) {
+            throw new CliException(
+                    "input_too_long",
+                    "standard input has more than 16 MiB, which fits no context",
+                    null);
+        }
+        String piped = new String(bytes, StandardCharsets.UTF_8).stripTrailing();
+        if (typed.isEmpty() || piped.isEmpty()) {
+            return typed + piped;
+        }
+        return typed + "\n\n" + piped;
+    }
+
+    private void checkCanChat() {
+        String problem =
+                raw
+                        ? "--raw needs a prompt"
+                        : !context.streams().inIsTerminal()
+                                ? "there is no prompt, and standard input is empty"
+                                : !context.streams().outIsTerminal()
+                                        ? "there is no prompt, and a chat needs a terminal"
+                                        : "";
+        if (!problem.isEmpty()) {
+            throw new ParameterException(spec.commandLine(), problem);
+        }
+    }
+
+    private ChatRequest request(AnswerSettings settings, String prompt) {
+        if (raw) {
+            return settings.request(new Prompt.Raw(prompt));
+        }
+        var messages = new ArrayList<Message>(settings.opening());
+        messages.add(Message.user(prompt));
+        return settings.request(new Prompt.Conversation(messages));
+    }
+
+    /**
+     * How answers are to be.
+     *
+     * @param seed null takes a new one for every answer
+     */
+    record AnswerSettings(
+            @Nullable String system,
+            Sampling sampling,
+            @Nullable Long seed,
+            OptionalInt maxTokens) {
+        /** What every conversation begins with. */
+        List<Message> opening() {
+            return system == null ? List.of() : List.of(Message.system(system));
+        }
+
+        ChatRequest request(Prompt prompt) {
+            long s = seed == null ? ThreadLocalRandom.current().nextLong() : seed;
+            var seeded =
+                    new Sampling(
+                            sampling.temperature(),
+                            sampling.topK(),
+                            sampling.topP(),
+                            sampling.minP(),
+                            1,
+                            0,
+                            0,
+                            Map.of(),
+                            s);
+            return new ChatRequest(prompt, seeded, maxTokens, List.of(), OptionalInt.empty());
+        }
+    }
+}
