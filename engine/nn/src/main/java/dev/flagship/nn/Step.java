@@ -1,7 +1,6 @@
 package dev.flagship.nn;
 
-import static dev.flagship.base.Check.check;
-
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.tensor.KvRows;
 import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
@@ -42,14 +41,13 @@ public final class Step implements AutoCloseable {
      * @param wanted logits for all rows, or for the last only, or none
      */
     public void add(PagedKvCache.Sequence sequence, int[] ids, int from, int count, Wanted wanted) {
-        check(
-                sequence.owner() == cache
-                        && count >= 0
-                        && count <= sequence.capacity() - sequence.length(),
-                "step: %s tokens from %s on do not fit into a sequence with room for %s",
-                count,
-                sequence.length(),
-                sequence.capacity());
+        if (sequence.owner() != cache
+                || count < 0
+                || count > sequence.capacity() - sequence.length()) {
+            throw new InvalidArgumentException(
+                    "step: %s tokens from %s on do not fit into a sequence with room for %s"
+                            .formatted(count, sequence.length(), sequence.capacity()));
+        }
         grow(rows + count);
         for (int i = 0; i < count; i++) {
             tokens[rows] = ids[from + i];

@@ -17,15 +17,19 @@ public final class Scratch implements AutoCloseable {
     private static final long ALIGNMENT = 64;
     private static final long FIRST_BLOCK = 1 << 20;
 
-    private record Issued(int block, long offset, Tensor tensor) {}
+    /** Headers remembered for one place. */
+    private static final int VARIANTS = 4;
 
-    private record Group(int issuedFrom, List<Tensor> tensors) {}
+    private record Issued(int block, long offset, Tensor tensor) {}
 
     private final Kernels kernels;
     private final Numerics numerics;
     private final List<OffHeap> blocks = new ArrayList<>();
-    private final List<Issued> issued = new ArrayList<>();
-    private final List<Group> groups = new ArrayList<>();
+    private final List<Tensor> taken = new ArrayList<>(); // valid to issuedCount
+    // By place in the order of taking, what was handed out there lately: a layer, the head, a chunk
+    // of a prompt and a single token come to the same places with different shapes.
+    private final List<List<Issued>> issued = new ArrayList<>();
+    private final List<List<List<Tensor>>> groups = new ArrayList<>();
     private final Frames frames = new Frames();
     private int block;
     private long offset;
@@ -64,7 +68,12 @@ public final class Scratch implements AutoCloseable {
                             Shape.of(rows, width),
                             blocks.get(block).segment().asSlice(offset, bytes, ALIGNMENT),
                             this);
-            remember(tensor);
+            remember(issued, issuedCount, new Issued(block, offset, tensor));
+        }
+        if (issuedCount < taken.size()) {
+            taken.set(issuedCount, tensor);
+        } else {
+            taken.add(tensor);
         }
         issuedCount++;
         offset += padded;
@@ -74,49 +83,67 @@ public final class Scratch implements AutoCloseable {
     /** One tensor (rows, width) for each width, in order; the list is reused as the tensors are. */
     public List<Tensor> takeAll(int rows, int[] widths) {
         int from = issuedCount;
-        boolean same = groupCount < groups.size() && groups.get(groupCount).issuedFrom == from;
-        List<Tensor> known = same ? groups.get(groupCount).tensors : List.of();
-        same &= known.size() == widths.length;
-        for (int i = 0; i < widths.length; i++) {
-            Tensor tensor = take(rows, widths[i]);
-            same = same && known.get(i) == tensor;
+        for (int width : widths) {
+            take(rows, width);
         }
-        if (!same) {
-            List<Tensor> fresh = new ArrayList<>(widths.length);
-            for (int i = 0; i < widths.length; i++) {
-                fresh.add(issued.get(from + i).tensor);
+        List<Tensor> group = known(from);
+        if (group == null) {
+            group = List.copyOf(taken.subList(from, issuedCount));
+            remember(groups, groupCount, group);
+        }
+        groupCount++;
+        return group;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // the very headers, not equal ones
+    private @Nullable List<Tensor> known(int from) {
+        if (groupCount == groups.size()) {
+            return null;
+        }
+        List<List<Tensor>> variants = groups.get(groupCount);
+        for (int v = 0; v < variants.size(); v++) {
+            List<Tensor> group = variants.get(v);
+            int same = 0;
+            while (same < group.size()
+                    && from + same < issuedCount
+                    && group.get(same) == taken.get(from + same)) {
+                same++;
             }
-            Group group = new Group(from, List.copyOf(fresh));
-            if (groupCount < groups.size()) {
-                groups.set(groupCount, group);
-            } else {
-                groups.add(group);
+            if (same == group.size() && from + same == issuedCount) {
+                return group;
             }
         }
-        return groups.get(groupCount++).tensors;
+        return null;
     }
 
     private @Nullable Tensor reuse(int rows, int width) {
         if (issuedCount == issued.size()) {
             return null;
         }
-        Issued last = issued.get(issuedCount);
-        Tensor tensor = last.tensor;
-        boolean same =
-                last.block == block
-                        && last.offset == offset
-                        && tensor.rows() == rows
-                        && tensor.rowSize() == width;
-        return same ? tensor : null;
+        List<Issued> variants = issued.get(issuedCount);
+        for (int v = 0; v < variants.size(); v++) {
+            Issued known = variants.get(v);
+            Tensor tensor = known.tensor;
+            if (known.block == block
+                    && known.offset == offset
+                    && tensor.rows() == rows
+                    && tensor.rowSize() == width) {
+                return tensor;
+            }
+        }
+        return null;
     }
 
-    private void remember(Tensor tensor) {
-        Issued entry = new Issued(block, offset, tensor);
-        if (issuedCount < issued.size()) {
-            issued.set(issuedCount, entry);
-        } else {
-            issued.add(entry);
+    /** Adds a variant at a place; of too many the oldest is forgotten. */
+    private static <T> void remember(List<List<T>> places, int place, T variant) {
+        if (place == places.size()) {
+            places.add(new ArrayList<>(VARIANTS));
         }
+        List<T> variants = places.get(place);
+        if (variants.size() == VARIANTS) {
+            variants.removeFirst();
+        }
+        variants.add(variant);
     }
 
     private void grow(long atLeast) {
@@ -142,6 +169,7 @@ public final class Scratch implements AutoCloseable {
             b.close();
         }
         blocks.clear();
+        taken.clear();
         issued.clear();
         groups.clear();
     }
