@@ -14,6 +14,7 @@ class ScratchAllocationTest {
     @Test
     void aStepThatRepeatsItsShapesAllocatesNothing() {
         int[] widths = {64, 32, 32};
+        int[] head = {500};
         try (Scratch scratch = new Scratch(new ScalarKernels(new SerialTeam()), Numerics.EXACT)) {
             allocatesNothing(
                     "a step of scratch",
@@ -26,6 +27,9 @@ class ScratchAllocationTest {
                                     scratch.take(3, 64);
                                 }
                             }
+                            // The head comes to the places that a layer has used, with other shapes.
+                            scratch.takeAll(1, widths);
+                            scratch.takeAll(1, head);
                         }
                     });
         }

@@ -1,0 +1,269 @@
+package dev.flagship.testing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.KvRows;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.RopeTable;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The scalar rung against textbook formulas in doubles, within the rounding that its order of
+ * operations allows. All other rungs are held to its bits, so this is where numbers are right or
+ * wrong.
+ */
+class ScalarKernelsAccuracyTest {
+    private static final double ULP = 0x1p-23;
+
+    private final Seed seed = Seed.given();
+    private final Random random = seed.random();
+    private final GuardedMemory memory = new GuardedMemory(16 << 20, random);
+    private final Kernels kernels = new ScalarKernels(new SerialTeam());
+
+    @AfterEach
+    void close() {
+        memory.verifyWalls(seed.toString());
+        memory.close();
+    }
+
+    private Tensor numbers(int rows, int width, double scale) {
+        Tensor x = memory.tensor(rows, width);
+        for (int row = 0; row < rows; row++) {
+            for (int i = 0; i < width; i++) {
+                x.set(row, i, (float) (random.nextGaussian() * scale));
+            }
+        }
+        return x;
+    }
+
+    /** Weights as the formulas of ggml's blocks give them, straight from the source. */
+    private static double[] dequantised(DType type, byte[] source, int count) {
+        ByteBuffer b = ByteBuffer.wrap(source).order(ByteOrder.LITTLE_ENDIAN);
+        double[] w = new double[count];
+        for (int i = 0; i < count; i++) {
+            int at = i / type.blockElements() * type.blockBytes();
+            int in = i % type.blockElements();
+            w[i] =
+                    switch (type) {
+                        case F32 -> b.getFloat(at);
+                        case F16 -> Float.float16ToFloat(b.getShort(at));
+                        case BF16 -> Float.intBitsToFloat(b.getShort(at) << 16);
+                        case Q8_0 -> half(b, at) * b.get(at + 2 + in);
+                        case Q4_0 -> half(b, at) * (nibble(b, at + 2, in) - 8);
+                        case Q4_1 -> half(b, at) * nibble(b, at + 4, in) + half(b, at + 2);
+                    };
+        }
+        return w;
+    }
+
+    private static double half(ByteBuffer b, int at) {
+        return Float.float16ToFloat(b.getShort(at));
+    }
+
+    private static int nibble(ByteBuffer b, int at, int i) {
+        int pair = b.get(at + i % 16) & 0xFF;
+        return i < 16 ? pair & 15 : pair >> 4;
+    }
+
+    /** Largest error of a product, as a share of Σ|w·x|. */
+    private double productError(DType type, Tensor x, int rows, Numerics numerics) {
+        int cols = x.rowSize();
+        byte[] source = SourceBlocks.random(type, rows * cols, SourceBlocks.Kind.USUAL, random);
+        BandMatrix w = memory.matrix("w", type, rows, cols, source);
+        double[] weights = dequantised(type, source, rows * cols);
+        Tensor out = memory.tensor(x.rows(), rows);
+        kernels.project(x, List.of(w), List.of(out), numerics);
+        double worst = 0;
+        for (int n = 0; n < x.rows(); n++) {
+            for (int output = 0; output < rows; output++) {
+                double sum = 0;
+                double absolute = 0;
+                for (int k = 0; k < cols; k++) {
+                    double product = weights[output * cols + k] * x.get(n, k);
+                    sum += product;
+                    absolute += Math.abs(product);
+                }
+                worst = Math.max(worst, Math.abs(out.get(n, output) - sum) / absolute);
+                assertThat(out.get(n, output)).isFinite();
+            }
+        }
+        return worst;
+    }
+
+    @ParameterizedTest
+    @EnumSource(DType.class)
+    void exactProductsErrOnlyByRounding(DType type) {
+        Tensor x = numbers(3, 288, 1);
+        double error = productError(type, x, 33, Numerics.EXACT);
+        assertThat(error).as("%s", seed).isLessThan(288 * ULP / 2);
+    }
+
+    @ParameterizedTest
+    @EnumSource(DType.class)
+    void int8ErrorIsWithinOnePercentOfTheAbsoluteSum(DType type) {
+        for (double scale : new double[] {1e-3, 1, 1e5}) {
+            Tensor x = numbers(3, 288, scale);
+            assertThat(productError(type, x, 33, Numerics.FAST)).as("%s", seed).isLessThan(0.01);
+        }
+        Tensor cancelling = numbers(2, 288, 1);
+        for (int k = 1; k < 288; k += 2) {
+            cancelling.set(0, k, -cancelling.get(0, k - 1));
+        }
+        assertThat(productError(type, cancelling, 33, Numerics.FAST))
+                .as("%s", seed)
+                .isLessThan(0.01);
+    }
+
+    @Test
+    void normsHaveUnitMeanSquare() {
+        Tensor x = numbers(2, 100, 3);
+        Tensor weight = numbers(1, 100, 1);
+        Tensor out = memory.tensor(2, 100);
+        kernels.rmsNorm(x, weight, 1e-5f, out);
+        for (int row = 0; row < 2; row++) {
+            double squares = 0;
+            for (int i = 0; i < 100; i++) {
+                squares += (double) x.get(row, i) * x.get(row, i);
+            }
+            double inverse = 1 / Math.sqrt(squares / 100 + 1e-5);
+            for (int i = 0; i < 100; i++) {
+                double expected = x.get(row, i) * inverse * weight.get(0, i);
+                assertThat((double) out.get(row, i))
+                        .isCloseTo(expected, within(1e-6 * Math.abs(expected)));
+            }
+        }
+    }
+
+    @Test
+    void rotationsTurnHalvesOfEachHead() {
+        float[] frequencies = {1f, 0.1f, 0.01f};
+        RopeTable table = new RopeTable(frequencies);
+        table.ensure(100);
+        Tensor x = numbers(2, 12, 1);
+        Tensor before = memory.copy(x);
+        int[] positions = {0, 77};
+        kernels.rope(x.split(2, 6), table, positions);
+        for (int row = 0; row < 2; row++) {
+            for (int head = 0; head < 2; head++) {
+                for (int i = 0; i < 3; i++) {
+                    double angle = positions[row] * (double) frequencies[i];
+                    double a = before.get(row, head * 6 + i);
+                    double b = before.get(row, head * 6 + i + 3);
+                    assertThat((double) x.get(row, head * 6 + i))
+                            .isCloseTo(a * Math.cos(angle) - b * Math.sin(angle), within(1e-5));
+                    assertThat((double) x.get(row, head * 6 + i + 3))
+                            .isCloseTo(b * Math.cos(angle) + a * Math.sin(angle), within(1e-5));
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "F16"})
+    void attentionIsSoftmaxOverThePast(DType type) {
+        int kvHeads = 2;
+        int group = 3;
+        int size = 20;
+        int heads = kvHeads * group;
+        KvLayout layout = new KvLayout(2, kvHeads, size, type);
+        for (int last : new int[] {0, 15, 16, 63, 64, 511, 512, 700}) {
+            int pages = last / KvLayout.PAGE + 1;
+            int[] table = new int[pages];
+            for (int i = 0; i < pages; i++) {
+                table[i] = pages - 1 - i;
+            }
+            KvRows all = new KvRows(layout, memory.take(pages * layout.pageBytes()));
+            for (int p = 0; p <= last; p++) {
+                all.add(table, p);
+            }
+            Tensor keys = numbers(last + 1, kvHeads * size, 1);
+            Tensor values = numbers(last + 1, kvHeads * size, 1);
+            kernels.append(all, 1, keys, values);
+            KvRows one = new KvRows(layout, all.pool());
+            one.add(table, last);
+            Tensor q = numbers(1, heads * size, 1);
+            Tensor out = memory.tensor(1, heads * size);
+            kernels.attend(one, 1, q.split(heads, size), out);
+            for (int head = 0; head < heads; head++) {
+                int from = head / group * size;
+                double[] expected = softmax(q, head * size, keys, values, from, size);
+                for (int d = 0; d < size; d++) {
+                    assertThat((double) out.get(0, head * size + d))
+                            .as("%s, position %d, head %d, %s", type, last, head, seed)
+                            .isCloseTo(expected[d], within(type == DType.F32 ? 2e-6 : 3e-3));
+                }
+            }
+            memory.reset(seed.toString());
+        }
+    }
+
+    private static double[] softmax(
+            Tensor q, int queryFrom, Tensor keys, Tensor values, int from, int size) {
+        double[] weights = new double[keys.rows()];
+        double sum = 0;
+        for (int t = 0; t < weights.length; t++) {
+            double dot = 0;
+            for (int d = 0; d < size; d++) {
+                dot += (double) q.get(0, queryFrom + d) * keys.get(t, from + d);
+            }
+            weights[t] = Math.exp(dot / Math.sqrt(size));
+            sum += weights[t];
+        }
+        double[] result = new double[size];
+        for (int t = 0; t < weights.length; t++) {
+            for (int d = 0; d < size; d++) {
+                result[d] += weights[t] / sum * values.get(t, from + d);
+            }
+        }
+        return result;
+    }
+
+    @Test
+    void gatesAreSiluTimesUp() {
+        Tensor gate = numbers(1, 50, 4);
+        Tensor up = numbers(1, 50, 1);
+        Tensor out = memory.tensor(1, 50);
+        kernels.swiGlu(gate, up, out);
+        for (int i = 0; i < 50; i++) {
+            double g = gate.get(0, i);
+            double expected = g / (1 + Math.exp(-g)) * up.get(0, i);
+            assertThat((double) out.get(0, i))
+                    .isCloseTo(expected, within(Math.abs(expected) * 1e-6));
+        }
+    }
+
+    @Test
+    void logSumExpSurvivesLargeLogits() {
+        Tensor logits = numbers(2, 1000, 30);
+        logits.set(1, 500, 3000f);
+        for (int row = 0; row < 2; row++) {
+            double max = Double.NEGATIVE_INFINITY;
+            for (int i = 0; i < 1000; i++) {
+                max = Math.max(max, logits.get(row, i));
+            }
+            double sum = 0;
+            for (int i = 0; i < 1000; i++) {
+                sum += Math.exp(logits.get(row, i) - max);
+            }
+            assertThat((double) kernels.logSumExp(logits, row))
+                    .isCloseTo(max + Math.log(sum), within(max * 2 * ULP + 1e-6));
+        }
+    }
+}
