@@ -27,7 +27,8 @@ class ScratchAllocationTest {
                                     scratch.take(3, 64);
                                 }
                             }
-                            // The head comes to the places that a layer has used, with other shapes.
+                            // The head comes to the places that a layer has used, with other
+                            // shapes.
                             scratch.takeAll(1, widths);
                             scratch.takeAll(1, head);
                         }
