@@ -12,7 +12,8 @@ import java.util.OptionalInt;
  * @param sampling how tokens are chosen
  * @param maxTokens most tokens to generate; empty leaves it to the model's setting and the room in
  *     its context
- * @param stop texts that end the answer and are not part of it; at most 16 of at most 64 characters
+ * @param stop texts that end the answer and are not part of it; at most 16 of at most 64
+ *     characters, none a surrogate without its partner
  * @param topLogprobs report this many alternatives a token, at most 20; empty reports no
  *     log-probabilities
  */
@@ -31,6 +32,10 @@ public record ChatRequest(
                     !s.isEmpty() && s.length() <= 64,
                     "stop string of %s characters, allowed are 1 to 64",
                     s.length());
+            check(
+                    s.codePoints().noneMatch(c -> c >= 0xD800 && c <= 0xDFFF),
+                    "stop string %s holds half a character; text never does",
+                    stop.indexOf(s));
         }
         check(
                 topLogprobs.orElse(0) >= 0 && topLogprobs.orElse(0) <= 20,
