@@ -1,0 +1,4 @@
+package dev.flagship.architecture.dirty.elsewhere;
+
+/** A class in a package of no module. */
+final class Homeless {}
