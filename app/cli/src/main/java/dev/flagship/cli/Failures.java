@@ -25,13 +25,23 @@ final class Failures {
 
     private static int usage(ParameterException e, Context context) {
         PrintStream err = context.streams().err();
-        err.println("flagship: " + e.getMessage());
+        err.println("flagship: " + usageMessage(e));
         var writer = new PrintWriter(err, false, StandardCharsets.UTF_8);
         UnmatchedArgumentException.printSuggestions(e, writer);
         writer.flush();
         err.println("Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
         trace(e, context);
         return USAGE;
+    }
+
+    private static String usageMessage(ParameterException e) {
+        boolean atRoot = !e.getCommandLine().getSubcommands().isEmpty();
+        return e instanceof UnmatchedArgumentException unmatched
+                        && !unmatched.isUnknownOption()
+                        && atRoot
+                ? "there is no command \"%s\"; there are run, serve, bench and test"
+                        .formatted(unmatched.getUnmatched().getFirst())
+                : String.valueOf(e.getMessage());
     }
 
     /** Reports an error; its stack trace only on request. */

@@ -36,7 +36,8 @@ record Streams(
                         new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
                 isTerminal(0),
                 isTerminal(1),
-                isTerminal(2));
+                // the launcher looks first, for it may put a filter between us and the terminal
+                Boolean.getBoolean("flagship.stderr.terminal") || isTerminal(2));
     }
 
     /**

@@ -1,0 +1,130 @@
+package dev.flagship.server;
+
+import dev.flagship.serving.api.ChatModel;
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.Event;
+import dev.flagship.serving.api.FinishReason;
+import dev.flagship.serving.api.Generation;
+import dev.flagship.serving.api.ModelInfo;
+import dev.flagship.serving.api.TokenLogprob;
+import dev.flagship.serving.api.Usage;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Function;
+
+/** A model that says what a test tells it to, and remembers what it was asked. */
+final class FakeChatModel implements ChatModel {
+    static final int PROMPT_TOKENS = 5;
+    static final int VOCABULARY = 100;
+
+    /** What an answer says; one without {@link Event.Finished} runs until it is cancelled. */
+    interface Script extends Function<ChatRequest, List<Event>> {}
+
+    final List<ChatRequest> requests = new CopyOnWriteArrayList<>();
+    final List<Answer> answers = new CopyOnWriteArrayList<>();
+    private final String id;
+    private volatile Script script = _ -> List.of(text("Hello"), end(FinishReason.STOP, 1));
+    private volatile Duration pause = Duration.ZERO;
+
+    FakeChatModel(String id) {
+        this.id = id;
+    }
+
+    FakeChatModel says(Script next) {
+        script = next;
+        return this;
+    }
+
+    FakeChatModel says(Event... events) {
+        return says(_ -> List.of(events));
+    }
+
+    /** Waits so long before each event but the first. */
+    FakeChatModel slowly(Duration time) {
+        pause = time;
+        return this;
+    }
+
+    static Event text(String text, TokenLogprob... tokens) {
+        return new Event.Text(text, List.of(tokens));
+    }
+
+    static Event end(FinishReason reason, int completionTokens, String... warnings) {
+        return new Event.Finished(
+                reason, new Usage(PROMPT_TOKENS, completionTokens, 0, 0, 0), List.of(warnings));
+    }
+
+    @Override
+    public ModelInfo info() {
+        return new ModelInfo(
+                id,
+                "fake",
+                1000,
+                2048,
+                VOCABULARY,
+                "exact",
+                "scalar",
+                4000,
+                16,
+                16 * 2048,
+                Instant.EPOCH);
+    }
+
+    @Override
+    public Generation generate(ChatRequest request) {
+        requests.add(request);
+        var answer = new Answer(script.apply(request), pause);
+        answers.add(answer);
+        return answer;
+    }
+
+    @Override
+    public void close() {
+        answers.forEach(Answer::cancel);
+    }
+
+    /** A scripted generation. */
+    static final class Answer implements Generation {
+        private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+        private final Duration pause;
+        private boolean begun;
+        volatile boolean cancelled;
+        volatile long cancelledAt;
+
+        Answer(List<Event> script, Duration pause) {
+            this.pause = pause;
+            var all = new ArrayList<Event>();
+            all.add(new Event.Started(PROMPT_TOKENS));
+            all.addAll(script);
+            events.addAll(all);
+        }
+
+        @Override
+        public Event next() throws InterruptedException {
+            if (begun) {
+                Thread.sleep(pause);
+            }
+            begun = true;
+            return events.take();
+        }
+
+        @Override
+        public void cancel() {
+            if (!cancelled) {
+                cancelledAt = System.nanoTime();
+                cancelled = true;
+                events.add(end(FinishReason.CANCELLED, 0));
+            }
+        }
+
+        @Override
+        public void close() {
+            cancel();
+        }
+    }
+}

@@ -1,0 +1,112 @@
+package dev.flagship.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flagship.serving.LoadListener;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.TextModel;
+import dev.flagship.testing.Golden;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A real, tiny model behind the API: what the engine promises holds on the wire. */
+class TinyModelTest {
+    private static final String ASK =
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"the cat in a hat\"}], \"max_tokens\": 24, \"seed\": 3%s}";
+
+    @TempDir Path folder;
+    private FlagshipServer server;
+    private Client client;
+
+    @BeforeEach
+    void start() throws Exception {
+        for (String file :
+                List.of(
+                        "config.json",
+                        "model.safetensors",
+                        "tokenizer.json",
+                        "tokenizer_config.json")) {
+            Golden.extract("llama/llama3/" + file, folder);
+        }
+        Files.writeString(
+                folder.resolve("chat_template.jinja"),
+                "{% for m in messages %}{{ m['content'] + '\\n' }}{% endfor %}");
+        server = FlagshipServer.start(0, Duration.ofSeconds(10));
+        server.add(
+                TextModel.open(
+                        folder,
+                        LoadOptions.of("tiny").withKernels("scalar").withThreads(1),
+                        LoadListener.SILENT));
+        server.ready();
+        client = new Client(server);
+    }
+
+    @AfterEach
+    void stop() {
+        client.close();
+        server.close();
+    }
+
+    private String whole(String fields) throws Exception {
+        var reply = client.chat(ASK.formatted(fields));
+        assertThat(reply.status()).as(reply.json().toString()).isEqualTo(200);
+        var usage = reply.json().get("usage");
+        assertThat(usage.get("total_tokens").intValue())
+                .isEqualTo(
+                        usage.get("prompt_tokens").intValue()
+                                + usage.get("completion_tokens").intValue());
+        return reply.json().at("/choices/0/message/content").stringValue();
+    }
+
+    @Test
+    void equalSeedsGiveEqualAnswersAndOthersDoNot() throws Exception {
+        assertThat(whole("")).isEqualTo(whole("")).isNotEmpty();
+        assertThat(whole("")).isNotEqualTo(whole(", \"temperature\": 0"));
+    }
+
+    @Test
+    void samplingFieldsHaveAnEffect() throws Exception {
+        String greedy = whole(", \"temperature\": 0");
+        assertThat(whole(", \"top_k\": 1")).isEqualTo(greedy);
+        assertThat(whole(", \"top_p\": 1e-6")).isEqualTo(greedy);
+        assertThat(whole(", \"min_p\": 0.999")).isEqualTo(greedy);
+        assertThat(whole(", \"temperature\": 0, \"logit_bias\": {\"2\": 100}"))
+                .isEqualTo("a".repeat(24));
+        assertThat(whole(", \"temperature\": 0, \"logit_bias\": {\"1\": 100}")).isEmpty();
+    }
+
+    @Test
+    void aStopStringSpreadOverTokensNeverLeaksOut() throws Exception {
+        String goOn = ", \"logit_bias\": {\"1\": -100}"; // 1 is the end token
+        String text = whole(goOn);
+        String stop = text.substring(6, 11);
+        String shorter = whole(goOn + ", \"stop\": [\"" + stop.replace("\n", "\\n") + "\"]");
+        assertThat(shorter).isEqualTo(text.substring(0, text.indexOf(stop)));
+    }
+
+    @Test
+    void logProbabilitiesSpellTheAnswer() throws Exception {
+        var reply = client.chat(ASK.formatted(", \"logprobs\": true, \"top_logprobs\": 5"));
+        var spelt = new StringBuilder();
+        for (var token : reply.json().at("/choices/0/logprobs/content")) {
+            spelt.append(token.get("token").stringValue());
+            assertThat(token.get("logprob").doubleValue()).isLessThanOrEqualTo(0);
+            assertThat(token.get("top_logprobs")).hasSize(5);
+        }
+        assertThat(spelt.toString())
+                .isEqualTo(reply.json().at("/choices/0/message/content").stringValue());
+    }
+
+    @Test
+    void aPromptBeyondTheContextIsRefused() throws Exception {
+        var reply = client.chat(ASK.replace("the cat in a hat", "b".repeat(300)).formatted(""));
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.error().get("code").stringValue()).isEqualTo("context_length_exceeded");
+    }
+}
