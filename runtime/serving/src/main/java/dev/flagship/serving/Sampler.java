@@ -142,7 +142,7 @@ final class Sampler {
         int size = logits.rowSize();
         int kept = sampling.topK() > 0 ? Math.min(sampling.topK(), size) : size;
         double whole = kept < size ? 0 : total(logits, row, best);
-        int count = Math.min(kept, FIRST_CANDIDATES);
+        int count = kept < size ? kept : Math.min(size, FIRST_CANDIDATES);
         while (true) {
             candidates(logits, row, count, best);
             double sum = Arrays.stream(masses, 0, count).sum();

@@ -9,13 +9,11 @@ import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
 import java.lang.System.Logger.Level;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.BlockingQueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The step thread: admits requests in order of arrival, decodes all of them in one step, spends the
@@ -46,7 +44,7 @@ final class StepLoop implements Runnable {
     private final PagedKvCache cache;
     private final Step step;
     private final BlockingQueue<Job> arrivals;
-    private final Deque<Job> waiting = new ArrayDeque<>();
+    private @Nullable Job next; // first in order of arrival; the others wait in arrivals
     private final List<Job> running = new ArrayList<>();
     private final int[] one = new int[1];
     private volatile boolean closing;
@@ -58,19 +56,28 @@ final class StepLoop implements Runnable {
         this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
     }
 
-    /** Asks the loop to end; an arrival must follow to wake it. */
+    /** Asks the loop to end; its thread must be interrupted to hear it. */
     void shutDown() {
         closing = true;
     }
 
+    /**
+     * Whether arrivals are no longer taken. A job offered before this was false is answered by the
+     * loop; whoever reads true after offering must answer it himself.
+     */
+    boolean ended() {
+        return closing;
+    }
+
     @Override
     public void run() {
+        List<String> why = List.of();
+        FinishReason reason = FinishReason.CANCELLED;
         try {
             while (!closing) {
-                if (running.isEmpty() && waiting.isEmpty()) {
-                    waiting.add(arrivals.take());
+                if (running.isEmpty() && next == null) {
+                    next = arrivals.take();
                 }
-                arrivals.drainTo(waiting);
                 dropCancelled();
                 admit();
                 if (!running.isEmpty() && !closing) {
@@ -81,52 +88,72 @@ final class StepLoop implements Runnable {
             Thread.currentThread().interrupt();
         } catch (Throwable t) {
             LOG.log(Level.ERROR, "the step thread died", t);
+            reason = FinishReason.ERROR;
+            why = List.of("The model has stopped; the log says why. Start it again.");
         } finally {
             closing = true;
-            arrivals.drainTo(waiting);
-            running.forEach(job -> end(job, FinishReason.CANCELLED, List.of()));
-            waiting.forEach(job -> end(job, FinishReason.CANCELLED, List.of()));
-            step.close();
-            cache.close();
-            model.close();
+            answerAll(reason, why);
+            free();
+        }
+    }
+
+    private void answerAll(FinishReason reason, List<String> why) {
+        List<Job> left = new ArrayList<>(running);
+        if (next != null) {
+            left.add(next);
+        }
+        arrivals.drainTo(left);
+        left.forEach(job -> end(job, reason, why));
+    }
+
+    private void free() {
+        try (model;
+                cache;
+                step) {
+            running.clear();
+            next = null;
         }
     }
 
     private void dropCancelled() {
-        for (Iterator<Job> jobs = running.iterator(); jobs.hasNext(); ) {
-            Job job = jobs.next();
-            if (job.cancelled) {
-                jobs.remove();
-                end(job, FinishReason.CANCELLED, List.of());
-            }
+        running.removeIf(this::endIfCancelled);
+        arrivals.removeIf(this::endIfCancelled);
+        if (next != null && endIfCancelled(next)) {
+            next = null;
         }
-        for (Iterator<Job> jobs = waiting.iterator(); jobs.hasNext(); ) {
-            Job job = jobs.next();
-            if (job.cancelled) {
-                jobs.remove();
-                end(job, FinishReason.CANCELLED, List.of());
-            }
+    }
+
+    private boolean endIfCancelled(Job job) {
+        boolean cancelled = job.cancelled; // may change between two readings
+        if (cancelled) {
+            end(job, FinishReason.CANCELLED, List.of());
         }
+        return cancelled;
     }
 
     /**
      * In order of arrival: the first that finds no room holds up the rest, so that none starves.
      */
     private void admit() {
-        while (!waiting.isEmpty() && running.size() < MOST_RUNNING) {
-            Job job = waiting.peek();
+        while (running.size() < MOST_RUNNING) {
+            Job job = next != null ? next : arrivals.poll();
+            next = job;
+            if (job == null) {
+                return;
+            }
             int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
             int wanted = job.prompt.length + answer;
             PagedKvCache.Sequence sequence = cache.sequence();
             if (!sequence.reserve(wanted)) {
-                if (running.isEmpty()) { // cannot happen while the pool holds a whole context
-                    waiting.remove();
-                    end(job, FinishReason.ERROR, List.of("The KV pool cannot hold this request."));
-                    continue;
+                if (!running.isEmpty()) {
+                    return;
                 }
-                return;
+                // Cannot happen while the pool holds a whole context.
+                next = null;
+                end(job, FinishReason.ERROR, List.of("The KV pool cannot hold this request."));
+                continue;
             }
-            waiting.remove();
+            next = null;
             job.sequence = sequence;
             job.reserved = wanted;
             job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
@@ -151,7 +178,7 @@ final class StepLoop implements Runnable {
                 }
             }
             for (int i = 0; i < outputs.size(); i++) {
-                publish(outputs.get(i), logits, i);
+                publishOrFail(outputs.get(i), logits, i);
             }
         } catch (Throwable t) {
             fail(inStep, t);
@@ -198,6 +225,15 @@ final class StepLoop implements Runnable {
         }
     }
 
+    /** What one request's logits cannot give ends that request alone. */
+    private void publishOrFail(Job job, Tensor logits, int row) {
+        try {
+            publish(job, logits, row);
+        } catch (RuntimeException e) {
+            fail(List.of(job), e);
+        }
+    }
+
     private void publish(Job job, Tensor logits, int row) {
         float logSumExp = 0;
         List<Job.Alternative> top = List.of();
@@ -206,7 +242,8 @@ final class StepLoop implements Runnable {
         if (logprobs) {
             Kernels kernels = model.kernels();
             logSumExp = kernels.logSumExp(logits, row);
-            top = best(logits, row, job.request.topLogprobs().getAsInt(), logSumExp);
+            int count = Math.min(job.request.topLogprobs().getAsInt(), logits.rowSize());
+            top = best(logits, row, count, logSumExp);
             unmodified = logits.row(row);
         }
         int id = sampler(job).choose(logits, row, job.prompt.length + job.generated);

@@ -61,7 +61,7 @@ final class TextGeneration implements Generation {
         if (logprobs) {
             untold.add(told(token));
         }
-        String text = stops.accept(decoder.accept(token.id()));
+        String text = stops.accept(known(token.id()) ? decoder.accept(token.id()) : "");
         if (!text.isEmpty() || logprobs && !stops.stopped()) {
             ready.add(new Event.Text(text, untold));
             untold.clear();
@@ -72,6 +72,11 @@ final class TextGeneration implements Generation {
         }
     }
 
+    /** A table of embeddings may be padded beyond the last token, with rows that mean nothing. */
+    private boolean known(int id) {
+        return id < tokenizer.vocabularySize();
+    }
+
     private TokenLogprob told(Job.News.Token token) {
         List<TokenLogprob> top =
                 token.top().stream().map(a -> logprob(a.id(), a.logprob(), List.of())).toList();
@@ -79,16 +84,19 @@ final class TextGeneration implements Generation {
     }
 
     private TokenLogprob logprob(int id, float logprob, List<TokenLogprob> top) {
-        byte[] bytes =
-                tokenizer.isSpecial(id)
-                        ? tokenizer.token(id).getBytes(StandardCharsets.UTF_8)
-                        : tokenizer.bytes(id);
+        byte[] bytes = known(id) ? spelled(id) : new byte[0];
         List<Integer> unsigned = new ArrayList<>(bytes.length);
         for (byte b : bytes) {
             unsigned.add(b & 0xFF);
         }
         return new TokenLogprob(
                 id, new String(bytes, StandardCharsets.UTF_8), unsigned, logprob, top);
+    }
+
+    private byte[] spelled(int id) {
+        return tokenizer.isSpecial(id)
+                ? tokenizer.token(id).getBytes(StandardCharsets.UTF_8)
+                : tokenizer.bytes(id);
     }
 
     private void finish(FinishReason reason, List<String> warnings) {

@@ -40,7 +40,6 @@ public final class TextModel implements ChatModel {
     private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
     private final StepLoop loop;
     private final Thread thread;
-    private volatile boolean closed;
 
     private TextModel(LoadedModel model, PagedKvCache cache, String id) {
         this.model = model;
@@ -71,19 +70,36 @@ public final class TextModel implements ChatModel {
     public static TextModel open(Path path, LoadOptions options, LoadListener listener)
             throws IOException {
         LoadedModel model = LoadedModel.load(path, options, listener);
+        PagedKvCache cache = null;
         boolean started = false;
         try {
-            KvLayout layout =
-                    model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
-            var cache = new PagedKvCache(layout, StepLoop.pagesFor(model.contextLength()));
+            cache = pool(path, model);
             TextModel text = new TextModel(model, cache, options.id());
             text.thread.start();
             started = true;
             return text;
         } finally {
             if (!started) {
+                if (cache != null) {
+                    cache.close();
+                }
                 model.close();
             }
+        }
+    }
+
+    private static PagedKvCache pool(Path path, LoadedModel model) {
+        KvLayout layout =
+                model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
+        try {
+            return new PagedKvCache(layout, StepLoop.pagesFor(model.contextLength()));
+        } catch (OutOfMemoryError | ArithmeticException e) {
+            throw new LoadException(
+                    path,
+                    "the KV pool for %d tokens of %d bytes does not fit into memory"
+                            .formatted(model.contextLength(), layout.bytesPerToken()),
+                    "Choose a smaller --context.",
+                    e);
         }
     }
 
@@ -118,7 +134,7 @@ public final class TextModel implements ChatModel {
                     prompt.length, asked, info.contextLength());
         }
         Job job = new Job(request, prompt, asked, request.maxTokens().isEmpty());
-        if (closed) {
+        if (loop.ended()) {
             throw RequestException.closed(info.id());
         }
         if (!arrivals.offer(job)) {
@@ -126,7 +142,7 @@ public final class TextModel implements ChatModel {
                     "%d requests are waiting for model %s; try again in a few seconds."
                             .formatted(QUEUE, info.id()));
         }
-        if (closed) {
+        if (loop.ended()) { // perhaps too late for the loop to see the job
             job.news.add(new Job.News.End(FinishReason.CANCELLED, List.of()));
         }
         return new TextGeneration(job, model.tokenizer(), model.endTokens());
@@ -135,11 +151,13 @@ public final class TextModel implements ChatModel {
     /** Ids of a prompt, as {@link #generate} would see them. */
     public int[] ids(Prompt prompt) {
         try {
-            return switch (prompt) {
-                case Prompt.Conversation c -> conversation(c.messages());
-                case Prompt.Raw raw -> raw(raw.text());
-                case Prompt.Tokens tokens -> tokens(tokens.ids());
-            };
+            return checked(
+                    switch (prompt) {
+                        case Prompt.Conversation c -> conversation(c.messages());
+                        case Prompt.Raw raw -> raw(raw.text());
+                        case Prompt.Tokens tokens ->
+                                tokens.ids().stream().mapToInt(Integer::intValue).toArray();
+                    });
         } catch (RequestException e) {
             throw e;
         } catch (FlagshipException e) {
@@ -186,7 +204,8 @@ public final class TextModel implements ChatModel {
         return withBos;
     }
 
-    private int[] tokens(List<Integer> ids) {
+    /** A tokenizer may know more tokens than the model has rows for. */
+    private int[] checked(int[] ids) {
         for (int id : ids) {
             if (id < 0 || id >= info.vocabularySize()) {
                 throw RequestException.invalidPrompt(
@@ -195,12 +214,11 @@ public final class TextModel implements ChatModel {
                         null);
             }
         }
-        return ids.stream().mapToInt(Integer::intValue).toArray();
+        return ids;
     }
 
     @Override
     public void close() {
-        closed = true;
         loop.shutDown();
         thread.interrupt();
         boolean interrupted = false;
