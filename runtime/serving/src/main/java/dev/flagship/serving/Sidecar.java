@@ -4,12 +4,16 @@ import dev.flagship.base.Bytes;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -23,29 +27,51 @@ import java.util.zip.CRC32C;
  *
  * <p>Little-endian: 8 bytes {@code FLAGBAND}, version, header bytes (a multiple of 4,096), 32 bytes
  * of {@link PackPlan#digest}, data bytes (long), a CRC-32C for each 16 MiB of data, a CRC-32C of
- * the header so far; then the data. The file is written under another name by one process, synced
- * and renamed; a file that does not check is rebuilt.
+ * the header so far; then the data. The file is written under another name by whoever holds the
+ * folder's lock, synced and renamed; a file that does not check is rebuilt.
  */
 final class Sidecar {
     private static final byte[] MAGIC = {'F', 'L', 'A', 'G', 'B', 'A', 'N', 'D'};
     private static final long CHUNK = 16 << 20;
+    private static final String LOCK = "packing.lock";
+    private static final String PART = "packing-";
     private static final int FIXED = 8 + 4 + 4 + 32 + 8;
 
     /** Left free on the disk, for everybody else. */
     private static final long RESERVE = 64 << 20;
+
+    /** How long to wait before asking again whether another thread of this process is done. */
+    private static final long RETRY_MILLIS = 20;
 
     private final Path folder;
     private final Path file;
     private final PackPlan plan;
     private final Team team;
     private final LoadListener listener;
+    private final FreeSpace freeSpace;
+
+    /** Tells how many bytes may still be written into a folder. */
+    interface FreeSpace {
+        long bytes(Path folder) throws IOException;
+    }
 
     Sidecar(Path folder, String digest, PackPlan plan, Team team, LoadListener listener) {
+        this(folder, digest, plan, team, listener, f -> Files.getFileStore(f).getUsableSpace());
+    }
+
+    Sidecar(
+            Path folder,
+            String digest,
+            PackPlan plan,
+            Team team,
+            LoadListener listener,
+            FreeSpace freeSpace) {
         this.folder = folder;
         this.file = folder.resolve(digest + ".v" + PackPlan.VERSION + ".bands");
         this.plan = plan;
         this.team = team;
         this.listener = listener;
+        this.freeSpace = freeSpace;
     }
 
     /**
@@ -53,33 +79,41 @@ final class Sidecar {
      * here, which is said once.
      *
      * @throws LoadException if a weight is not finite
-     * @throws IOException if the source cannot be read
      */
-    Optional<PackedWeights> open(ModelSource source) throws IOException {
-        Optional<PackedWeights> ready = existing(source.file().path());
-        if (ready.isPresent()) {
-            return ready;
-        }
+    Optional<PackedWeights> open(ModelSource source) {
         try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            listener.warning(notKept("%s cannot be made".formatted(folder)));
+            Optional<PackedWeights> ready = existing(source.file().path());
+            return ready.isPresent() ? ready : make(source);
+        } catch (IOException e) { // the source is mapped: only the folder's side can fail
+            listener.warning(notKept("%s: %s".formatted(folder, reason(e))));
             return Optional.empty();
         }
+    }
+
+    private static String reason(IOException e) {
+        return e instanceof FileSystemException f && f.getReason() == null
+                ? e.getClass().getSimpleName() // whose message is only the path
+                : String.valueOf(e.getMessage());
+    }
+
+    private Optional<PackedWeights> make(ModelSource source) throws IOException {
+        Files.createDirectories(folder);
         if (!Files.isWritable(folder)) {
             listener.warning(notKept("%s is read-only".formatted(folder)));
             return Optional.empty();
         }
-        Path lockFile = folder.resolve(file.getFileName() + ".lock");
         try (FileChannel channel =
                         FileChannel.open(
-                                lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-                FileLock _ = channel.lock()) {
+                                folder.resolve(LOCK),
+                                StandardOpenOption.CREATE,
+                                StandardOpenOption.WRITE);
+                FileLock _ = lock(channel)) {
             Optional<PackedWeights> others = existing(source.file().path());
             if (others.isPresent()) {
                 return others;
             }
-            long free = Files.getFileStore(folder).getUsableSpace();
+            deleteLeftovers();
+            long free = freeSpace.bytes(folder);
             if (free < plan.bytes() + headerBytes() + RESERVE) {
                 listener.warning(
                         notKept(
@@ -90,13 +124,40 @@ final class Sidecar {
                                                 Bytes.human(plan.bytes()))));
                 return Optional.empty();
             }
+            if (Files.exists(file)) {
+                listener.warning(
+                        "The packed weights in %s are damaged or outdated and are made again."
+                                .formatted(file));
+            }
             write(source);
             deleteOtherVersions();
-        } catch (java.nio.channels.OverlappingFileLockException e) {
-            listener.warning(notKept("another model in this process is packing the same file"));
-            return Optional.empty();
         }
         return existing(source.file().path());
+    }
+
+    /** Waits for other processes, and for other threads of this one, whose locks are no locks. */
+    private static FileLock lock(FileChannel channel) throws IOException {
+        while (true) {
+            try {
+                return channel.lock();
+            } catch (OverlappingFileLockException e) {
+                try {
+                    Thread.sleep(RETRY_MILLIS);
+                } catch (InterruptedException interrupted) {
+                    Thread.currentThread().interrupt();
+                    throw new InterruptedIOException("interrupted while another model is packed");
+                }
+            }
+        }
+    }
+
+    /** Who holds the lock is alone: what others began, they did not live to finish. */
+    private void deleteLeftovers() throws IOException {
+        try (DirectoryStream<Path> parts = Files.newDirectoryStream(folder, PART + "*.part")) {
+            for (Path part : parts) {
+                Files.deleteIfExists(part);
+            }
+        }
     }
 
     private static String notKept(String why) {
@@ -113,6 +174,7 @@ final class Sidecar {
         return (FIXED + chunks() * 4L + 4 + 4095) / 4096 * 4096;
     }
 
+    /** The file, if it is there and in order. */
     private Optional<PackedWeights> existing(Path source) throws IOException {
         if (!Files.exists(file)) {
             return Optional.empty();
@@ -129,13 +191,9 @@ final class Sidecar {
                 mapped.close();
             }
         }
-        if (!good) {
-            listener.warning(
-                    "The packed weights in %s are damaged or outdated and are made again."
-                            .formatted(file));
-            return Optional.empty();
-        }
-        return Optional.of(new PackedWeights(source, mapped, headerBytes(), plan));
+        return good
+                ? Optional.of(new PackedWeights(source, mapped, headerBytes(), plan))
+                : Optional.empty();
     }
 
     private boolean checks(MemorySegment bytes) {
@@ -195,7 +253,7 @@ final class Sidecar {
 
     private void write(ModelSource source) throws IOException {
         listener.progress("Packing weights", 0, plan.bytes());
-        Path part = Files.createTempFile(folder, "packing", ".part");
+        Path part = Files.createTempFile(folder, PART, ".part");
         try {
             try (FileChannel channel =
                     FileChannel.open(part, StandardOpenOption.WRITE, StandardOpenOption.READ)) {
@@ -246,14 +304,18 @@ final class Sidecar {
         }
     }
 
-    private void deleteOtherVersions() throws IOException {
+    private void deleteOtherVersions() {
         String digest = file.getFileName().toString().split("\\.", 2)[0];
         try (DirectoryStream<Path> old = Files.newDirectoryStream(folder, digest + ".v*.bands")) {
             for (Path other : old) {
                 if (!other.equals(file)) {
-                    Files.delete(other);
+                    Files.deleteIfExists(other);
                 }
             }
+        } catch (IOException | DirectoryIteratorException e) {
+            listener.warning(
+                    "An outdated file of packed weights could not be deleted: %s"
+                            .formatted(e.getMessage()));
         }
     }
 }

@@ -5,17 +5,22 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * SHA-256 of files, remembered by path, size, time of change and inode, because hashing costs more
  * than a second a GiB.
  */
 final class SourceDigest {
+    private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
+
     private final Path memory;
     private final LoadListener listener;
 
@@ -48,24 +53,31 @@ final class SourceDigest {
         Path real = file.toRealPath();
         BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
         String state =
-                "%s\t%d\t%d\t%s"
+                "%s\t%d\t%s\t%s"
                         .formatted(
                                 real,
                                 attributes.size(),
-                                attributes.lastModifiedTime().toInstant().toEpochMilli(),
+                                attributes.lastModifiedTime().toInstant(),
                                 attributes.fileKey());
         String key =
                 HexFormat.of().formatHex(sha256().digest(state.getBytes(StandardCharsets.UTF_8)));
         Path known = memory.resolve(key);
-        if (Files.exists(known)) {
-            String digest = Files.readString(known).strip();
-            if (digest.length() == 64) {
-                return digest;
-            }
+        Optional<String> remembered = recall(known);
+        if (remembered.isPresent()) {
+            return remembered.get();
         }
         String digest = hash(real, attributes.size());
         remember(known, digest);
         return digest;
+    }
+
+    private static Optional<String> recall(Path known) {
+        try {
+            String digest = Files.readString(known, StandardCharsets.ISO_8859_1).strip();
+            return DIGEST.matcher(digest).matches() ? Optional.of(digest) : Optional.empty();
+        } catch (IOException e) {
+            return Optional.empty(); // not there, or not readable: then it is computed
+        }
     }
 
     private String hash(Path file, long size) throws IOException {
@@ -86,8 +98,12 @@ final class SourceDigest {
         try {
             Files.createDirectories(memory);
             Path part = Files.createTempFile(memory, "new", ".part");
-            Files.writeString(part, digest);
-            Files.move(part, known, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+            try {
+                Files.writeString(part, digest);
+                Files.move(part, known, StandardCopyOption.ATOMIC_MOVE);
+            } finally {
+                Files.deleteIfExists(part);
+            }
         } catch (IOException e) {
             // A read-only store only costs the next start its time; packing says so itself.
             listener.progress("Checked", 1, 1);
