@@ -43,6 +43,10 @@ final class GgufLlama {
                     "token_embd.weight", "model.embed_tokens.weight",
                     "output_norm.weight", "model.norm.weight",
                     "output.weight", "lm_head.weight");
+
+    /** Pre-tokenisers whose texts llama.cpp begins with BOS where the file does not say. */
+    private static final Set<String> PRE_WITH_BOS = Set.of("llama-bpe", "llama3", "llama-v3");
+
     private static final String ROPE_FREQUENCIES = "rope_freqs.weight";
 
     private final GgufFile file;
@@ -92,9 +96,17 @@ final class GgufLlama {
                         .orElseGet(() ->
                                 meta.findInt32("llama.rope.dimension_count")
                                         .orElse(heads > 0 ? dim / heads : 0));
+        ModelSource.headSize(file.path(), headSize);
+        checkWholeHeads(headSize);
         TensorEntry embedding = file.tensor("token_embd.weight");
+        if (embedding.rows() > Integer.MAX_VALUE) {
+            throw new LoadException(
+                    file.path(),
+                    "its vocabulary has %d tokens".formatted(embedding.rows()),
+                    "No model has so many; fetch or convert it again.");
+        }
         return new Llama.Config(
-                Math.toIntExact(embedding.rows()),
+                (int) embedding.rows(),
                 dim,
                 meta.int32("llama.feed_forward_length"),
                 meta.int32("llama.block_count"),
@@ -105,6 +117,19 @@ final class GgufLlama {
                 (float) meta.findReal("llama.rope.freq_base").orElse(10_000),
                 scaling(headSize),
                 !file.tensors().containsKey("output.weight"));
+    }
+
+    /** Rotations of a part of each head, or values of another size, are other models. */
+    private void checkWholeHeads(int headSize) {
+        for (String key : List.of("llama.rope.dimension_count", "llama.attention.value_length")) {
+            int size = meta.findInt32(key).orElse(headSize);
+            if (size != headSize) {
+                throw new LoadException(
+                        file.path(),
+                        "%s is %d and a head has %d numbers".formatted(key, size, headSize),
+                        "This version runs LLaMA models where both are equal.");
+            }
+        }
     }
 
     private Rope.Scaling scaling(int headSize) {
@@ -150,7 +175,7 @@ final class GgufLlama {
     }
 
     private static Rope.Scaling linear(float factor, int headSize) {
-        return new Rope.Scaling.Divisors(Collections.nCopies(headSize / 2, factor));
+        return new Rope.Scaling.Divisors(Collections.nCopies(Math.max(0, headSize / 2), factor));
     }
 
     private Map<String, TensorSource> tensors(Llama.Config config) {
@@ -160,13 +185,31 @@ final class GgufLlama {
                 continue;
             }
             String name = name(entry.name());
-            IntUnaryOperator order =
-                    name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight")
-                            ? halvesFromPairs(config.headSize())
-                            : IntUnaryOperator.identity();
-            tensors.put(name, new TensorSource(name, entry, order));
+            boolean rotated = name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight");
+            if (rotated) {
+                checkHeads(entry, config.headSize());
+            }
+            tensors.put(
+                    name,
+                    new TensorSource(
+                            name,
+                            entry,
+                            rotated
+                                    ? halvesFromPairs(config.headSize())
+                                    : IntUnaryOperator.identity()));
         }
         return tensors;
+    }
+
+    /** Rows can be put in order only if heads are whole and have two halves. */
+    private void checkHeads(TensorEntry entry, int headSize) {
+        if (headSize % 2 != 0 || entry.rows() % headSize != 0) {
+            throw new LoadException(
+                    file.path(),
+                    "tensor %s has %d rows, no whole number of heads of %d"
+                            .formatted(FormatException.quote(entry.name()), entry.rows(), headSize),
+                    "The file contradicts itself; fetch or convert it again.");
+        }
     }
 
     private String name(String gguf) {
@@ -205,17 +248,20 @@ final class GgufLlama {
                     "its tokenizer is %s".formatted(FormatException.quote(model)),
                     "This version reads byte-level BPE (gpt2); SentencePiece follows.");
         }
+        String pre = meta.findString("tokenizer.ggml.pre").orElse("default");
+        OptionalInt bos = meta.findInt32("tokenizer.ggml.bos_token_id");
         var ends =
                 new BpeTokenizer.TextEnds(
-                        meta.findInt32("tokenizer.ggml.bos_token_id"),
+                        bos,
                         meta.findInt32("tokenizer.ggml.eos_token_id"),
-                        meta.findBool("tokenizer.ggml.add_bos_token").orElse(false),
+                        meta.findBool("tokenizer.ggml.add_bos_token")
+                                .orElse(bos.isPresent() && PRE_WITH_BOS.contains(pre)),
                         meta.findBool("tokenizer.ggml.add_eos_token").orElse(false));
         return BpeTokenizer.fromGguf(
                 meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
                 meta.ints("tokenizer.ggml.token_type"),
                 meta.strings("tokenizer.ggml.merges").toArray(String[]::new),
-                meta.findString("tokenizer.ggml.pre").orElse("default"),
+                pre,
                 ends);
     }
 

@@ -11,6 +11,7 @@ import dev.flagship.tokenizers.Tokenizer;
 import dev.flagship.tokenizers.TokenizerConfig;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -69,7 +70,7 @@ final class HuggingFaceLlama {
                     "model_type is %s".formatted(FormatException.quote(type)),
                     "This version runs llama.");
         }
-        refuseBiases(json);
+        refuseVariants(json);
         Llama.Config config = config(json);
         Path tokenizerJson = folder.resolve("tokenizer.json");
         if (!Files.exists(tokenizerJson)) {
@@ -90,22 +91,32 @@ final class HuggingFaceLlama {
                 List.of("hugging face"));
     }
 
-    private void refuseBiases(JsonNode json) {
+    private void refuseVariants(JsonNode json) {
         for (String key : List.of("attention_bias", "mlp_bias")) {
-            if (json.path(key).asBoolean(false)) {
+            if (flag(json, key)) {
                 throw new LoadException(
                         folder.resolve("config.json"),
                         key + " is true",
                         "This version runs LLaMA models without biases.");
             }
         }
+        String activation = json.path("hidden_act").asString("silu");
+        if (!activation.equals("silu")) {
+            throw new LoadException(
+                    folder.resolve("config.json"),
+                    "hidden_act is %s".formatted(FormatException.quote(activation)),
+                    "This version runs LLaMA models with silu.");
+        }
     }
 
     private Llama.Config config(JsonNode json) {
         int dim = integer(json, "hidden_size", -1);
         int heads = integer(json, "num_attention_heads", -1);
-        JsonNode headSize = json.path("head_dim");
-        boolean tied = json.path("tie_word_embeddings").asBoolean(false);
+        int headSize =
+                ModelSource.headSize(
+                        file.path(),
+                        integer(json, "head_dim", heads > 0 ? Math.max(0, dim / heads) : 0));
+        boolean tied = flag(json, "tie_word_embeddings");
         return new Llama.Config(
                 integer(json, "vocab_size", -1),
                 dim,
@@ -113,17 +124,32 @@ final class HuggingFaceLlama {
                 integer(json, "num_hidden_layers", -1),
                 heads,
                 integer(json, "num_key_value_heads", heads),
-                headSize.isNumber() ? headSize.asInt() : heads > 0 ? dim / heads : 0,
-                (float) json.path("rms_norm_eps").asDouble(1e-6),
-                (float) rope(json, "rope_theta").asDouble(10_000),
-                scaling(json, heads > 0 && !headSize.isNumber() ? dim / heads : headSize.asInt(0)),
+                headSize,
+                real(json, "rms_norm_eps", 1e-6f),
+                real(
+                        ropeParameters(json).has("rope_theta") ? ropeParameters(json) : json,
+                        "rope_theta",
+                        10_000),
+                scaling(json, headSize),
                 tied);
+    }
+
+    private boolean flag(JsonNode json, String key) {
+        JsonNode value = json.path(key);
+        if (value.isBoolean() || value.isMissingNode() || value.isNull()) {
+            return value.isBoolean() && value.booleanValue();
+        }
+        throw new LoadException(
+                folder.resolve("config.json"),
+                "%s is %s, expected true or false"
+                        .formatted(key, FormatException.quote(value.toString())),
+                "Download the file again.");
     }
 
     private int integer(JsonNode json, String key, int otherwise) {
         JsonNode value = json.path(key);
         if (value.isIntegralNumber() && value.canConvertToInt()) {
-            return value.asInt();
+            return value.intValue();
         }
         if (otherwise >= 0 && (value.isMissingNode() || value.isNull())) {
             return otherwise;
@@ -135,30 +161,44 @@ final class HuggingFaceLlama {
                 "Download the file again.");
     }
 
+    private float real(JsonNode json, String key, float otherwise) {
+        JsonNode value = json.path(key);
+        if (value.isMissingNode() || value.isNull()) {
+            return otherwise;
+        }
+        float number = value.isNumber() ? (float) value.asDouble(Double.NaN) : Float.NaN;
+        if (Float.isFinite(number)) {
+            return number;
+        }
+        throw new LoadException(
+                folder.resolve("config.json"),
+                "%s is %s, expected a number"
+                        .formatted(key, FormatException.quote(value.toString())),
+                "Download the file again.");
+    }
+
     /** Transformers 5 gathers rotary settings under rope_parameters; before, they stood alone. */
-    private static JsonNode rope(JsonNode json, String key) {
-        JsonNode parameters = json.path("rope_parameters");
-        return parameters.has(key) ? parameters.path(key) : json.path(key);
+    private static JsonNode ropeParameters(JsonNode json) {
+        return json.path("rope_parameters");
     }
 
     private Rope.Scaling scaling(JsonNode json, int headSize) {
         JsonNode s =
-                json.has("rope_parameters")
-                        ? json.path("rope_parameters")
+                json.hasNonNull("rope_parameters")
+                        ? ropeParameters(json)
                         : json.path("rope_scaling");
         String type = s.path("rope_type").asString(s.path("type").asString("default"));
         return switch (type) {
             case "default" -> new Rope.Scaling.None();
             case "linear" ->
                     new Rope.Scaling.Divisors(
-                            Collections.nCopies(
-                                    headSize / 2, (float) s.path("factor").asDouble(1)));
+                            Collections.nCopies(Math.max(0, headSize / 2), real(s, "factor", 1)));
             case "llama3" ->
                     new Rope.Scaling.Llama3(
-                            (float) s.path("factor").asDouble(8),
-                            (float) s.path("low_freq_factor").asDouble(1),
-                            (float) s.path("high_freq_factor").asDouble(4),
-                            s.path("original_max_position_embeddings").asInt(8192));
+                            real(s, "factor", 8),
+                            real(s, "low_freq_factor", 1),
+                            real(s, "high_freq_factor", 4),
+                            integer(s, "original_max_position_embeddings", 8192));
             default ->
                     throw new LoadException(
                             folder.resolve("config.json"),
@@ -205,10 +245,10 @@ final class HuggingFaceLlama {
     }
 
     private static void addIds(Set<Integer> ends, JsonNode ids) {
-        if (ids.isIntegralNumber()) {
-            ends.add(ids.asInt());
-        } else if (ids.isArray()) {
-            ids.forEach(id -> ends.add(id.asInt(-1)));
+        if (ids.isArray()) {
+            ids.forEach(id -> addIds(ends, id));
+        } else if (ids.isIntegralNumber() && ids.canConvertToInt()) {
+            ends.add(ids.intValue());
         }
     }
 
@@ -237,6 +277,10 @@ final class HuggingFaceLlama {
             throw new LoadException(
                     path, "it is larger than 16 MiB", "This is not the file that its name says.");
         }
-        return Files.readString(path);
+        try {
+            return Files.readString(path);
+        } catch (CharacterCodingException e) {
+            throw new LoadException(path, "it is not UTF-8", "Download it again.", e);
+        }
     }
 }

@@ -1,11 +1,14 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.FlagshipException;
+import dev.flagship.formats.FormatException;
 import dev.flagship.formats.GgufFile;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.ModelFiles;
 import dev.flagship.formats.SafetensorsFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
+import dev.flagship.nn.Rope;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.OffHeap;
@@ -75,6 +78,8 @@ public final class LoadedModel implements AutoCloseable {
         boolean done = false;
         try (ModelFile file = ModelFiles.open(path)) {
             ModelSource source = read(file);
+            checkConstants(path, source);
+            int contextLength = context(path, source, options);
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
             Kernels kernels = Rungs.create(options.kernels(), team, listener);
@@ -82,6 +87,7 @@ public final class LoadedModel implements AutoCloseable {
             PackedWeights weights = pack(source, options, team, listener);
             owned.add(weights);
             CausalLm lm = new Llama(source.config(), weights);
+            weights.refuseUnused();
             LoadedModel model =
                     new LoadedModel(
                             source,
@@ -90,9 +96,13 @@ public final class LoadedModel implements AutoCloseable {
                             team,
                             kernels,
                             numerics(source, options),
-                            context(path, source, options));
+                            contextLength);
             done = true;
             return model;
+        } catch (LoadException | FormatException e) {
+            throw e;
+        } catch (FlagshipException e) { // from a part that does not know the file
+            throw new LoadException(path, e.getMessage(), "Fetch or convert the model again.", e);
         } finally {
             if (!done) {
                 closeAll(owned);
@@ -121,6 +131,35 @@ public final class LoadedModel implements AutoCloseable {
         boolean quantized =
                 source.tensors().values().stream().anyMatch(t -> t.entry().type().quantized());
         return options.numerics().orElse(quantized ? Numerics.FAST : Numerics.EXACT);
+    }
+
+    /** Numbers with which every answer would be noise. */
+    private static void checkConstants(Path path, ModelSource source) {
+        float eps = source.config().eps();
+        float theta = source.config().theta();
+        if (!(eps >= 0 && eps < 1 && theta > 0 && Float.isFinite(theta))) {
+            throw new LoadException(
+                    path,
+                    "the norms' epsilon is %s and the base of the rotary frequencies %s"
+                            .formatted(eps, theta),
+                    "Expected small and positive numbers; fetch or convert the model again.");
+        }
+        if (source.config().scaling() instanceof Rope.Scaling.Divisors(var divisors)) {
+            for (float divisor : divisors) {
+                if (!(divisor > 0 && Float.isFinite(divisor))) {
+                    throw new LoadException(
+                            path,
+                            "its rotary frequencies are divided by %s".formatted(divisor),
+                            "Expected positive numbers; fetch or convert the model again.");
+                }
+            }
+        }
+        if (source.contextLength() < 1) {
+            throw new LoadException(
+                    path,
+                    "it was made for %d positions".formatted(source.contextLength()),
+                    "Expected at least one; fetch or convert the model again.");
+        }
     }
 
     private static int context(Path path, ModelSource source, LoadOptions options) {

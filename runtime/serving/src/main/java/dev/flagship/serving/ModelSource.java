@@ -4,6 +4,7 @@ import dev.flagship.formats.ModelFile;
 import dev.flagship.models.Llama;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -33,6 +34,24 @@ record ModelSource(
         tensors = Map.copyOf(tensors);
         endTokens = Set.copyOf(endTokens);
         identity = List.copyOf(identity);
+    }
+
+    /** More numbers than any head has: tables are made by this size before tensors are compared. */
+    private static final int LARGEST_HEAD = 4096;
+
+    /**
+     * A head's size as a file claims it.
+     *
+     * @throws LoadException if no head is so large
+     */
+    static int headSize(Path file, int size) {
+        if (size > LARGEST_HEAD) {
+            throw new LoadException(
+                    file,
+                    "a head has %d numbers, at most %d can be".formatted(size, LARGEST_HEAD),
+                    "Fetch or convert the model again.");
+        }
+        return size;
     }
 
     /** Weights, each counted once. */

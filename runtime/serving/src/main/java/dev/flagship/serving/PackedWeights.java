@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.formats.FormatException;
 import dev.flagship.nn.Weights;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.OffHeap;
@@ -7,8 +8,10 @@ import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** All weights of a model in bands, in memory or mapped. Owns them. */
@@ -16,7 +19,8 @@ final class PackedWeights implements Weights, AutoCloseable {
     private final Path file;
     private final OffHeap memory;
     private final MemorySegment data;
-    private final Map<String, PackPlan.Entry> entries = new HashMap<>();
+    private final Map<String, PackPlan.Entry> entries = new TreeMap<>();
+    private final Set<String> used = new HashSet<>();
 
     /**
      * @param file source, for messages
@@ -74,7 +78,25 @@ final class PackedWeights implements Weights, AutoCloseable {
                     "tensor %s.weight is missing".formatted(name),
                     "The file is incomplete or of another model; fetch or convert it again.");
         }
+        used.add(entry.name());
         return entry;
+    }
+
+    /**
+     * What a model does not ask for would change its answers where it was made.
+     *
+     * @throws LoadException if a tensor was never asked for
+     */
+    void refuseUnused() {
+        for (String name : entries.keySet()) {
+            if (!used.contains(name)) {
+                throw new LoadException(
+                        file,
+                        "tensor %s is no part of the model that it describes"
+                                .formatted(FormatException.quote(name)),
+                        "This version runs dense LLaMA models without biases or adapters.");
+            }
+        }
     }
 
     private LoadException mismatch(PackPlan.Entry entry, String expected) {
