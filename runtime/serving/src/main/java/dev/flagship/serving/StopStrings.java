@@ -23,16 +23,19 @@ final class StopStrings {
             return stopped ? "" : text;
         }
         held.append(text);
-        int first = -1;
+        // The one that is complete first, so that how text is cut into tokens does not matter.
+        int start = 0;
+        int end = Integer.MAX_VALUE;
         for (String stop : stops) {
             int at = held.indexOf(stop);
-            if (at >= 0 && (first < 0 || at < first)) {
-                first = at;
+            if (at >= 0 && (at + stop.length() < end || at + stop.length() == end && at < start)) {
+                start = at;
+                end = at + stop.length();
+                stopped = true;
             }
         }
-        if (first >= 0) {
-            stopped = true;
-            return take(first);
+        if (stopped) {
+            return take(start);
         }
         return take(held.length() - longestBeginning());
     }
