@@ -1,0 +1,99 @@
+package dev.flagship.serving;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KvRows;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.RopeTable;
+import dev.flagship.tensor.Tensor;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The scalar rung until a test asks for a fault. */
+final class FaultyKernels implements Kernels {
+    /** Strikes once the head's logits are computed. */
+    interface Fault {
+        void strike(Tensor logits);
+    }
+
+    private final Kernels kernels;
+    private volatile @Nullable Fault fault;
+
+    FaultyKernels(Kernels kernels) {
+        this.kernels = kernels;
+    }
+
+    /** From now on the fault sees the logits of every step; null ends it. */
+    void fault(@Nullable Fault next) {
+        fault = next;
+    }
+
+    @Override
+    public String rung() {
+        return FaultyKernelsProvider.NAME;
+    }
+
+    @Override
+    public void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs, Numerics numerics) {
+        kernels.project(x, weights, outs, numerics);
+        Fault current = fault;
+        if (current != null && weights.getFirst().name().equals("lm_head.weight")) {
+            current.strike(outs.getFirst());
+        }
+    }
+
+    @Override
+    public void embed(BandMatrix table, int[] ids, Tensor out) {
+        kernels.embed(table, ids, out);
+    }
+
+    @Override
+    public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
+        kernels.rmsNorm(x, weight, eps, out);
+    }
+
+    @Override
+    public void rope(Tensor x, RopeTable table, int[] positions) {
+        kernels.rope(x, table, positions);
+    }
+
+    @Override
+    public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
+        kernels.append(rows, layer, keys, values);
+    }
+
+    @Override
+    public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
+        kernels.attend(rows, layer, q, out);
+    }
+
+    @Override
+    public void swiGlu(Tensor gate, Tensor up, Tensor out) {
+        kernels.swiGlu(gate, up, out);
+    }
+
+    @Override
+    public void add(Tensor x, Tensor y) {
+        kernels.add(x, y);
+    }
+
+    @Override
+    public void gather(Tensor x, int[] rows, Tensor out) {
+        kernels.gather(x, rows, out);
+    }
+
+    @Override
+    public float logSumExp(Tensor logits, int row) {
+        return kernels.logSumExp(logits, row);
+    }
+
+    @Override
+    public void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
+        kernels.topK(logits, row, k, ids, values);
+    }
+
+    @Override
+    public void close() {
+        kernels.close();
+    }
+}

@@ -1,0 +1,318 @@
+package dev.flagship.serving;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.flagship.base.FlagshipException;
+import dev.flagship.formats.FormatException;
+import dev.flagship.testing.LeakCheck;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every way in which a load fails: a typed error that names the cause, and nothing stays open. */
+class LoadFailuresTest {
+    @TempDir Path temp;
+
+    /** Makes a model that must not load. */
+    interface Damage {
+        void on(Path model) throws IOException;
+    }
+
+    interface Choice {
+        LoadOptions of(LoadOptions options);
+    }
+
+    private static Arguments config(String old, String replacement, String message) {
+        return folder(
+                old + " → " + replacement,
+                folder -> TinyModels.config(folder, old, replacement),
+                message);
+    }
+
+    private static Arguments configText(String name, byte[] text, String message) {
+        return folder(name, folder -> Files.write(folder.resolve("config.json"), text), message);
+    }
+
+    private static Arguments folder(String name, Damage damage, String message) {
+        return Arguments.of(name, true, damage, (Choice) o -> o, message);
+    }
+
+    private static Arguments gguf(String mark, String old, String replacement, String message) {
+        return Arguments.of(
+                mark
+                        + ": "
+                        + FormatException.quote(old)
+                        + " → "
+                        + FormatException.quote(replacement),
+                false,
+                (Damage) file -> TinyModels.patch(file, mark, old, replacement),
+                (Choice) o -> o,
+                message);
+    }
+
+    private static Arguments gguf(String name, Damage damage, String message) {
+        return Arguments.of(name, false, damage, (Choice) o -> o, message);
+    }
+
+    private static Arguments chosen(String name, Choice choice, String message) {
+        return Arguments.of(name, true, (Damage) _ -> {}, choice, message);
+    }
+
+    private static byte[] utf8(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String int32(int value) {
+        return "\u0004\0\0\0" + (char) value + "\0\0\0";
+    }
+
+    private static String float32(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        StringBuilder text = new StringBuilder("\u0006\0\0\0");
+        for (int i = 0; i < 4; i++) {
+            text.append((char) (bits >>> 8 * i & 0xFF));
+        }
+        return text.toString();
+    }
+
+    static Stream<Arguments> failures() {
+        return Stream.of(weights(), descriptions(), files(), ggufs(), choices()).flatMap(s -> s);
+    }
+
+    private static Stream<Arguments> weights() {
+        String weights = "model.safetensors";
+        return Stream.of(
+                folder(
+                        "a tensor under another name",
+                        f -> TinyModels.patch(f.resolve(weights), "", "model.norm.", "model.nrom."),
+                        "model.norm.weight is missing"),
+                folder("NaN", f -> TinyModels.endWithNaN(f.resolve(weights)), "NaN"),
+                folder(
+                        "truncated",
+                        f -> TinyModels.truncate(f.resolve(weights), 1),
+                        "model.safetensors"),
+                config("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", "model.layers.2"),
+                config(
+                        "\"num_hidden_layers\": 2",
+                        "\"num_hidden_layers\": 1",
+                        "\"model.layers.1.input_layernorm.weight\" is no part"),
+                config("\"intermediate_size\": 64", "\"intermediate_size\": 66", "[66, 32]"),
+                config("\"vocab_size\": 48", "\"vocab_size\": 47", "[47, 32]"),
+                config("\"head_dim\": 8", "\"head_dim\": 16", "[64, 32]"),
+                config("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 1", "[8, 32]"));
+    }
+
+    private static Stream<Arguments> descriptions() {
+        String size = "\"hidden_size\": 32";
+        String eps = "\"rms_norm_eps\": 1e-05";
+        String theta = "\"rope_theta\": 10000.0";
+        String scaling = "\"rope_scaling\": null";
+        String heads = "\"num_attention_heads\": 4";
+        String context = "\"max_position_embeddings\": 256";
+        return Stream.of(
+                config("\"model_type\": \"llama\"", "\"model_type\": \"mamba\"", "mamba"),
+                config("\"model_type\": \"llama\"", "\"model_type\": 7", "model_type"),
+                config("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias"),
+                config("\"mlp_bias\": false", "\"mlp_bias\": \"perhaps\"", "mlp_bias"),
+                config("\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "gelu"),
+                config(size, "\"hidden_size\": \"32\"", "hidden_size"),
+                config(size, "\"hidden_size\": 32.5", "hidden_size"),
+                config(size, "\"hidden_size\": 1e20", "hidden_size"),
+                config(size, "\"hidden_size\": 100000000000000000000000", "hidden_size"),
+                config(size, "\"hidden_size\": -32", "dim"),
+                config(size, "\"hidden_size\": 0", "dim"),
+                config(size, "\"hidden_size\": null", "hidden_size"),
+                config(heads, "\"num_attention_heads\": 0", "heads"),
+                config(heads, "\"num_attention_heads\": -4", "heads"),
+                config("\"head_dim\": 8", "\"head_dim\": 1e20", "head_dim"),
+                config("\"head_dim\": 8", "\"head_dim\": 0", "head size"),
+                config("\"head_dim\": 8", "\"head_dim\": -8", "head size"),
+                config("\"head_dim\": 8", "\"head_dim\": 7", "even head size, not 7"),
+                config("\"head_dim\": 8", "\"head_dim\": 2000000000", "at most 4096"),
+                config(eps, "\"rms_norm_eps\": \"tiny\"", "rms_norm_eps"),
+                config(eps, "\"rms_norm_eps\": 1e400", "rms_norm_eps"),
+                config(eps, "\"rms_norm_eps\": -1", "epsilon"),
+                config(theta, "\"rope_theta\": 0", "rotary"),
+                config(theta, "\"rope_theta\": 1e300", "rope_theta"),
+                config(theta, "\"rope_theta\": " + "9".repeat(900), "rope_theta"),
+                config(context, "\"max_position_embeddings\": 0", "positions"),
+                config(context, "\"max_position_embeddings\": -1", "positions"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"yarn\"}", "yarn"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 0.5}",
+                        "factor 0.5"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": \"8\"}",
+                        "factor"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}",
+                        "divided by 0.0"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"type\": \"linear\", \"factor\": -2}",
+                        "divided by -2.0"),
+                configText("no JSON", utf8("{"), "not JSON"),
+                configText("nothing", new byte[0], "config.json"),
+                configText("null", utf8("null"), "model_type"),
+                configText("a list", utf8("[1, 2]"), "model_type"),
+                configText("depth", utf8("[".repeat(100_000)), "not JSON"),
+                configText("no UTF-8", new byte[] {'{', '"', (byte) 0xFF, '"'}, "UTF-8"),
+                configText("large", new byte[(16 << 20) + 1], "16 MiB"));
+    }
+
+    private static Stream<Arguments> files() {
+        return Stream.concat(
+                Stream.of("config.json", "tokenizer.json", "model.safetensors")
+                        .map(name ->
+                                folder(
+                                        "no " + name,
+                                        f -> Files.delete(f.resolve(name)),
+                                        name.equals("model.safetensors") ? "model" : name)),
+                Stream.of(
+                        folder(
+                                "bad template",
+                                f ->
+                                        Files.writeString(
+                                                f.resolve("chat_template.jinja"), "{% if %}"),
+                                ""),
+                        folder(
+                                "unclosed template",
+                                f ->
+                                        Files.writeString(
+                                                f.resolve("tokenizer_config.json"),
+                                                "{\"chat_template\": \"{{ a\"}"),
+                                ""),
+                        folder(
+                                "damaged tokenizer",
+                                f -> TinyModels.truncate(f.resolve("tokenizer.json"), 20),
+                                ""),
+                        folder(
+                                "tokenizer of another kind",
+                                f ->
+                                        TinyModels.patch(
+                                                f.resolve("tokenizer.json"),
+                                                "",
+                                                "\"BPE\"",
+                                                "\"WordPiece\""),
+                                "WordPiece"),
+                        folder(
+                                "generation_config that is none",
+                                f -> Files.writeString(f.resolve("generation_config.json"), "]"),
+                                "generation_config.json")));
+    }
+
+    private static Stream<Arguments> ggufs() {
+        String arch = "general.architecture";
+        String eps = "llama.attention.layer_norm_rms_epsilon";
+        return Stream.of(
+                gguf(arch, "llama", "lmama", "lmama"),
+                gguf("tokenizer.ggml.model", "gpt2", "gpt3", "gpt3"),
+                gguf("tokenizer.ggml.pre", "gpt-2", "gpt-9", "gpt-9"),
+                gguf("", "output_norm.weight", "output_nrom.weight", "output_nrom"),
+                gguf(
+                        "",
+                        "blk.0.ffn_up.weight",
+                        "blk.9.ffn_up.weight",
+                        "model.layers.0.mlp.up_proj"),
+                gguf("", "blk.0.ffn_up.weight", "blk.0.ffn_up.weighs", "ffn_up.weighs"),
+                gguf("llama.block_count", int32(2), int32(1), "model.layers.1"),
+                gguf("llama.block_count", int32(2), int32(0), "layers 0"),
+                gguf("llama.attention.key_length", int32(8), int32(6), "rope.dimension_count"),
+                gguf("llama.attention.value_length", int32(8), int32(4), "value_length"),
+                gguf(
+                        "heads that are no whole number of rows",
+                        file -> headSize(file, 6),
+                        "no whole number of heads of 6"),
+                gguf("odd heads", file -> headSize(file, 7), "no whole number of heads of 7"),
+                gguf("heads of one", file -> headSize(file, 1), "no whole number of heads of 1"),
+                gguf("heads of none", file -> headSize(file, 0), "head size 0"),
+                gguf("llama.attention.head_count\u0004", int32(4), int32(0), "heads"),
+                gguf("llama.context_length", "\0\u0001\0\0", "\0\0\0\0", "positions"),
+                gguf(eps, float32(1e-5f), float32(Float.NaN), "epsilon"),
+                gguf("llama.rope.freq_base", float32(10_000), float32(-1), "rotary"),
+                gguf("cut in the data", file -> TinyModels.truncate(file, 1), ""),
+                gguf("cut in the head", file -> TinyModels.truncate(file, 88_000), ""),
+                gguf("of text", file -> Files.writeString(file, "hello, this is text"), ""),
+                gguf("empty", file -> Files.write(file, new byte[0]), ""));
+    }
+
+    private static void headSize(Path file, int size) throws IOException {
+        for (String key : List.of("attention.key_length", "attention.value_length")) {
+            TinyModels.patch(file, "llama." + key, int32(8), int32(size));
+        }
+        TinyModels.patch(file, "llama.rope.dimension_count", int32(8), int32(size));
+    }
+
+    private static Stream<Arguments> choices() {
+        return Stream.of(chosen("context too large", o -> o.withContext(257), "--context 257"));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("failures")
+    void saysWhyAndLeavesNothingOpen(
+            String name, boolean inFolder, Damage damage, Choice choice, String message)
+            throws Exception {
+        Path model =
+                inFolder ? TinyModels.huggingFace("llama", temp) : TinyModels.gguf("llama", temp);
+        damage.on(model);
+        LoadOptions options =
+                choice.of(LoadOptions.of("tiny").withKernels("scalar").withThreads(2));
+        Path packed = temp.resolve("packed");
+        for (LoadOptions each : List.of(options, options.withPackedFolder(packed))) {
+            LeakCheck.around(() -> {
+                Throwable thrown =
+                        catchThrowable(
+                                () -> TextModel.open(model, each, LoadListener.SILENT).close());
+                assertThat(thrown)
+                        .as(name)
+                        .isInstanceOf(FlagshipException.class)
+                        .hasMessageContaining(message)
+                        .hasMessageContaining(temp.toString());
+                assertThat(thrown.getMessage()).endsWith(".");
+            });
+            assertThat(ModelThreads.alive()).isEmpty();
+        }
+        if (Files.exists(packed)) {
+            try (var left = Files.newDirectoryStream(packed, "*.part")) {
+                assertThat(left).isEmpty();
+            }
+        }
+    }
+
+    @Test
+    void anUnknownRungIsRefusedWithThoseThatAreKnown() throws Exception {
+        Path model = TinyModels.gguf("llama", temp);
+        LoadOptions options = LoadOptions.of("tiny").withKernels("abacus").withThreads(2);
+        LeakCheck.around(() ->
+                assertThat(
+                                catchThrowable(
+                                        () -> TextModel.open(model, options, LoadListener.SILENT)))
+                        .isInstanceOf(LoadException.class)
+                        .hasMessageContainingAll("abacus", "auto", "vector", "scalar"));
+        assertThat(ModelThreads.alive()).isEmpty();
+    }
+
+    @Test
+    void aFileThatIsNotThereIsAnIoError() throws Exception {
+        LeakCheck.around(() ->
+                assertThat(
+                                catchThrowable(() ->
+                                        TextModel.open(
+                                                temp.resolve("nowhere.gguf"),
+                                                LoadOptions.of("tiny"),
+                                                LoadListener.SILENT)))
+                        .isInstanceOf(IOException.class));
+    }
+}

@@ -1,0 +1,125 @@
+package dev.flagship.serving;
+
+import dev.flagship.nn.PagedKvCache;
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.Event;
+import dev.flagship.serving.api.Generation;
+import dev.flagship.serving.api.Prompt;
+import dev.flagship.serving.api.Sampling;
+import dev.flagship.serving.api.TokenLogprob;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/** A step loop over a tiny model with its pool in the test's hands. */
+final class RunningLoop implements AutoCloseable {
+    final LoadedModel model;
+    final PagedKvCache cache;
+    final StepLoop loop;
+    private final BlockingQueue<Job> arrivals;
+    private final Thread thread;
+
+    private RunningLoop(LoadedModel model, int pages, BlockingQueue<Job> arrivals) {
+        this.model = model;
+        this.cache = new PagedKvCache(model.lm().kvLayout(DType.F32), pages);
+        this.arrivals = arrivals;
+        this.loop = new StepLoop(model, cache, arrivals);
+        this.thread = Thread.ofPlatform().name("flagship-step-test").daemon().start(loop);
+    }
+
+    /** A loop over {@link TinyModels#roomy}. */
+    static RunningLoop over(Path folder, String rung, int pages) throws IOException {
+        return over(folder, rung, pages, new LinkedBlockingQueue<>());
+    }
+
+    static RunningLoop over(Path folder, String rung, int pages, BlockingQueue<Job> arrivals)
+            throws IOException {
+        LoadOptions options =
+                LoadOptions.of("tiny")
+                        .withNumerics(Numerics.EXACT)
+                        .withKernels(rung)
+                        .withThreads(1);
+        return new RunningLoop(
+                LoadedModel.load(folder, options, LoadListener.SILENT), pages, arrivals);
+    }
+
+    FaultyKernels faulty() {
+        return (FaultyKernels) model.kernels();
+    }
+
+    /** An answer of exactly this many tokens. */
+    Answering submit(int[] prompt, Sampling sampling, int tokens) {
+        return submit(prompt, sampling, tokens, false);
+    }
+
+    Answering submit(int[] prompt, Sampling sampling, int mostTokens, boolean openEnded) {
+        ChatRequest request =
+                new ChatRequest(
+                        new Prompt.Tokens(Arrays.stream(prompt).boxed().toList()),
+                        sampling,
+                        openEnded ? OptionalInt.empty() : OptionalInt.of(mostTokens),
+                        List.of(),
+                        OptionalInt.of(0));
+        Job job = new Job(request, prompt, mostTokens, openEnded);
+        offer(job);
+        return new Answering(job, new TextGeneration(job, model.tokenizer(), model.endTokens()));
+    }
+
+    void offer(Job job) {
+        arrivals.add(job);
+    }
+
+    /** Waits until the loop has ended and freed everything. */
+    void join() throws InterruptedException {
+        thread.join();
+    }
+
+    @Override
+    public void close() {
+        loop.shutDown();
+        thread.interrupt();
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** An answer and the job behind it. */
+    record Answering(Job job, Generation generation) {
+        Answer toEnd() throws InterruptedException {
+            return Answer.of(generation);
+        }
+    }
+
+    /** All that an answer told. */
+    record Answer(String text, List<TokenLogprob> tokens, Event.Finished end) {
+        static Answer of(Generation generation) throws InterruptedException {
+            StringBuilder text = new StringBuilder();
+            List<TokenLogprob> tokens = new ArrayList<>();
+            while (true) {
+                switch (generation.next()) {
+                    case Event.Started _ -> {}
+                    case Event.Text t -> {
+                        text.append(t.text());
+                        tokens.addAll(t.tokens());
+                    }
+                    case Event.Finished end -> {
+                        return new Answer(text.toString(), tokens, end);
+                    }
+                }
+            }
+        }
+
+        int[] ids() {
+            return tokens.stream().mapToInt(TokenLogprob::id).toArray();
+        }
+    }
+}

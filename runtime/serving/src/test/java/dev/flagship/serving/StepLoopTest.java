@@ -1,0 +1,395 @@
+package dev.flagship.serving;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flagship.serving.RunningLoop.Answer;
+import dev.flagship.serving.RunningLoop.Answering;
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.Event;
+import dev.flagship.serving.api.FinishReason;
+import dev.flagship.serving.api.Prompt;
+import dev.flagship.serving.api.Sampling;
+import dev.flagship.tensor.MemoryLedger;
+import dev.flagship.testing.Seed;
+import java.io.IOException;
+import java.io.Serial;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
+import org.assertj.core.data.Offset;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Many requests in one loop: equal answers, returned pages, contained failures. */
+@Timeout(60)
+class StepLoopTest {
+    private static final int END = 1;
+    private static final int VOCABULARY = 48;
+
+    @TempDir Path temp;
+    private Path folder;
+
+    @BeforeEach
+    void extract() throws IOException {
+        folder = TinyModels.roomy(temp);
+    }
+
+    /** Never chooses the end token. */
+    private static Sampling endless(float temperature, long seed) {
+        return new Sampling(temperature, 0, 1, 0, 1, 0, 0, Map.of(END, -100f), seed);
+    }
+
+    private static int[] prompt(Random random, int length) {
+        return random.ints(length, 0, VOCABULARY).toArray();
+    }
+
+    private record Given(List<Integer> prompt, Sampling sampling, int tokens) {
+        Answering to(RunningLoop loop) {
+            int[] ids = prompt.stream().mapToInt(Integer::intValue).toArray();
+            return loop.submit(ids, sampling, tokens);
+        }
+    }
+
+    @Test
+    void answersDoNotDependOnTheirCompany() throws Exception {
+        Seed seed = Seed.given();
+        Random random = seed.random();
+        List<Given> requests = new ArrayList<>();
+        for (int length : new int[] {1, 15, 16, 17, 40, 100, 300, 700}) {
+            float temperature = requests.size() % 2 == 0 ? 0 : 1.3f;
+            requests.add(
+                    new Given(
+                            Arrays.stream(prompt(random, length)).boxed().toList(),
+                            endless(temperature, random.nextLong()),
+                            20 + random.nextInt(30)));
+        }
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 128)) {
+            List<Answer> alone = new ArrayList<>();
+            for (Given g : requests) {
+                alone.add(g.to(loop).toEnd());
+            }
+            List<Answering> together = new ArrayList<>();
+            for (Given g : requests.reversed()) {
+                together.add(g.to(loop));
+            }
+            for (int i = 0; i < requests.size(); i++) {
+                Answer expected = alone.get(i);
+                Answer actual = together.get(requests.size() - 1 - i).toEnd();
+                assertThat(actual.tokens()).as("%s, %s", seed, i).isEqualTo(expected.tokens());
+                assertThat(actual.ids()).hasSize(requests.get(i).tokens);
+                assertThat(actual.text()).isEqualTo(expected.text());
+                assertThat(actual.end().reason()).isEqualTo(FinishReason.LENGTH);
+            }
+            assertThat(loop.cache.freePages()).isEqualTo(128);
+        }
+    }
+
+    @Test
+    void aPromptInChunksGivesTheBitsOfOnePass() throws Exception {
+        Seed seed = Seed.given();
+        int[] prompt = prompt(seed.random(), 700);
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 64)) {
+            Answer answer = loop.submit(prompt, endless(0, 0), 12).toEnd();
+            try (Passes passes = Passes.of(loop.model)) {
+                float[] logits = passes.forward(prompt).getLast();
+                for (var token : answer.tokens()) {
+                    float sum = (float) logSumExp(logits);
+                    assertThat(token.logprob())
+                            .as("%s", seed)
+                            .isCloseTo(logits[token.id()] - sum, Offset.offset(1e-5f));
+                    for (int id = 0; id < VOCABULARY; id++) {
+                        assertThat(id == END || logits[id] <= logits[token.id()]).isTrue();
+                    }
+                    logits = passes.forward(token.id()).getLast();
+                }
+            }
+        }
+    }
+
+    private static double logSumExp(float[] logits) {
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit);
+        }
+        return Math.log(sum);
+    }
+
+    @Test
+    void equalSeedsGiveEqualAnswersAndOthersDiffer() throws Exception {
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 64)) {
+            int[] prompt = {5, 6, 7};
+            Answering a = loop.submit(prompt, endless(1, 11), 40);
+            Answering b = loop.submit(prompt, endless(1, 11), 40);
+            Answering c = loop.submit(prompt, endless(1, 12), 40);
+            int[] first = a.toEnd().ids();
+            assertThat(b.toEnd().ids()).isEqualTo(first);
+            assertThat(c.toEnd().ids()).isNotEqualTo(first);
+        }
+    }
+
+    @Test
+    void anEndTokenEndsTheAnswerAndIsNoText() throws Exception {
+        try (RunningLoop loop = RunningLoop.over(folder, "faulty", 16)) {
+            AtomicInteger steps = new AtomicInteger();
+            loop.faulty()
+                    .fault(logits -> logits.set(0, steps.incrementAndGet() < 5 ? 2 : END, 1000f));
+            Answer answer = loop.submit(new int[] {5}, Sampling.greedy(), 100).toEnd();
+            assertThat(answer.text()).isEqualTo("aaaa");
+            assertThat(answer.end().reason()).isEqualTo(FinishReason.STOP);
+            assertThat(answer.end().usage().completionTokens()).isEqualTo(5);
+            assertThat(answer.end().warnings()).isEmpty();
+            assertThat(loop.cache.freePages()).isEqualTo(16);
+        }
+    }
+
+    @Test
+    void cancellingAtAnyPointReturnsThePages() throws Exception {
+        Seed seed = Seed.given();
+        Random random = seed.random();
+        Map<FinishReason, Integer> ends = new HashMap<>();
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 100)) {
+            for (int round = 0; round < 100; round++) {
+                List<Answering> running = new ArrayList<>();
+                for (int i = 0; i < 10; i++) {
+                    int[] prompt = prompt(random, 1 + random.nextInt(300));
+                    running.add(
+                            loop.submit(
+                                    prompt,
+                                    endless(1, random.nextLong()),
+                                    30,
+                                    random.nextBoolean()));
+                }
+                for (Answering each : running) {
+                    cancelAfter(each, random.nextInt(24));
+                    ends.merge(each.toEnd().end().reason(), 1, Integer::sum);
+                }
+            }
+            assertThat(loop.cache.freePages()).as("%s", seed).isEqualTo(100);
+            assertThat(loop.submit(new int[] {3}, endless(0, 0), 3).toEnd().ids()).hasSize(3);
+        }
+        assertThat(ends.get(FinishReason.CANCELLED)).as("%s: %s", seed, ends).isGreaterThan(500);
+        assertThat(ends.keySet()).isSubsetOf(FinishReason.CANCELLED, FinishReason.LENGTH);
+    }
+
+    /** Cancels after some events, so that the end is still unread. */
+    private static void cancelAfter(Answering answering, int events) throws InterruptedException {
+        for (int i = 0; i < events; i++) {
+            if (answering.job().news.peek() instanceof Job.News.End) {
+                break;
+            }
+            assertThat(answering.generation().next()).isNotInstanceOf(Event.Finished.class);
+        }
+        answering.generation().cancel();
+    }
+
+    @Test
+    void cancelledWhileWaitingEndsAtOnceAndTheNextIsServed() throws Exception {
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 40)) {
+            Answering large = loop.submit(new int[] {4}, endless(0, 0), 400); // 26 of 40 pages
+            Answering blocked = loop.submit(new int[] {5}, endless(0, 0), 400);
+            Answering behind = loop.submit(new int[] {6}, endless(0, 0), 5);
+            assertThat(large.generation().next()).isInstanceOf(Event.Started.class);
+            blocked.generation().close();
+            assertThat(blocked.toEnd().end().reason()).isEqualTo(FinishReason.CANCELLED);
+            assertThat(behind.toEnd().ids()).hasSize(5);
+            assertThat(large.job().news.stream().anyMatch(n -> n instanceof Job.News.End))
+                    .as("the large one still runs")
+                    .isFalse();
+            large.generation().close();
+            assertThat(large.toEnd().end().reason()).isEqualTo(FinishReason.CANCELLED);
+            assertThat(loop.cache.freePages()).isEqualTo(40);
+        }
+    }
+
+    @Test
+    void aLargeRequestIsNotOvertaken() throws Exception {
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 40)) {
+            Answering first = loop.submit(new int[] {4}, endless(0, 0), 300);
+            Answering large = loop.submit(new int[] {5}, endless(0, 0), 600);
+            Answering small = loop.submit(new int[] {6}, endless(0, 0), 5);
+            first.toEnd();
+            large.toEnd();
+            small.toEnd();
+            assertThat(large.job().firstStep).isGreaterThan(first.job().firstToken);
+            assertThat(small.job().firstStep).isGreaterThanOrEqualTo(large.job().firstStep);
+        }
+    }
+
+    @Test
+    void whereThePoolIsShortOneOfTwoOpenAnswersGrowsAndTheOtherSaysWhyNot() throws Exception {
+        // Two open-ended answers reserve 2,048 each; the pool lets only one of them grow.
+        int each = (4 + StepLoop.OPEN_RESERVE + 15) / 16;
+        int pages = 2 * each + 17;
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", pages)) {
+            Answering a = loop.submit(new int[] {4, 5, 6, 7}, endless(0, 0), 2400, true);
+            Answering b = loop.submit(new int[] {8, 9, 10, 11}, endless(0, 0), 2400, true);
+            Answer grown = a.toEnd();
+            Answer cut = b.toEnd();
+            assertThat(grown.ids()).hasSize(2400);
+            assertThat(grown.end().reason()).isEqualTo(FinishReason.LENGTH);
+            assertThat(grown.end().warnings()).isEmpty();
+            assertThat(cut.ids()).hasSizeBetween(StepLoop.OPEN_RESERVE, StepLoop.OPEN_RESERVE + 16);
+            assertThat(cut.end().reason()).isEqualTo(FinishReason.LENGTH);
+            assertThat(cut.end().warnings())
+                    .singleElement()
+                    .asString()
+                    .contains("KV pool", "max_tokens");
+            assertThat(loop.cache.freePages()).isEqualTo(pages);
+        }
+    }
+
+    @Test
+    void aFailedStepEndsThoseInItAndNobodyElse() throws Exception {
+        for (Throwable failure :
+                List.of(new IllegalStateException("fault"), new AssertionError("fault"))) {
+            try (RunningLoop loop = RunningLoop.over(folder, "faulty", 200)) {
+                Answer expected = loop.submit(new int[] {3, 4}, endless(0, 0), 8).toEnd();
+                AtomicInteger steps = new AtomicInteger();
+                loop.faulty()
+                        .fault(logits -> {
+                            if (logits.rows() == StepLoop.MOST_RUNNING
+                                    && steps.incrementAndGet() == 3) {
+                                sneak(failure);
+                            }
+                        });
+                List<Answering> all = new ArrayList<>();
+                for (int i = 0; i < StepLoop.MOST_RUNNING + 2; i++) {
+                    all.add(loop.submit(new int[] {3, 4}, endless(0, 0), 8 + 30));
+                }
+                for (Answering in : all.subList(0, StepLoop.MOST_RUNNING)) {
+                    Event.Finished end = in.toEnd().end();
+                    assertThat(end.reason()).isEqualTo(FinishReason.ERROR);
+                    assertThat(end.warnings())
+                            .singleElement()
+                            .asString()
+                            .contains("the log says why")
+                            .doesNotContain("fault");
+                }
+                for (Answering after : all.subList(StepLoop.MOST_RUNNING, all.size())) {
+                    Answer answer = after.toEnd();
+                    assertThat(answer.end().reason()).isEqualTo(FinishReason.LENGTH);
+                    assertThat(answer.tokens().subList(0, 8)).isEqualTo(expected.tokens());
+                }
+                assertThat(loop.cache.freePages()).isEqualTo(200);
+            }
+        }
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> void sneak(Throwable t) throws T {
+        throw (T) t;
+    }
+
+    @Test
+    void logitsThatAreNotNumbersEndTheirAnswerAlone() throws Exception {
+        try (RunningLoop loop = RunningLoop.over(folder, "faulty", 64)) {
+            Answer expected = loop.submit(new int[] {9, 10}, endless(1, 5), 30).toEnd();
+            for (float temperature : new float[] {0, 1}) {
+                AtomicInteger steps = new AtomicInteger();
+                loop.faulty()
+                        .fault(logits -> {
+                            if (logits.rows() == 2 && steps.incrementAndGet() == 4) {
+                                float[] row = new float[logits.rowSize()];
+                                Arrays.fill(row, Float.NaN);
+                                logits.put(0, row);
+                            }
+                        });
+                Answering broken = loop.submit(new int[] {3, 4}, endless(temperature, 0), 500);
+                Answering sound = loop.submit(new int[] {9, 10}, endless(1, 5), 30);
+                Event.Finished end = broken.toEnd().end();
+                assertThat(end.reason()).isEqualTo(FinishReason.ERROR);
+                assertThat(end.warnings()).singleElement().asString().contains("best logit is NaN");
+                assertThat(sound.toEnd().tokens()).isEqualTo(expected.tokens());
+                assertThat(loop.cache.freePages()).isEqualTo(64);
+            }
+        }
+    }
+
+    @Test
+    void moreAlternativesThanTokensAreAllTokens() throws Exception {
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 16)) {
+            var request =
+                    new ChatRequest(
+                            new Prompt.Tokens(List.of(4)),
+                            endless(0, 0),
+                            OptionalInt.of(3),
+                            List.of(),
+                            OptionalInt.of(20));
+            Job job = new Job(request, new int[] {4}, 3, false);
+            loop.offer(job);
+            Answer answer =
+                    Answer.of(
+                            new TextGeneration(
+                                    job, loop.model.tokenizer(), loop.model.endTokens()));
+            assertThat(answer.tokens())
+                    .hasSize(3)
+                    .allSatisfy(token -> {
+                        assertThat(token.top()).hasSize(20);
+                        assertThat(token.top().getFirst().id()).isIn(token.id(), END);
+                        assertThat(token.top())
+                                .isSortedAccordingTo(
+                                        (a, b) -> Float.compare(b.logprob(), a.logprob()));
+                    });
+        }
+    }
+
+    /** A queue whose inspection fails: nothing the loop expects. */
+    private static final class BrokenQueue extends LinkedBlockingQueue<Job> {
+        @Serial private static final long serialVersionUID = 1L;
+        private final AtomicInteger left = new AtomicInteger(5);
+
+        @Override
+        public boolean removeIf(Predicate<? super Job> filter) {
+            if (left.decrementAndGet() < 0) {
+                throw new IllegalStateException("broken queue");
+            }
+            return super.removeIf(filter);
+        }
+    }
+
+    @Test
+    void whenTheThreadDiesNobodyWaitsForEverAndAllMemoryIsFreed() throws Exception {
+        long arenas = MemoryLedger.arenas();
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 64, new BrokenQueue())) {
+            List<Answering> all = new ArrayList<>();
+            for (int i = 0; i < 12; i++) {
+                all.add(loop.submit(new int[] {3}, endless(0, 0), 50));
+            }
+            for (Answering each : all) {
+                Event.Finished end = each.toEnd().end();
+                assertThat(end.reason()).isEqualTo(FinishReason.ERROR);
+                assertThat(end.warnings()).singleElement().asString().contains("has stopped");
+            }
+            loop.join();
+            assertThat(loop.loop.ended()).isTrue();
+            assertThat(MemoryLedger.arenas()).isEqualTo(arenas);
+        }
+    }
+
+    @Test
+    void closingEndsRunningAndWaiting() throws Exception {
+        long bytes = MemoryLedger.bytes();
+        List<Answering> all = new ArrayList<>();
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 64)) {
+            for (int i = 0; i < 20; i++) {
+                all.add(loop.submit(new int[] {3}, endless(0, 0), 1000));
+            }
+            Event first = all.getFirst().generation().next();
+            assertThat(first).isEqualTo(new Event.Started(1));
+        }
+        for (Answering each : all) {
+            assertThat(each.toEnd().end().reason()).isEqualTo(FinishReason.CANCELLED);
+        }
+        assertThat(MemoryLedger.bytes()).isEqualTo(bytes);
+    }
+}

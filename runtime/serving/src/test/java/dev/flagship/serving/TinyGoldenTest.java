@@ -1,0 +1,287 @@
+package dev.flagship.serving;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flagship.formats.GgufFile;
+import dev.flagship.formats.ModelFile;
+import dev.flagship.formats.SafetensorsFile;
+import dev.flagship.models.Llama;
+import dev.flagship.nn.Rope;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.testing.FormulaWeights;
+import dev.flagship.testing.Golden;
+import dev.flagship.testing.RecordingKernels;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntUnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The whole way from a file to logits, against the reference implementation. */
+class TinyGoldenTest {
+    private static final double TOLERANCE = 1e-4;
+
+    /** What a wrong order of rows must at least cost, or the golden proves nothing. */
+    private static final double CLEARLY_WRONG = 1e-2;
+
+    private static final String LOGITS = "lm_head";
+
+    @TempDir Path temp;
+
+    static Stream<Arguments> checkpoints() {
+        return Stream.of("scalar", "vector")
+                .flatMap(rung ->
+                        Stream.of(
+                                        TinyModels.IN_BOTH.stream()
+                                                .map(n -> Arguments.of(n, "gguf", rung)),
+                                        TinyModels.GGUF_ONLY.stream()
+                                                .map(n -> Arguments.of(n, "gguf", rung)),
+                                        TinyModels.IN_BOTH.stream()
+                                                .map(n -> Arguments.of(n, "safetensors", rung)))
+                                .flatMap(s -> s));
+    }
+
+    @ParameterizedTest(name = "{0} as {1} on {2}")
+    @MethodSource("checkpoints")
+    void everyModuleAgreesWithTheReference(String name, String container, String rung)
+            throws IOException {
+        Golden golden = Golden.read("llama/" + name + ".expected.safetensors");
+        try (LoadedModel model = load(path(name, container), rung)) {
+            assertThat(model.kernels().rung()).startsWith(rung);
+            Map<String, List<float[]>> outputs = record(model, golden.ids("input_ids"));
+            for (String module : golden.names()) {
+                if (!module.equals("input_ids") && !module.equals("greedy")) {
+                    assertThat(outputs).containsKey(module);
+                    assertThat(golden.distance(module, outputs.getOrDefault(module, List.of())))
+                            .as(module)
+                            .isLessThanOrEqualTo(TOLERANCE);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest(name = "{0} as {1} on {2}")
+    @MethodSource("checkpoints")
+    void choosesTheReferencesTokens(String name, String container, String rung) throws IOException {
+        Golden golden = Golden.read("llama/" + name + ".expected.safetensors");
+        int[] expected = golden.ids("greedy");
+        assertThat(expected).hasSize(8);
+        try (LoadedModel model = load(path(name, container), rung);
+                Passes passes = Passes.of(model)) {
+            assertThat(passes.greedy(golden.ids("input_ids"), 8)).isEqualTo(expected);
+        }
+    }
+
+    /**
+     * Fills several blocks, bands and tiles; its weights are made again, being too large to keep.
+     */
+    @ParameterizedTest
+    @ValueSource(strings = {"scalar", "vector"})
+    void theWideModelAgreesWithTheReference(String rung) throws IOException {
+        Golden golden = Golden.read("llama/wide.expected.safetensors");
+        var config =
+                new Llama.Config(
+                        512, 576, 1536, 2, 9, 3, 64, 1e-5f, 100_000, new Rope.Scaling.None(), true);
+        try (var weights = new FormulaWeights(DType.F32, 0.25f);
+                var recording =
+                        new RecordingKernels(
+                                Rungs.create(rung, new SerialTeam(), LoadListener.SILENT));
+                var passes = new Passes(new Llama(config, weights), recording, Numerics.EXACT)) {
+            assertThat(passes.greedy(golden.ids("input_ids"), 8)).isEqualTo(golden.ids("greedy"));
+            for (String module : golden.names()) {
+                if (!module.equals("input_ids") && !module.equals("greedy")) {
+                    int inputs = golden.rows(module).size(); // without those of later steps
+                    List<float[]> all = recording.outputs().getOrDefault(module, List.of());
+                    assertThat(all).as(module).hasSizeGreaterThanOrEqualTo(inputs);
+                    assertThat(golden.distance(module, all.subList(0, inputs)))
+                            .as(module)
+                            .isLessThanOrEqualTo(TOLERANCE);
+                }
+            }
+        }
+    }
+
+    static Stream<String> withoutStoredDivisors() {
+        return TinyModels.IN_BOTH.stream().filter(name -> !name.equals("llama31"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("withoutStoredDivisors")
+    void bothContainersGiveEqualBits(String name) throws IOException {
+        int[] ids = Golden.read("llama/" + name + ".expected.safetensors").ids("input_ids");
+        try (LoadedModel gguf = load(TinyModels.gguf(name, temp), "vector");
+                LoadedModel safetensors = load(TinyModels.huggingFace(name, temp), "vector")) {
+            assertEqualBits(record(gguf, ids), record(safetensors, ids));
+        }
+    }
+
+    /**
+     * GGUF stores by what frequencies are divided, rounded to F32, and not how that is computed.
+     */
+    @Test
+    void storedDivisorsCostNoMoreThanTheirRounding() throws IOException {
+        Golden golden = Golden.read("llama/llama31.expected.safetensors");
+        int[] ids = golden.ids("input_ids");
+        try (LoadedModel gguf = load(TinyModels.gguf("llama31", temp), "vector");
+                LoadedModel safetensors = load(TinyModels.huggingFace("llama31", temp), "vector")) {
+            List<float[]> a = logits(gguf, ids);
+            List<float[]> b = logits(safetensors, ids);
+            for (int row = 0; row < a.size(); row++) {
+                assertThat(a.get(row))
+                        .usingComparatorWithPrecision(1e-5f)
+                        .containsExactly(b.get(row));
+            }
+        }
+    }
+
+    @Test
+    void ggufRowsLeftInPairsAreSeen() throws IOException {
+        try (ModelFile file = GgufFile.open(TinyModels.gguf("llama", temp))) {
+            ModelSource right = GgufLlama.read((GgufFile) file);
+            assertWrongRowsAreSeen(
+                    right, _ -> IntUnaryOperator.identity(), "gguf_rows_as_halved_pairs");
+        }
+    }
+
+    @Test
+    void safetensorsRowsTakenAsPairsAreSeen() throws IOException {
+        try (ModelFile file = SafetensorsFile.open(TinyModels.huggingFace("llama", temp))) {
+            ModelSource right = HuggingFaceLlama.read((SafetensorsFile) file);
+            assertWrongRowsAreSeen(
+                    right,
+                    name ->
+                            name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight")
+                                    ? GgufLlama.halvesFromPairs(right.config().headSize())
+                                    : IntUnaryOperator.identity(),
+                    "safetensors_rows_as_adjacent_pairs");
+        }
+    }
+
+    private interface RowOrder {
+        IntUnaryOperator of(String tensor);
+    }
+
+    private static void assertWrongRowsAreSeen(ModelSource source, RowOrder order, String mistake)
+            throws IOException {
+        Golden right = Golden.read("llama/llama.expected.safetensors");
+        Golden wrong = Golden.read("llama/llama.wrong-rope.safetensors");
+        Map<String, TensorSource> tensors = new LinkedHashMap<>();
+        source.tensors()
+                .forEach((name, t) ->
+                        tensors.put(name, new TensorSource(name, t.entry(), order.of(name))));
+        PackPlan plan = PackPlan.of(source.file().path(), tensors.values());
+        OffHeap memory = OffHeap.allocate(plan.bytes());
+        var team = new SerialTeam();
+        Packer packer = new Packer(source, team);
+        plan.entries()
+                .forEach(e ->
+                        packer.pack(
+                                e,
+                                memory.segment().asSlice(e.numbersAt(), e.numberBytes()),
+                                memory.segment().asSlice(e.scalesAt(), e.scaleBytes())));
+        try (var weights = new PackedWeights(source.file().path(), memory, 0, plan);
+                var kernels = new ScalarKernels(team);
+                var passes =
+                        new Passes(new Llama(source.config(), weights), kernels, Numerics.EXACT)) {
+            List<float[]> logits = passes.forward(right.ids("input_ids"));
+            assertThat(right.distance(LOGITS, logits)).isGreaterThan(CLEARLY_WRONG);
+            assertThat(wrong.distance(mistake, logits)).isLessThanOrEqualTo(TOLERANCE);
+        }
+    }
+
+    @Test
+    void scaledRotaryFrequenciesAreReadUnderEitherKey() throws IOException {
+        int[] ids = Golden.read("llama/llama31.expected.safetensors").ids("input_ids");
+        Path classic = TinyModels.huggingFace("llama31", temp.resolve("classic"));
+        Path gathered = TinyModels.huggingFace("llama31", temp.resolve("gathered"));
+        TinyModels.config(gathered, "\"rope_theta\": 500000.0,", "\"rope_theta\": 7.0,");
+        TinyModels.config(
+                gathered, "\"rope_scaling\": {", "\"rope_parameters\": {\"rope_theta\": 500000.0,");
+        Path unscaled = TinyModels.huggingFace("llama31", temp.resolve("unscaled"));
+        TinyModels.config(unscaled, "\"llama3\"", "\"default\"");
+        Path nothing = TinyModels.huggingFace("llama31", temp.resolve("nothing"));
+        TinyModels.config(
+                nothing, "\"rope_scaling\"", "\"rope_parameters\": null, \"rope_scaling\"");
+        try (LoadedModel a = load(classic, "scalar");
+                LoadedModel b = load(gathered, "scalar");
+                LoadedModel c = load(unscaled, "scalar");
+                LoadedModel d = load(nothing, "scalar")) {
+            assertEqualBits(record(b, ids), record(a, ids));
+            assertEqualBits(record(d, ids), record(a, ids));
+            assertThat(logits(c, ids).getLast()).isNotEqualTo(logits(a, ids).getLast());
+        }
+    }
+
+    @Test
+    void linearScalingStretchesPositions() throws IOException {
+        Path folder = TinyModels.huggingFace("llama", temp);
+        TinyModels.config(
+                folder,
+                "\"rope_scaling\": null",
+                "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1.0}");
+        int[] ids = {1, 5, 9, 2};
+        float[] plain;
+        try (LoadedModel model = load(TinyModels.gguf("llama", temp), "scalar")) {
+            plain = logits(model, ids).getLast();
+        }
+        try (LoadedModel model = load(folder, "scalar")) {
+            assertThat(logits(model, ids).getLast()).isEqualTo(plain);
+        }
+        TinyModels.config(folder, "\"factor\": 1.0", "\"factor\": 4.0");
+        try (LoadedModel model = load(folder, "scalar")) {
+            assertThat(logits(model, ids).getLast()).isNotEqualTo(plain);
+        }
+    }
+
+    private Path path(String name, String container) throws IOException {
+        return container.equals("gguf")
+                ? TinyModels.gguf(name, temp)
+                : TinyModels.huggingFace(name, temp);
+    }
+
+    private static LoadedModel load(Path path, String rung) throws IOException {
+        LoadOptions options =
+                LoadOptions.of("tiny")
+                        .withNumerics(Numerics.EXACT)
+                        .withKernels(rung)
+                        .withThreads(1);
+        return LoadedModel.load(path, options, LoadListener.SILENT);
+    }
+
+    @SuppressWarnings("resource") // the model closes its kernels
+    private static Map<String, List<float[]>> record(LoadedModel model, int[] ids) {
+        RecordingKernels recording = new RecordingKernels(model.kernels());
+        try (Passes passes = new Passes(model.lm(), recording, Numerics.EXACT)) {
+            passes.forward(ids);
+        }
+        return recording.outputs();
+    }
+
+    private static List<float[]> logits(LoadedModel model, int[] ids) {
+        return record(model, ids).getOrDefault(LOGITS, List.of());
+    }
+
+    private static void assertEqualBits(
+            Map<String, List<float[]>> actual, Map<String, List<float[]>> expected) {
+        assertThat(actual.keySet()).isEqualTo(expected.keySet());
+        expected.forEach((module, rows) -> {
+            for (int row = 0; row < rows.size(); row++) {
+                assertThat(actual.getOrDefault(module, List.of()).get(row))
+                        .as(module)
+                        .isEqualTo(rows.get(row));
+            }
+        });
+    }
+}
