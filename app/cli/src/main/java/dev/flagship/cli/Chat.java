@@ -1,6 +1,5 @@
 package dev.flagship.cli;
 
-import dev.flagship.cli.RunCommand.AnswerSettings;
 import dev.flagship.serving.api.ChatModel;
 import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.FinishReason;

@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -191,37 +190,5 @@ final class RunCommand implements Callable<Integer> {
         var messages = new ArrayList<Message>(settings.opening());
         messages.add(Message.user(prompt));
         return settings.request(new Prompt.Conversation(messages));
-    }
-
-    /**
-     * How answers are to be.
-     *
-     * @param seed null takes a new one for every answer
-     */
-    record AnswerSettings(
-            @Nullable String system,
-            Sampling sampling,
-            @Nullable Long seed,
-            OptionalInt maxTokens) {
-        /** What every conversation begins with. */
-        List<Message> opening() {
-            return system == null ? List.of() : List.of(Message.system(system));
-        }
-
-        ChatRequest request(Prompt prompt) {
-            long s = seed == null ? ThreadLocalRandom.current().nextLong() : seed;
-            var seeded =
-                    new Sampling(
-                            sampling.temperature(),
-                            sampling.topK(),
-                            sampling.topP(),
-                            sampling.minP(),
-                            1,
-                            0,
-                            0,
-                            Map.of(),
-                            s);
-            return new ChatRequest(prompt, seeded, maxTokens, List.of(), OptionalInt.empty());
-        }
     }
 }

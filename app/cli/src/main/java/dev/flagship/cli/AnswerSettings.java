@@ -1,0 +1,41 @@
+package dev.flagship.cli;
+
+import dev.flagship.serving.api.ChatRequest;
+import dev.flagship.serving.api.Message;
+import dev.flagship.serving.api.Prompt;
+import dev.flagship.serving.api.Sampling;
+import java.util.List;
+import java.util.OptionalInt;
+import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How answers are to be.
+ *
+ * @param system what every conversation begins with; null: nothing
+ * @param sampling but for its seed
+ * @param seed null takes a new one for every answer
+ */
+record AnswerSettings(
+        @Nullable String system, Sampling sampling, @Nullable Long seed, OptionalInt maxTokens) {
+
+    /** The messages before the first of the user's. */
+    List<Message> opening() {
+        return system == null ? List.of() : List.of(Message.system(system));
+    }
+
+    ChatRequest request(Prompt prompt) {
+        var seeded =
+                new Sampling(
+                        sampling.temperature(),
+                        sampling.topK(),
+                        sampling.topP(),
+                        sampling.minP(),
+                        sampling.repetitionPenalty(),
+                        sampling.presencePenalty(),
+                        sampling.frequencyPenalty(),
+                        sampling.logitBias(),
+                        seed == null ? ThreadLocalRandom.current().nextLong() : seed);
+        return new ChatRequest(prompt, seeded, maxTokens, List.of(), OptionalInt.empty());
+    }
+}

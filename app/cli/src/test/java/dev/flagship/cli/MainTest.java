@@ -1,0 +1,171 @@
+package dev.flagship.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Words of the command line: what each exits with and where it writes. */
+class MainTest {
+    private record Outcome(int code, String out, String err) {}
+
+    @TempDir Path home;
+
+    private Outcome run(String line) {
+        return run(line, "", Map.of());
+    }
+
+    private Outcome run(String line, String input, Map<String, String> more) {
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        var streams =
+                new Streams(
+                        new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
+                        new PrintStream(out, false, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8),
+                        false,
+                        false,
+                        false);
+        var environment = new HashMap<>(more);
+        environment.put("FLAGSHIP_HOME", home.toString());
+        String[] words = line.isEmpty() ? new String[0] : line.split(" ", -1);
+        int code = Main.run(words, streams, environment);
+        streams.out().flush();
+        return new Outcome(
+                code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--version", "-V"})
+    void tellsItsVersionOnStdout(String flag) {
+        var outcome = run(flag);
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.out()).matches("flagship \\d+\\.\\d+\\.\\d+\\S* \\(Java 25\\S*\\)\\R");
+        assertThat(outcome.err()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--help", "-h", "run --help", "serve -h"})
+    void helpFitsATerminalAndGoesToStdout(String line) {
+        var outcome = run(line);
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.out()).startsWith("Usage: flagship");
+        assertThat(outcome.out().lines()).allMatch(text -> text.length() <= 80);
+        assertThat(outcome.err()).isEmpty();
+    }
+
+    @Test
+    void helpNamesAllCommands() {
+        assertThat(run("--help").out()).contains("  run ", "  serve ", "  bench ", "  test ");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "                              | which command",
+                "rnu                           | no command \"rnu\"",
+                "run --temprature 1            | Unknown option",
+                "run --te 1                    | --temperature",
+                "run m --temperature -1        | temperature -1.0",
+                "run m --temperature NaN       | temperature NaN",
+                "run m --top-p 0               | top_p",
+                "run m --min-p 1               | min_p",
+                "run m --top-k -1              | top_k",
+                "run m --seed x                | 'x'",
+                "run m --max-tokens 0          | max_tokens 0",
+                "run m --threads -1            | threads -1",
+                "run m --threads 9999          | threads 9999",
+                "run m --context 3             | context 3",
+                "run m --numerics quick        | neither exact nor fast",
+                "run m --raw --system x hi     | --raw takes no --system",
+                "run m --raw                   | --raw needs a prompt",
+                "run m                         | no prompt",
+                "serve --port 65536            | 65536",
+                "serve --port -1               | --port -1",
+                "serve --threads x             | 'x'",
+                "serve smollm2                 | 'smollm2'",
+                "serve --model                 | --model",
+            })
+    void wrongUsageExitsWith2AndSaysWhatAndWhereToLook(String line, String message) {
+        var outcome = run(line == null ? "" : line);
+        assertThat(outcome.code()).isEqualTo(2);
+        assertThat(outcome.out()).isEmpty();
+        assertThat(outcome.err()).contains(message).contains("--help'").doesNotContain("\tat ");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "run smolm2 hi                      | Did you mean \"smollm2\"?",
+                "run ./no-such.gguf hi              | no file or folder",
+                "serve --model ./no-such.gguf       | no file or folder",
+            })
+    void errorsExitWith1AndOneMessage(String line, String message) {
+        var outcome = run(line);
+        assertThat(outcome.code()).isEqualTo(1);
+        assertThat(outcome.out()).isEmpty();
+        assertThat(outcome.err()).contains(message).startsWith("flagship: ");
+        assertThat(outcome.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void tracesAreShownOnRequest() {
+        assertThat(run("run smolm2 hi", "", Map.of("FLAGSHIP_DEBUG", "1")).err())
+                .contains("\tat dev.flagship");
+    }
+
+    @Test
+    void aFileThatIsNoModelIsAnErrorWithOneMessage() throws Exception {
+        Path file = Files.writeString(home.resolve("bad.gguf"), "no model");
+        var outcome = run("run " + file + " hi");
+        assertThat(outcome.code()).isEqualTo(1);
+        assertThat(outcome.err()).startsWith("flagship: ").contains("bad.gguf");
+        assertThat(outcome.err()).doesNotContain("\tat ", "internal error");
+    }
+
+    @Test
+    void answersOnStdoutAndTellsTheRestOnStderr() throws Exception {
+        Path model = TinyModel.in(home);
+        var outcome = run("run " + model + " the cat --seed 4 --max-tokens 12 --kernels scalar");
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.out()).endsWith("\n").doesNotContain("tiny");
+        assertThat(outcome.err())
+                .contains("tiny: ", "exact", "scalar", "context 8192", "KV pool", "room for 4");
+        assertThat(run("run " + model + " the cat --seed 4 --max-tokens 12 --kernels scalar").out())
+                .isEqualTo(outcome.out());
+    }
+
+    @Test
+    void standardInputIsThePromptOrItsEnd() throws Exception {
+        Path model = TinyModel.in(home);
+        String flags = " --temperature 0 --max-tokens 12 --kernels scalar --raw";
+        String typed = run("run " + model + flags + " the cat").out();
+        assertThat(run("run " + model + flags, "the cat\n", Map.of()).out()).isEqualTo(typed);
+        // The joint, two line breaks, is in the vocabulary as two tokens.
+        String both = run("run " + model + flags + " the", "cat", Map.of()).out();
+        assertThat(both).isEqualTo(run("run " + model + flags, "the\n\ncat", Map.of()).out());
+    }
+
+    @Test
+    void aPromptThatDoesNotFitIsAnError() throws Exception {
+        Path model = TinyModel.in(home);
+        var outcome =
+                run("run " + model + " --context 16 --kernels scalar", "b".repeat(100), Map.of());
+        assertThat(outcome.code()).isEqualTo(1);
+        assertThat(outcome.out()).isEmpty();
+        assertThat(outcome.err()).contains("--context");
+    }
+}

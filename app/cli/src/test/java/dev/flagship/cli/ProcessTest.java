@@ -1,0 +1,150 @@
+package dev.flagship.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The program as a process of its own: signals, exit codes, the life of a server. */
+@DisabledOnOs(value = OS.WINDOWS, disabledReason = "signals are sent by kill")
+class ProcessTest {
+    @TempDir Path home;
+    private Path model;
+    private final List<Process> processes = new ArrayList<>();
+
+    @BeforeEach
+    void makeModel() throws IOException {
+        model = TinyModel.in(home);
+    }
+
+    @AfterEach
+    void endProcesses() {
+        processes.forEach(Process::destroyForcibly);
+    }
+
+    private Process flagship(String... words) throws IOException {
+        var command =
+                new ArrayList<>(
+                        List.of(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-XX:TieredStopAtLevel=1",
+                                "-XX:+UseSerialGC",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                Main.class.getName()));
+        command.addAll(List.of(words));
+        var builder = new ProcessBuilder(command);
+        builder.environment().put("FLAGSHIP_HOME", home.toString());
+        builder.redirectError(home.resolve("stderr").toFile());
+        Process process = builder.start();
+        processes.add(process);
+        return process;
+    }
+
+    private String stderr() throws IOException {
+        return Files.readString(home.resolve("stderr"));
+    }
+
+    private static void signal(Process process, String name) throws Exception {
+        int code =
+                new ProcessBuilder("kill", "-" + name, Long.toString(process.pid()))
+                        .start()
+                        .waitFor();
+        assertThat(code).isZero();
+    }
+
+    private static int exit(Process process) throws InterruptedException {
+        assertThat(process.waitFor(20, TimeUnit.SECONDS)).isTrue();
+        return process.exitValue();
+    }
+
+    /** Greedily, the tiny model goes on after this until its context is full. */
+    private Process endless() throws IOException {
+        Process process =
+                flagship(
+                        "run",
+                        model.toString(),
+                        "--temperature",
+                        "0",
+                        "--kernels",
+                        "scalar",
+                        "fish");
+        process.getOutputStream().close();
+        return process;
+    }
+
+    @Test
+    void ctrlCEndsAnAnswerWith130() throws Exception {
+        Process process = endless();
+        assertThat(process.getInputStream().read()).isNotEqualTo(-1);
+        signal(process, "INT");
+        assertThat(exit(process)).isEqualTo(130);
+        assertThat(stderr()).doesNotContain("Exception", "\tat ");
+    }
+
+    @Test
+    void endsWith141WhenNobodyReads() throws Exception {
+        Process process = endless();
+        assertThat(process.getInputStream().read()).isNotEqualTo(-1);
+        process.getInputStream().close();
+        assertThat(exit(process)).isEqualTo(141);
+        assertThat(stderr()).doesNotContain("Exception", "\tat ");
+    }
+
+    @Test
+    void servesUntilItIsToldToEnd() throws Exception {
+        Process process =
+                flagship(
+                        "serve", "--model", model.toString(), "--port", "0", "--kernels", "scalar");
+        BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+        assertThat(out.readLine()).startsWith("tiny: ");
+        String listening = out.readLine();
+        assertThat(listening).matches("Listening on http://127\\.0\\.0\\.1:\\d+");
+        String base = listening.substring("Listening on ".length());
+        try (var http = HttpClient.newHttpClient()) {
+            var health = HttpRequest.newBuilder(URI.create(base + "/health")).build();
+            assertThat(http.send(health, HttpResponse.BodyHandlers.ofString()).body())
+                    .contains("tiny");
+        }
+        signal(process, "TERM");
+        assertThat(exit(process)).isEqualTo(143);
+        assertThat(out.readLine()).isNull();
+        assertThat(stderr()).doesNotContain("INFO", "Exception", "\tat ");
+    }
+
+    @Test
+    void aTakenPortIsAnErrorWithARemedy() throws Exception {
+        try (var taken = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
+            Process process =
+                    flagship(
+                            "serve",
+                            "--model",
+                            model.toString(),
+                            "--port",
+                            Integer.toString(taken.getLocalPort()));
+            assertThat(exit(process)).isEqualTo(1);
+            assertThat(stderr())
+                    .startsWith("flagship: ")
+                    .contains(Integer.toString(taken.getLocalPort()), "--port")
+                    .doesNotContain("\tat ");
+        }
+    }
+}
