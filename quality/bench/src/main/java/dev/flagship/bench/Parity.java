@@ -19,8 +19,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Distance of the default model from the reference implementation: greedy answers, perplexity, and for {@code fast} the mean
- * Kullback-Leibler divergence to {@code exact}. The reference's figures were computed by {@code tools/golden/llama}.
+ * Distance of the default model from the reference implementation: greedy answers, perplexity, and
+ * for {@code fast} the mean Kullback-Leibler divergence to {@code exact}. The reference's figures
+ * were computed by {@code tools/golden/llama}.
  */
 final class Parity {
     private static final String GOLDEN = "/dev/flagship/testing/golden/smollm2/";
@@ -45,7 +46,8 @@ final class Parity {
             out.printf("kernels %s, %d threads%n", exact.kernels().rung(), exact.threads());
             boolean good = greedy(exact);
             good &= perplexity(exact, fast);
-            return good & divergence(exact, fast);
+            boolean near = divergence(exact, fast);
+            return good && near;
         }
     }
 
@@ -82,7 +84,8 @@ final class Parity {
         try (TeacherForced runner = new TeacherForced(exact, 4096)) {
             for (JsonNode prompt : golden("greedy.json").path("prompts")) {
                 int[] expected = ints(prompt.path("generated"));
-                int[] ours = answer(exact.kernels(), runner, ints(prompt.path("ids")), expected.length);
+                int[] ours =
+                        answer(exact.kernels(), runner, ints(prompt.path("ids")), expected.length);
                 int same = 0;
                 while (same < expected.length && ours[same] == expected[same]) {
                     same++;
@@ -100,7 +103,8 @@ final class Parity {
                         prompt.path("name").asString(), same, gap, tie ? "a tie" : "WRONG");
             }
         }
-        out.printf("greedy, exact: %d of %d answers of 64 tokens equal the reference%n", equal, total);
+        out.printf(
+                "greedy, exact: %d of %d answers of 64 tokens equal the reference%n", equal, total);
         return good;
     }
 
@@ -200,7 +204,13 @@ final class Parity {
         double peerAgreement = peer.path("mean").path("top1_agreement").asDouble();
         out.printf(
                 "fast to exact over %d positions: mean KL %.6f (llama.cpp %.6f, ratio %.3f), top-1 agreement %.4f (llama.cpp %.4f; disagreement ratio %.3f)%n",
-                d.rows, kl, peerKl, kl / peerKl, agreement, peerAgreement, (1 - agreement) / (1 - peerAgreement));
+                d.rows,
+                kl,
+                peerKl,
+                kl / peerKl,
+                agreement,
+                peerAgreement,
+                (1 - agreement) / (1 - peerAgreement));
         return kl <= 1.1 * peerKl && 1 - agreement <= 1.1 * (1 - peerAgreement);
     }
 

@@ -4,6 +4,7 @@ import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
 import dev.flagship.serving.LoadedModel;
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Scratch;
@@ -20,23 +21,43 @@ final class TeacherForced implements AutoCloseable {
      * @param positions most tokens of one run
      */
     TeacherForced(LoadedModel model, int positions) {
+        this(model, model.kernels(), positions);
+    }
+
+    /** As above, with the model's kernels seen through {@code kernels}. */
+    TeacherForced(LoadedModel model, Kernels kernels, int positions) {
         this.model = model;
         KvLayout layout =
                 model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
-        this.cache =
-                new PagedKvCache(layout, (positions + KvLayout.PAGE - 1) / KvLayout.PAGE);
-        this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
+        this.cache = new PagedKvCache(layout, (positions + KvLayout.PAGE - 1) / KvLayout.PAGE);
+        this.step = new Step(new Scratch(kernels, model.numerics()), cache);
         this.sequence = cache.sequence();
     }
 
     interface Reader {
-        /** Reads logits, one row for each token of the run, or one for the last; valid during the call. */
+        /**
+         * Reads logits, one row for each token of the run, or one for the last; valid during the
+         * call.
+         */
         void read(Tensor logits);
     }
 
     void restart() {
         sequence.close();
         sequence = cache.sequence();
+    }
+
+    /** Forgets all tokens from {@code length} on, and makes room for {@code more}. */
+    void cutTo(int length, int more) {
+        sequence.truncate(length);
+        if (!sequence.reserve(length + more)) {
+            throw new IllegalStateException("the run is longer than was planned for");
+        }
+    }
+
+    /** Tokens run since the start, those cut not counted. */
+    int length() {
+        return sequence.length();
     }
 
     /** Runs tokens [from, from + count) after those run before. */

@@ -1,0 +1,424 @@
+package dev.flagship.bench;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.serving.LoadListener;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.LoadedModel;
+import dev.flagship.tensor.MemoryLedger;
+import dev.flagship.tokenizers.ControlTokens;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/**
+ * One measurement of one model: its speed, the machine's limits, start-up and memory, and if asked
+ * a peer's speed, all in turns. A shared machine drifts by a factor of 2 within minutes, so that
+ * only what was measured side by side may be compared. One thread.
+ */
+final class Bench {
+    private static final String TEXT = "/dev/flagship/testing/golden/perplexity.txt";
+    private static final int TEXT_BYTES = 16 << 10;
+    private static final double MOST_OTHERS = 0.10;
+
+    /** Warm is what three readings in a row did not improve by more than this. */
+    private static final double WARM = 0.02;
+
+    private static final int LEAST_WARM_UPS = 3;
+    private static final int MOST_WARM_UPS = 12;
+
+    /** A figure's warm-up ends after this long: a busy machine never settles. */
+    private static final double MOST_WARM_SECONDS = 20;
+
+    private final Settings settings;
+    private final PrintStream progress;
+    private final Machine machine = Machine.read();
+    private final Report report = new Report();
+    private final Rounds rounds;
+
+    /**
+     * What to measure.
+     *
+     * @param model as a person typed it
+     * @param path its file or folder
+     * @param runs of everything
+     * @param seconds least time of one reading
+     * @param force measure though the machine is busy
+     * @param python of the peer; empty: no peer
+     */
+    record Settings(
+            String model,
+            Path path,
+            LoadOptions options,
+            int runs,
+            double seconds,
+            boolean force,
+            Optional<String> python) {}
+
+    /**
+     * @param progress hears what is being done
+     */
+    Bench(Settings settings, PrintStream progress) {
+        this.settings = settings;
+        this.progress = progress;
+        this.rounds = new Rounds(settings.runs(), progress);
+    }
+
+    /**
+     * Measures.
+     *
+     * @throws BenchException {@code machine_busy} if others would spoil the figures
+     * @throws IOException if the model or the file for the read bandwidth cannot be used
+     */
+    Report run() throws IOException {
+        String loadBefore = Machine.loadAverage().orElse("unknown");
+        double others = othersNow();
+        try (LoadedModel model = load()) {
+            Workload work = Workload.within(model.contextLength(), text(model), settings.seconds());
+            describe(model, work);
+            try (OwnModel own = new OwnModel(model, work)) {
+                report.fact("warm-up", warmUp(own, work));
+                describeMemory();
+                int[] greedy = own.greedy();
+                report.fact(
+                        "output",
+                        "greedy ids %s over %d tokens"
+                                .formatted(OwnModel.hash(greedy), greedy.length));
+                measure(model, work, own, greedy);
+                addAllocation(own.allocation());
+            }
+        }
+        report.fact(
+                "load",
+                "averages %s before, %s after; others took %.0f %% of the machine before%s"
+                        .formatted(
+                                loadBefore,
+                                Machine.loadAverage().orElse("unknown"),
+                                100 * others,
+                                rounds.interference()));
+        return report;
+    }
+
+    /** Share of the machine that other processes take, over one second. */
+    private double othersNow() {
+        List<ProcessHandle> own = List.of(ProcessHandle.current());
+        Optional<ProcessorTimes> before = ProcessorTimes.now(own);
+        pause(1000);
+        Optional<ProcessorTimes> after = ProcessorTimes.now(own);
+        if (before.isEmpty() || after.isEmpty()) {
+            progress.println("The system does not tell how busy it is; that is not checked.");
+            return 0;
+        }
+        double others = after.get().othersSince(before.get());
+        if (others > MOST_OTHERS && !settings.force()) {
+            throw new BenchException(
+                    "machine_busy",
+                    "Other processes take %.0f %% of this machine (at most %.0f %% may), so that the figures would be worth nothing. Wait or end them, or give --force."
+                            .formatted(100 * others, 100 * MOST_OTHERS),
+                    null);
+        }
+        return others;
+    }
+
+    static void pause(int millis) {
+        try {
+            Thread.sleep(millis);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new BenchException("interrupted", "The measurement was interrupted.", e);
+        }
+    }
+
+    /** Loads twice if the weights had to be packed, which happens once in a file's life. */
+    private LoadedModel load() throws IOException {
+        progress.println("Loading " + settings.path());
+        var packing = new boolean[1];
+        LoadListener listener =
+                new LoadListener() {
+                    @Override
+                    public void progress(String stage, long done, long total) {
+                        packing[0] |= stage.startsWith("Packing");
+                    }
+
+                    @Override
+                    public void warning(String message) {
+                        progress.println("Note: " + message);
+                    }
+                };
+        long started = System.nanoTime();
+        LoadedModel model = LoadedModel.load(settings.path(), settings.options(), listener);
+        if (!packing[0]) {
+            return model;
+        }
+        model.close();
+        report.fact(
+                "packing",
+                String.format(
+                        Locale.ROOT,
+                        "first load with packing, once per file: %.1f s",
+                        (System.nanoTime() - started) / 1e9));
+        return LoadedModel.load(settings.path(), settings.options(), listener);
+    }
+
+    private static int[] text(LoadedModel model) throws IOException {
+        try (InputStream in = Bench.class.getResourceAsStream(TEXT)) {
+            if (in == null) {
+                throw new IOException("the golden " + TEXT + " is not on the class path");
+            }
+            String text = new String(in.readNBytes(TEXT_BYTES), StandardCharsets.UTF_8);
+            return model.tokenizer().encode(text, ControlTokens.AS_TEXT);
+        }
+    }
+
+    private boolean inCache(LoadedModel model) {
+        return model.weightBytes() < 2 * machine.lastCacheBytes();
+    }
+
+    private void describe(LoadedModel model, Workload work) {
+        report.fact(
+                "model",
+                String.format(
+                        Locale.ROOT,
+                        "%s: %.0f M weights in %s",
+                        settings.path().getFileName(),
+                        model.parameters() / 1e6,
+                        Bytes.human(model.weightBytes())));
+        report.fact(
+                "weights",
+                machine.lastCacheBytes() == 0
+                        ? "cache size unknown"
+                        : inCache(model)
+                                ? "in cache: less than twice the last-level cache of %s; the read bandwidth is that of a file of this size, not of memory"
+                                        .formatted(Bytes.human(machine.lastCacheBytes()))
+                                : "in memory: at least twice the last-level cache of %s"
+                                        .formatted(Bytes.human(machine.lastCacheBytes())));
+        report.fact(
+                "kernels",
+                "%s, %s, %d threads, context %d"
+                        .formatted(
+                                model.kernels().rung(),
+                                model.numerics(),
+                                model.threads(),
+                                model.contextLength()));
+        report.fact(
+                "runs",
+                "%d in turns, each of at least %s s a figure; %d tokens decoded at a time"
+                        .formatted(settings.runs(), work.seconds(), work.decode()));
+        report.fact(
+                "machine",
+                "%s, %d processors; %s"
+                        .formatted(
+                                machine.processor(),
+                                machine.processors(),
+                                machine.tellingFeatures()));
+        report.fact(
+                "java",
+                "%s %s; %s"
+                        .formatted(
+                                System.getProperty("java.vendor.version"),
+                                Runtime.version(),
+                                String.join(
+                                        " ",
+                                        ManagementFactory.getRuntimeMXBean().getInputArguments())));
+    }
+
+    private String warmUp(Contender own, Workload work) {
+        progress.println("Warming up");
+        long started = System.nanoTime();
+        int readings = 0;
+        for (Figure figure : Figure.values()) {
+            if (!work.has(figure)) {
+                continue;
+            }
+            readings += warmUp(own, figure);
+        }
+        return String.format(
+                Locale.ROOT,
+                "%d readings in %.0f s, for each figure until %d in a row were no better by %.0f %% or %.0f s had passed; not counted",
+                readings,
+                (System.nanoTime() - started) / 1e9,
+                LEAST_WARM_UPS,
+                100 * WARM,
+                MOST_WARM_SECONDS);
+    }
+
+    private static int warmUp(Contender own, Figure figure) {
+        long started = System.nanoTime();
+        double best = 0;
+        int unimproved = 0;
+        int readings = 0;
+        while (readings < LEAST_WARM_UPS
+                || (unimproved < LEAST_WARM_UPS
+                        && readings < MOST_WARM_UPS
+                        && System.nanoTime() - started < MOST_WARM_SECONDS * 1e9)) {
+            double speed = own.read(figure).tokensPerSecond();
+            unimproved = speed > best * (1 + WARM) ? 0 : unimproved + 1;
+            best = Math.max(best, speed);
+            readings++;
+        }
+        return readings;
+    }
+
+    private void describeMemory() {
+        String resident = Machine.memory("VmRSS").map(Bytes::human).orElse("unknown");
+        String most = Machine.memory("VmHWM").map(Bytes::human).orElse("unknown");
+        report.fact(
+                "memory",
+                "resident %s, at most %s (weights' mapping included); off-heap %s"
+                        .formatted(resident, most, Bytes.human(MemoryLedger.bytes())));
+    }
+
+    private void measure(LoadedModel model, Workload work, OwnModel own, int[] greedy)
+            throws IOException {
+        Path folder = settings.options().packedFolder().orElse(Path.of("."));
+        Files.createDirectories(folder);
+        Optional<Limits> limits =
+                Limits.open(machine, model.threads(), model.weightBytes(), folder);
+        try {
+            limits.ifPresentOrElse(
+                    Limits::read,
+                    () -> report.fact("limits", "not measured: no Vector API in this Java"));
+            Optional<LlamaCpp> peer = peer(model, work);
+            try {
+                List<Rounds.Task> extras = extras(model);
+                peer.ifPresent(p -> prepare(p, own, greedy, work));
+                rounds.run(work, own, limits, peer, extras);
+            } finally {
+                peer.ifPresent(LlamaCpp::close);
+            }
+            rounds.addTo(report, limits);
+        } finally {
+            limits.ifPresent(Limits::close);
+        }
+    }
+
+    private List<Rounds.Task> extras(LoadedModel model) {
+        var tasks = new ArrayList<Rounds.Task>();
+        tasks.add(new Rounds.Task("load", "load, packed weights, warm Java", this::loadSeconds));
+        Optional<StartUp> first =
+                StartUp.firstToken(settings.model(), model.template().isPresent());
+        first.ifPresentOrElse(
+                s -> {
+                    if (starts(s)) {
+                        tasks.add(
+                                new Rounds.Task(
+                                        "first_token", "process start to first token", s::seconds));
+                    }
+                },
+                () -> report.fact("start-up", "not measured: started without ./flagship"));
+        StartUp.version()
+                .filter(this::starts)
+                .ifPresent(s ->
+                        tasks.add(new Rounds.Task("version", "./flagship --version", s::seconds)));
+        return tasks;
+    }
+
+    /** The first start may build, and fills the file cache. */
+    private boolean starts(StartUp startUp) {
+        try {
+            startUp.seconds();
+            return true;
+        } catch (BenchException e) {
+            report.fact("start-up", "not measured: " + e.getMessage());
+            return false;
+        }
+    }
+
+    private double loadSeconds() {
+        long started = System.nanoTime();
+        try (var _ = LoadedModel.load(settings.path(), settings.options(), LoadListener.SILENT)) {
+            return (System.nanoTime() - started) / 1e9;
+        } catch (IOException e) {
+            throw new BenchException("load_failed", "The model was loaded before, not again.", e);
+        }
+    }
+
+    private Optional<LlamaCpp> peer(LoadedModel model, Workload work) {
+        if (settings.python().isEmpty()) {
+            return Optional.empty();
+        }
+        if (!settings.path().toString().endsWith(".gguf")) {
+            rounds.noRatio("llama.cpp reads GGUF files only");
+            return Optional.empty();
+        }
+        String python = settings.python().get();
+        return attempt(() -> {
+            progress.println("Starting llama.cpp in " + python);
+            return LlamaCpp.start(python, settings.path(), model.threads(), work);
+        });
+    }
+
+    private <T> Optional<T> attempt(Supplier<T> work) {
+        try {
+            return Optional.of(work.get());
+        } catch (BenchException e) {
+            rounds.noRatio(e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    /** Tells what the peer is, and whether it computes what we do. */
+    private void prepare(LlamaCpp peer, OwnModel own, int[] greedy, Workload work) {
+        String info = peer.systemInfo();
+        report.fact(
+                "llama.cpp",
+                "llama-cpp-python %s, %d threads as ours; %s"
+                        .formatted(peer.version(), peer.threads(), info));
+        List<String> missing = LlamaCpp.missing(machine, info);
+        if (!missing.isEmpty()) {
+            rounds.noRatio("its build does not use " + String.join(", ", missing));
+        }
+        if (machine.has("amx_int8") && !info.contains("AMX_INT8 = 1")) {
+            report.fact("", "built without AMX, which this processor has");
+        }
+        attempt(() -> {
+            compare(peer, own, greedy, work);
+            return true;
+        });
+    }
+
+    private void compare(LlamaCpp peer, OwnModel own, int[] greedy, Workload work) {
+        double ours = Math.exp(own.nll(work.prefill()));
+        double theirs = Math.exp(peer.nll(work.prefill()));
+        double off = ours / theirs - 1;
+        int[] other = peer.greedy(false);
+        int same = 0;
+        while (same < Math.min(other.length, greedy.length) && other[same] == greedy[same]) {
+            same++;
+        }
+        report.fact(
+                "same work",
+                String.format(
+                        Locale.ROOT,
+                        "perplexity of %d tokens %.4f, llama.cpp %.4f (%+.3f %%); greedy ids agree for %d of %d",
+                        work.prefill(),
+                        ours,
+                        theirs,
+                        100 * off,
+                        same,
+                        greedy.length));
+        if (!(Math.abs(off) <= 0.005)) {
+            rounds.noRatio("its perplexity differs by more than 0.5 %");
+        }
+    }
+
+    private void addAllocation(OwnModel.Allocation allocation) {
+        add("heap_step", "heap allocated a token, step thread", allocation.stepBytes());
+        add("heap_process", "heap allocated a token, all threads", allocation.processBytes());
+        add("off_heap", "off-heap growth a token", allocation.offHeapBytes());
+    }
+
+    private void add(String key, String label, double bytes) {
+        var samples = new Samples();
+        samples.add(bytes);
+        report.row(key + "_bytes_per_token", label, "B", samples);
+    }
+}

@@ -1,0 +1,8 @@
+package dev.flagship.bench;
+
+/** A speed that is compared, in tokens a second. */
+enum Figure {
+    PREFILL,
+    DECODE_SHORT,
+    DECODE_LONG
+}

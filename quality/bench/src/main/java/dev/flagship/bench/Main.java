@@ -1,0 +1,237 @@
+package dev.flagship.bench;
+
+import dev.flagship.base.FlagshipException;
+import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.launch.ModelStore;
+import dev.flagship.launch.Progress;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.tensor.Numerics;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/**
+ * {@code ./flagship bench}. Exit codes: 0, 1 for a failure or a bound that does not hold, 2 for a
+ * wrong flag.
+ */
+@Command(
+        name = "flagship bench",
+        sortOptions = false,
+        description = {
+            "Measures a model's speed against this machine's limits, in the same run.",
+            "Everything is measured in turns; figures are medians, with least and greatest."
+        })
+public final class Main implements Callable<Integer> {
+    private static final double READING_SECONDS = 1;
+    private static final String LLAMA_CPP = "llama.cpp";
+
+    private final PrintStream out;
+    private final PrintStream err;
+
+    @Spec private @Nullable CommandSpec spec;
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "MODEL",
+            defaultValue = "smollm2",
+            description = "A name, a file or a folder. Default: ${DEFAULT-VALUE}.")
+    private String model = "smollm2";
+
+    @Option(
+            names = "--against",
+            paramLabel = "PEER",
+            description = "Measure a peer in turns with us: " + LLAMA_CPP + ".")
+    private @Nullable String against;
+
+    @Option(
+            names = "--peer-python",
+            paramLabel = "PATH",
+            defaultValue = "python3",
+            description =
+                    "The Python that has llama-cpp-python, built for this processor. Default: ${DEFAULT-VALUE}.")
+    private String python = "python3";
+
+    @Option(
+            names = "--runs",
+            paramLabel = "N",
+            defaultValue = "5",
+            description =
+                    "Rounds, at least 5 for figures that are to be quoted. Default: ${DEFAULT-VALUE}.")
+    private int runs = 5;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute. Default: one a physical core.")
+    private int threads;
+
+    @Option(
+            names = "--kernels",
+            paramLabel = "NAME",
+            defaultValue = LoadOptions.AUTO,
+            description = "auto, vector or scalar. Default: auto, the fastest here.")
+    private String kernels = LoadOptions.AUTO;
+
+    @Option(
+            names = "--numerics",
+            paramLabel = "MODE",
+            description = "exact or fast. Default: fast for quantised files.")
+    private @Nullable String numerics;
+
+    @Option(
+            names = "--context",
+            paramLabel = "TOKENS",
+            description = "Most tokens of a conversation. Default: the model's, at most 8192.")
+    private @Nullable Integer contextTokens;
+
+    @Option(names = "--json", description = "Print JSON instead of a table.")
+    private boolean json;
+
+    @Option(names = "--force", description = "Measure though other processes are at work.")
+    private boolean force;
+
+    @Option(
+            names = "--parity",
+            description =
+                    "Measure the default model's distance from the reference implementation instead.")
+    private boolean parity;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            description = "Print this and exit.")
+    @SuppressWarnings("UnusedVariable") // picocli looks at it
+    private boolean help;
+
+    Main(PrintStream out, PrintStream err) {
+        this.out = out;
+        this.err = err;
+    }
+
+    /** Measures what the arguments say, and exits. */
+    public static void main(String[] args) {
+        System.exit(execute(System.out, System.err, args));
+    }
+
+    static int execute(PrintStream out, PrintStream err, String... args) {
+        return new CommandLine(new Main(out, err))
+                .setOut(new java.io.PrintWriter(out, true, StandardCharsets.UTF_8))
+                .setErr(new java.io.PrintWriter(err, true, StandardCharsets.UTF_8))
+                .setUsageHelpWidth(80)
+                .setExecutionExceptionHandler((e, _, _) -> failed(e, err))
+                .execute(args);
+    }
+
+    private static int failed(Exception e, PrintStream err) throws Exception {
+        return switch (e) {
+            case FlagshipException known -> {
+                err.println("flagship: " + known.getMessage());
+                yield 1;
+            }
+            case IOException io -> {
+                err.println("flagship: input or output failed: " + io.getMessage());
+                yield 1;
+            }
+            default -> throw e;
+        };
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (against != null && !against.equals(LLAMA_CPP)) {
+            throw wrong("--against knows %s, not \"%s\"".formatted(LLAMA_CPP, against));
+        }
+        if (runs < 1 || runs > 1000) {
+            throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
+        }
+        LoadOptions options = options();
+        ModelStore store = ModelStore.open(ModelStore.defaultHome(System.getenv()));
+        Path path = store.resolve(model, new Stages(err));
+        Path packed = store.home().resolve("packed");
+        if (parity) {
+            return new Parity(path, options.withPackedFolder(packed), out).run() ? 0 : 1;
+        }
+        Files.createDirectories(packed);
+        var settings =
+                new Bench.Settings(
+                        model,
+                        path,
+                        options.withPackedFolder(packed),
+                        runs,
+                        READING_SECONDS,
+                        force,
+                        against == null ? Optional.empty() : Optional.of(python));
+        Report report = new Bench(settings, err).run();
+        out.print(json ? report.json() + "\n" : report.table());
+        out.flush();
+        return 0;
+    }
+
+    /** Checked before anything is fetched. */
+    private LoadOptions options() {
+        try {
+            return new LoadOptions(
+                    model,
+                    numerics == null ? Optional.empty() : Optional.of(mode(numerics)),
+                    kernels,
+                    threads,
+                    contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
+                    Optional.empty());
+        } catch (InvalidArgumentException e) {
+            throw wrong(e.getMessage());
+        }
+    }
+
+    private Numerics mode(String text) {
+        for (Numerics each : Numerics.values()) {
+            if (each.toString().equals(text)) {
+                return each;
+            }
+        }
+        throw wrong("--numerics knows exact and fast, not \"%s\"".formatted(text));
+    }
+
+    private ParameterException wrong(String message) {
+        return new ParameterException(
+                java.util.Objects.requireNonNull(spec).commandLine(), message);
+    }
+
+    /** One line a stage, and one for every tenth of a download. */
+    private static final class Stages implements Progress {
+        private final PrintStream err;
+        private long told;
+
+        Stages(PrintStream err) {
+            this.err = err;
+        }
+
+        @Override
+        public void stage(String text) {
+            err.println(text);
+            told = 0;
+        }
+
+        @Override
+        public void bytes(long done, long total) {
+            long tenth = total <= 0 ? 0 : 10 * done / total;
+            if (tenth > told) {
+                told = tenth;
+                err.printf(Locale.ROOT, "%d %%%n", 10 * tenth);
+            }
+        }
+    }
+}

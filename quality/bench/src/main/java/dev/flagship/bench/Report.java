@@ -1,0 +1,154 @@
+package dev.flagship.bench;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** What was measured, and all that must be known to read it. */
+final class Report {
+    private static final int WIDTH = 100;
+    private static final int KEY = 12;
+    private static final String GAP = "  ";
+
+    /** Characters that a fact's value is padded by, and wrapped within. */
+    private final Map<String, String> facts = new LinkedHashMap<>();
+
+    private final List<Row> rows = new ArrayList<>();
+
+    /**
+     * One figure.
+     *
+     * @param key for programs
+     * @param label for people
+     * @param unit of all its numbers
+     * @param ours at least one sample
+     */
+    record Row(String key, String label, String unit, Samples ours, Optional<Rival> rival) {}
+
+    /**
+     * The other side of a figure.
+     *
+     * @param setting with which it was best
+     * @param ratio ours to theirs; empty where it would be unfair
+     */
+    record Rival(String setting, Samples samples, OptionalDouble ratio) {}
+
+    void fact(String name, String value) {
+        facts.put(name, value);
+    }
+
+    /** Adds a figure, unless nothing was measured. */
+    void row(String key, String label, String unit, Samples ours) {
+        if (!ours.isEmpty()) {
+            rows.add(new Row(key, label, unit, ours, Optional.empty()));
+        }
+    }
+
+    void row(String key, String label, String unit, Samples ours, Rival rival) {
+        rows.add(new Row(key, label, unit, ours, Optional.of(rival)));
+    }
+
+    /** For people: at most 100 characters a line. */
+    String table() {
+        var out = new StringBuilder();
+        facts.forEach((name, value) -> out.append(wrapped(name, value)));
+        out.append('\n');
+        boolean rivals = rows.stream().anyMatch(r -> r.rival().isPresent());
+        var cells = new ArrayList<List<String>>();
+        cells.add(cut(List.of("", "median", "min to max", "llama.cpp", "ratio"), rivals));
+        rows.forEach(row -> cells.add(cut(cells(row), rivals)));
+        for (List<String> line : cells) {
+            out.append(aligned(line, cells)).append('\n');
+        }
+        return out.toString();
+    }
+
+    private static List<String> cut(List<String> line, boolean rivals) {
+        return rivals ? line : line.subList(0, 3);
+    }
+
+    private static List<String> cells(Row row) {
+        Samples s = row.ours();
+        String range = s.size() == 1 ? "" : number(s.min()) + " to " + number(s.max());
+        String rival =
+                row.rival().map(r -> number(r.samples().median()) + " " + r.setting()).orElse("");
+        String ratio =
+                row.rival()
+                        .filter(r -> r.ratio().isPresent())
+                        .map(r -> String.format(Locale.ROOT, "%.2f", r.ratio().getAsDouble()))
+                        .orElse("");
+        return List.of(row.label(), number(s.median()) + " " + row.unit(), range, rival, ratio);
+    }
+
+    private static String aligned(List<String> line, List<List<String>> all) {
+        var out = new StringBuilder();
+        for (int column = 0; column < line.size(); column++) {
+            int at = column;
+            int width = all.stream().mapToInt(l -> l.get(at).length()).max().orElse(0);
+            String cell = line.get(column);
+            String pad = " ".repeat(width - cell.length());
+            out.append(column == 0 ? cell + pad : GAP + pad + cell);
+        }
+        return out.toString().stripTrailing();
+    }
+
+    /** Three digits or more that mean something, without an exponent. */
+    static String number(double value) {
+        double size = Math.abs(value);
+        int decimals = size >= 1000 || size == 0 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3;
+        return String.format(Locale.ROOT, "%,." + decimals + "f", value);
+    }
+
+    private static String wrapped(String name, String value) {
+        var out = new StringBuilder();
+        var line = new StringBuilder(pad(name));
+        for (String word : value.split(" ", -1)) {
+            if (line.length() + 1 + word.length() > WIDTH && line.length() > KEY) {
+                out.append(line.toString().stripTrailing()).append('\n');
+                line = new StringBuilder(pad(""));
+            }
+            line.append(line.length() > KEY ? " " : "").append(word);
+        }
+        return out.append(line.toString().stripTrailing()).append('\n').toString();
+    }
+
+    private static String pad(String name) {
+        return name + " ".repeat(Math.max(1, KEY - name.length()));
+    }
+
+    /** For programs. */
+    String json() {
+        JsonMapper mapper = JsonMapper.shared();
+        ObjectNode root = mapper.createObjectNode();
+        ObjectNode named = root.putObject("facts");
+        facts.forEach(named::put);
+        ObjectNode figures = root.putObject("figures");
+        for (Row row : rows) {
+            ObjectNode figure = figures.putObject(row.key());
+            figure.put("unit", row.unit());
+            numbers(figure, row.ours());
+            row.rival()
+                    .ifPresent(rival -> {
+                        ObjectNode other = figure.putObject("llama.cpp");
+                        other.put("setting", rival.setting());
+                        numbers(other, rival.samples());
+                        rival.ratio().ifPresent(r -> figure.put("ratio", r));
+                    });
+        }
+        return mapper.writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    private static void numbers(ObjectNode node, Samples samples) {
+        node.put("median", samples.median());
+        node.put("min", samples.min());
+        node.put("max", samples.max());
+        var values = node.putArray("samples");
+        samples.values().forEach(values::add);
+    }
+}

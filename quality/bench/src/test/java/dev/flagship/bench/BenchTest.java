@@ -1,0 +1,142 @@
+package dev.flagship.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.serving.LoadListener;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.LoadedModel;
+import dev.flagship.tensor.MemoryLedger;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Random;
+import org.assertj.core.api.Assertions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The measurement itself, on a tiny model. */
+class BenchTest {
+    @TempDir Path folder;
+
+    private Path model() throws IOException {
+        Path file = folder.resolve("tiny.gguf");
+        try (InputStream in =
+                BenchTest.class.getResourceAsStream(
+                        "/dev/flagship/testing/golden/llama/quantised-q8_0.gguf")) {
+            Files.copy(java.util.Objects.requireNonNull(in), file);
+        }
+        return file;
+    }
+
+    private static PrintStream stream(ByteArrayOutputStream bytes) {
+        return new PrintStream(bytes, true, StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void aRunMeasuresItsFiguresAndGivesAllMemoryBack() throws IOException {
+        long before = MemoryLedger.arenas();
+        LoadOptions options = LoadOptions.of("tiny").withThreads(1).withPackedFolder(folder);
+        var settings =
+                new Bench.Settings("tiny", model(), options, 2, 0.01, true, Optional.empty());
+        Report report = new Bench(settings, stream(new ByteArrayOutputStream())).run();
+        JsonNode figures = JsonMapper.shared().readTree(report.json()).path("figures");
+        assertThat(figures.at("/prefill/samples")).hasSize(2);
+        assertThat(figures.at("/decode_short/median").asDouble()).isPositive();
+        assertThat(figures.at("/load_seconds/median").asDouble()).isPositive();
+        assertThat(figures.at("/off_heap_bytes_per_token/median").asDouble()).isZero();
+        assertThat(MemoryLedger.arenas()).isEqualTo(before);
+        try (var left = Files.list(folder)) {
+            assertThat(left.filter(p -> p.getFileName().toString().startsWith("bench"))).isEmpty();
+        }
+    }
+
+    @Test
+    void likelihoodIsThatOfTheWholeTextWhereverItIsCut() throws IOException {
+        Random random = new Random(42);
+        LoadOptions options = LoadOptions.of("tiny").withThreads(1);
+        try (LoadedModel model = LoadedModel.load(model(), options, LoadListener.SILENT)) {
+            int[] ids = random.ints(200, 0, model.lm().vocabularySize()).toArray();
+            Workload work = new Workload(ids, 200, 16, 0, 8, 0.01);
+            try (OwnModel own = new OwnModel(model, work)) {
+                double whole = own.nll(200) * 199;
+                double half = own.nll(100) * 99;
+                // Tokens are random, so each costs about log V; the parts must add up to the whole.
+                double mean = whole / 199;
+                assertThat(mean).isCloseTo(Math.log(model.lm().vocabularySize()), within(1.0));
+                assertThat(half).isLessThan(whole);
+                assertThat(own.greedy()).isEqualTo(own.greedy());
+            }
+        }
+    }
+
+    @Test
+    void workIsCutToTheContext() {
+        int[] text = new int[2000];
+        Workload roomy = Workload.within(8192, text, 1);
+        assertThat(roomy.prefill()).isEqualTo(512);
+        assertThat(roomy.prefix(Figure.DECODE_LONG)).isEqualTo(1024);
+        Workload tight = Workload.within(128, text, 1);
+        assertThat(tight.prefill()).isEqualTo(128);
+        assertThat(tight.has(Figure.DECODE_LONG)).isFalse();
+        assertThat(tight.positions()).isLessThanOrEqualTo(128);
+        Assertions.assertThatExceptionOfType(InvalidArgumentException.class)
+                .isThrownBy(() -> Workload.within(20, text, 1));
+    }
+
+    @Test
+    void theInt8LoopRunsWhereTheProcessorHasIt() {
+        Optional<Int8Loop> loop = Int8Loop.open(Machine.read());
+        assumeTrue(loop.isPresent(), "no VNNI here");
+        try (Int8Loop l = loop.get()) {
+            l.run(1000);
+            assertThat(l.operationsPerRound()).isGreaterThanOrEqualTo(2L * 32 * 12);
+        }
+    }
+
+    @Test
+    void wrongFlagsAreUsageErrorsBeforeAnythingIsFetched() {
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        assertThat(Main.execute(stream(out), stream(err), "--against", "gpt")).isEqualTo(2);
+        assertThat(Main.execute(stream(out), stream(err), "--runs", "0")).isEqualTo(2);
+        assertThat(Main.execute(stream(out), stream(err), "--numerics", "best")).isEqualTo(2);
+        assertThat(Main.execute(stream(out), stream(err), "--threads", "-1")).isEqualTo(2);
+        assertThat(err.toString(StandardCharsets.UTF_8)).contains("\"gpt\"", "\"best\"", "-1");
+        assertThat(out.size()).isZero();
+        assertThat(Main.execute(stream(out), stream(err), "--help")).isZero();
+        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-python");
+    }
+
+    @Test
+    void aModelThatIsNotThereIsOneSentence() {
+        var err = new ByteArrayOutputStream();
+        int code =
+                Main.execute(
+                        stream(new ByteArrayOutputStream()),
+                        stream(err),
+                        folder.resolve("absent.gguf").toString());
+        assertThat(code).isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8)).startsWith("flagship: ").hasLineCount(1);
+    }
+
+    @Test
+    void aStartIsTimedToItsFirstByteAndAFailureIsTold() {
+        assumeTrue(Files.isExecutable(Path.of("/bin/sh")));
+        var quick = new StartUp(java.util.List.of("/bin/sh", "-c", "echo; exec sleep 1"));
+        assertThat(quick.seconds()).isLessThan(1);
+        var broken = new StartUp(java.util.List.of("/bin/sh", "-c", "echo x; exit 3"));
+        Assertions.assertThatExceptionOfType(BenchException.class)
+                .isThrownBy(broken::seconds)
+                .withMessageContaining("exit code 3");
+    }
+}
