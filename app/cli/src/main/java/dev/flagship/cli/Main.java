@@ -21,8 +21,13 @@ public final class Main {
             return 0;
         }
         Logging.prepare(environment, args.length > 0 && args[0].equals("serve"));
-        CommandLine line = commandLine(args, new Context(streams, environment));
-        return line.execute(isCommand(args) ? rest(args) : args);
+        var context = new Context(streams, environment);
+        CommandLine line = commandLine(args, context);
+        try {
+            return line.execute(isCommand(args) ? rest(args) : args);
+        } catch (OutOfMemoryError e) { // picocli handles exceptions only
+            return Failures.failed(e, context);
+        }
     }
 
     static void version(PrintStream out) {

@@ -9,6 +9,8 @@ import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.Sampling;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -152,6 +154,8 @@ final class RunCommand implements Callable<Integer> {
 
     private String prompt() throws IOException {
         String typed = String.join(" ", words);
+        checkReadable(typed);
+        checkReadable(system == null ? "" : system);
         if (context.streams().inIsTerminal()) {
             return typed;
         }
@@ -162,11 +166,29 @@ final class RunCommand implements Callable<Integer> {
                     "standard input has more than 16 MiB, which fits no context",
                     null);
         }
-        String piped = new String(bytes, StandardCharsets.UTF_8).stripTrailing();
+        String piped = text(bytes).stripTrailing();
         if (typed.isEmpty() || piped.isEmpty()) {
             return typed + piped;
         }
         return typed + "\n\n" + piped;
+    }
+
+    private static String text(byte[] bytes) {
+        try {
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+        } catch (CharacterCodingException e) {
+            throw new CliException("input_no_text", "standard input is no UTF-8 text", e);
+        }
+    }
+
+    /** Java replaces what the locale cannot express, and says nothing. */
+    private void checkReadable(String typed) {
+        if (typed.indexOf('\uFFFD') >= 0
+                && !"UTF-8".equalsIgnoreCase(System.getProperty("sun.jnu.encoding"))) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "this shell's locale cannot express all characters of the command line; set LC_ALL=C.UTF-8, or give the prompt on standard input");
+        }
     }
 
     private void checkCanChat() {

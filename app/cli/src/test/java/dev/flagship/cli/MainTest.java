@@ -27,11 +27,15 @@ class MainTest {
     }
 
     private Outcome run(String line, String input, Map<String, String> more) {
+        return run(line, input.getBytes(StandardCharsets.UTF_8), more);
+    }
+
+    private Outcome run(String line, byte[] input, Map<String, String> more) {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         var streams =
                 new Streams(
-                        new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)),
+                        new ByteArrayInputStream(input),
                         new PrintStream(out, false, StandardCharsets.UTF_8),
                         new PrintStream(err, true, StandardCharsets.UTF_8),
                         false,
@@ -167,5 +171,12 @@ class MainTest {
         assertThat(outcome.code()).isEqualTo(1);
         assertThat(outcome.out()).isEmpty();
         assertThat(outcome.err()).contains("--context");
+    }
+
+    @Test
+    void inputThatIsNoTextIsAnError() {
+        var outcome = run("run", new byte[] {'a', (byte) 0xFF, 'b'}, Map.of());
+        assertThat(outcome.code()).isEqualTo(1);
+        assertThat(outcome.err()).contains("UTF-8");
     }
 }

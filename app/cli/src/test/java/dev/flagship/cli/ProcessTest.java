@@ -20,6 +20,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -146,5 +147,23 @@ class ProcessTest {
                     .contains(Integer.toString(taken.getLocalPort()), "--port")
                     .doesNotContain("\tat ");
         }
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX) // elsewhere the command line is UTF-8 whatever the locale says
+    void aPromptThatTheLocaleMangledIsRefused() throws Exception {
+        // The prompt itself goes through this JVM's locale, so a shell spells its bytes.
+        Process process =
+                new ProcessBuilder(
+                                "sh",
+                                "-c",
+                                "export LC_ALL=C; exec \"$0\" -cp \"$1\" dev.flagship.cli.Main run smollm2 \"$(printf 'Gr\\303\\274n')\" </dev/null",
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                System.getProperty("java.class.path"))
+                        .redirectError(home.resolve("stderr").toFile())
+                        .start();
+        processes.add(process);
+        assertThat(exit(process)).isEqualTo(2);
+        assertThat(stderr()).contains("LC_ALL=C.UTF-8");
     }
 }
