@@ -30,10 +30,14 @@ final class Job {
     final int mostTokens;
     final boolean openEnded;
     final long accepted = System.nanoTime();
+
+    /** Holds no more than {@link #mostTokens} and an end, however slowly it is read. */
     final BlockingQueue<News> news = new LinkedBlockingQueue<>();
+
     volatile boolean cancelled;
     volatile long firstStep;
     volatile long firstToken;
+    volatile long ended;
 
     // ---- step thread only
     PagedKvCache.@Nullable Sequence sequence;

@@ -304,6 +304,7 @@ final class StepLoop implements Runnable {
         if (job.sequence != null) {
             job.sequence.close();
         }
+        job.ended = System.nanoTime();
         job.news.add(new Job.News.End(reason, warnings));
     }
 

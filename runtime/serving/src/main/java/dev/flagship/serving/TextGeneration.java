@@ -110,15 +110,15 @@ final class TextGeneration implements Generation {
     }
 
     private Usage usage() {
-        long now = System.nanoTime();
-        long firstStep = job.firstStep == 0 ? now : job.firstStep;
-        long firstToken = job.firstToken == 0 ? now : job.firstToken;
+        long end = job.ended == 0 ? System.nanoTime() : job.ended; // a stop string ends it here
+        long firstStep = job.firstStep == 0 ? end : job.firstStep;
+        long firstToken = job.firstToken == 0 ? end : job.firstToken;
         return new Usage(
                 job.prompt.length,
                 completionTokens,
-                firstStep - job.accepted,
+                Math.max(0, firstStep - job.accepted),
                 Math.max(0, firstToken - firstStep),
-                Math.max(0, now - firstToken));
+                Math.max(0, end - firstToken));
     }
 
     @Override
