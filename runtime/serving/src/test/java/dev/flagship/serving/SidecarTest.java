@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -186,6 +187,29 @@ class SidecarTest {
         assertThat(warnings).isEmpty();
     }
 
+    /** F16 and BF16 take the same room, so that only the plan's digest tells them apart. */
+    @Test
+    void aFileOfAnotherPlanOfEqualSizeIsMadeAgain() throws IOException {
+        byte[] halves = packedUnderOneName("quantised-f16");
+        assertThat(warnings).isEmpty();
+        byte[] brains = packedUnderOneName("quantised-bf16");
+        assertThat(warnings).singleElement().asString().contains("made again");
+        assertThat(brains).hasSameSizeAs(halves).isNotEqualTo(halves);
+    }
+
+    private byte[] packedUnderOneName(String model) throws IOException {
+        Path path = TinyModels.gguf(model, temp);
+        try (GgufFile file = GgufFile.open(path)) {
+            ModelSource source = GgufLlama.read(file);
+            PackPlan plan = PackPlan.of(path, source.tensors().values());
+            new Sidecar(packed, "d".repeat(64), plan, new SerialTeam(), listener())
+                    .open(source)
+                    .orElseThrow()
+                    .close();
+        }
+        return Files.readAllBytes(onlyFile());
+    }
+
     @Test
     void theLastByteIsChecked() throws IOException {
         float[] right = logits();
@@ -292,6 +316,34 @@ class SidecarTest {
         }
         onlyFile();
         assertThat(warnings).isEmpty();
+        assertThat(kept("*.part")).isEmpty();
+    }
+
+    @Test
+    void severalProcessesAtOnceMakeOneFileAndAllWork() throws Exception {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        List<Process> processes = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            processes.add(
+                    new ProcessBuilder(
+                                    java,
+                                    "-XX:TieredStopAtLevel=1",
+                                    "-cp",
+                                    System.getProperty("java.class.path"),
+                                    LoadOnce.class.getName(),
+                                    gguf.toString(),
+                                    packed.toString())
+                            .redirectErrorStream(true)
+                            .start());
+        }
+        for (Process process : processes) {
+            String told =
+                    new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(process.waitFor()).as(told).isZero();
+        }
+        Object made = identity(onlyFile());
+        assertThat(logits()).isEqualTo(logits(gguf, Optional.empty()));
+        assertThat(identity(onlyFile())).isEqualTo(made);
         assertThat(kept("*.part")).isEmpty();
     }
 

@@ -171,6 +171,20 @@ class TextGenerationTest {
     }
 
     @Test
+    void timesAreThoseOfTheModelAndNotOfASlowReader() throws Exception {
+        Job job = job(List.of(), OptionalInt.empty());
+        job.firstStep = job.accepted + 100;
+        job.firstToken = job.accepted + 300;
+        job.ended = job.accepted + 700;
+        tell(job, 'a');
+        end(job, FinishReason.LENGTH);
+        var usage = Answer.of(generation(job)).end().usage();
+        assertThat(usage.queuedNanos()).isEqualTo(100);
+        assertThat(usage.prefillNanos()).isEqualTo(200);
+        assertThat(usage.decodeNanos()).isEqualTo(400);
+    }
+
+    @Test
     void anInterruptedCallerStopsWaiting() throws Exception {
         Job job = job(List.of(), OptionalInt.empty());
         try (var generation = generation(job)) {

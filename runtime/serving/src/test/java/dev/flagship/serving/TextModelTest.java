@@ -293,6 +293,37 @@ class TextModelTest {
     }
 
     @Test
+    void quantisedAnswersInFastNumericsDoNotDependOnTheirCompany() throws Exception {
+        for (String name : TinyModels.GGUF_ONLY) {
+            Path folder = Files.createDirectory(temp.resolve(name));
+            try (TextModel model = open(TinyModels.gguf(name, folder), 256)) {
+                assertThat(model.info().numerics()).isEqualTo("fast");
+                List<ChatRequest> requests = new ArrayList<>();
+                for (int i = 0; i < 8; i++) {
+                    requests.add(
+                            new ChatRequest(
+                                    new Prompt.Tokens(Collections.nCopies(1 + 2 * i, 5 + i)),
+                                    endless(i % 2, i),
+                                    OptionalInt.of(12),
+                                    List.of(),
+                                    OptionalInt.of(2)));
+                }
+                List<Answer> alone = new ArrayList<>();
+                for (ChatRequest request : requests) {
+                    alone.add(Answer.of(model.generate(request)));
+                }
+                List<Generation> together = new ArrayList<>();
+                requests.forEach(request -> together.add(model.generate(request)));
+                for (int i = 0; i < together.size(); i++) {
+                    assertThat(Answer.of(together.get(i)).tokens())
+                            .as("%s, %s", name, i)
+                            .isEqualTo(alone.get(i).tokens());
+                }
+            }
+        }
+    }
+
+    @Test
     void aFullQueueRefusesAndRecovers() throws Exception {
         try (TextModel model = open(8192)) {
             List<Generation> accepted = new ArrayList<>();

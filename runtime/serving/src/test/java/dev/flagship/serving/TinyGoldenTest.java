@@ -127,6 +127,22 @@ class TinyGoldenTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"llama2", "quantised-q4_1"})
+    void anyNumberOfThreadsGivesEqualBits(String name) throws IOException {
+        int[] ids = Golden.read("llama/" + name + ".expected.safetensors").ids("input_ids");
+        Path path = TinyModels.gguf(name, temp);
+        try (LoadedModel one = load(path, "vector", 1)) {
+            Map<String, List<float[]>> expected = record(one, ids);
+            for (int threads : new int[] {2, 3}) {
+                try (LoadedModel several = load(path, "vector", threads)) {
+                    assertThat(several.threads()).isEqualTo(threads);
+                    assertEqualBits(record(several, ids), expected);
+                }
+            }
+        }
+    }
+
     /**
      * GGUF stores by what frequencies are divided, rounded to F32, and not how that is computed.
      */
@@ -252,11 +268,15 @@ class TinyGoldenTest {
     }
 
     private static LoadedModel load(Path path, String rung) throws IOException {
+        return load(path, rung, 1);
+    }
+
+    private static LoadedModel load(Path path, String rung, int threads) throws IOException {
         LoadOptions options =
                 LoadOptions.of("tiny")
                         .withNumerics(Numerics.EXACT)
                         .withKernels(rung)
-                        .withThreads(1);
+                        .withThreads(threads);
         return LoadedModel.load(path, options, LoadListener.SILENT);
     }
 
