@@ -31,15 +31,20 @@ final class RunningLoop implements AutoCloseable {
         this.cache = new PagedKvCache(model.lm().kvLayout(DType.F32), pages);
         this.arrivals = arrivals;
         this.loop = new StepLoop(model, cache, arrivals);
-        this.thread = Thread.ofPlatform().name("flagship-step-test").daemon().start(loop);
+        this.thread = Thread.ofPlatform().name("flagship-step-test").daemon().unstarted(loop);
     }
 
     /** A loop over {@link TinyModels#roomy}. */
     static RunningLoop over(Path folder, String rung, int pages) throws IOException {
-        return over(folder, rung, pages, new LinkedBlockingQueue<>());
+        RunningLoop running = held(folder, rung, pages, new LinkedBlockingQueue<>());
+        running.start();
+        return running;
     }
 
-    static RunningLoop over(Path folder, String rung, int pages, BlockingQueue<Job> arrivals)
+    /**
+     * As {@link #over}, but nothing is computed before {@link #start}: what arrives is together.
+     */
+    static RunningLoop held(Path folder, String rung, int pages, BlockingQueue<Job> arrivals)
             throws IOException {
         LoadOptions options =
                 LoadOptions.of("tiny")
@@ -48,6 +53,10 @@ final class RunningLoop implements AutoCloseable {
                         .withThreads(1);
         return new RunningLoop(
                 LoadedModel.load(folder, options, LoadListener.SILENT), pages, arrivals);
+    }
+
+    void start() {
+        thread.start();
     }
 
     FaultyKernels faulty() {

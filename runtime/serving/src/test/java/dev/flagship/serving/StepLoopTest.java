@@ -49,6 +49,10 @@ class StepLoopTest {
         return new Sampling(temperature, 0, 1, 0, 1, 0, 0, Map.of(END, -100f), seed);
     }
 
+    private static RunningLoop held(Path folder, String rung, int pages) throws IOException {
+        return RunningLoop.held(folder, rung, pages, new LinkedBlockingQueue<>());
+    }
+
     private static int[] prompt(Random random, int length) {
         return random.ints(length, 0, VOCABULARY).toArray();
     }
@@ -157,7 +161,7 @@ class StepLoopTest {
         Seed seed = Seed.given();
         Random random = seed.random();
         Map<FinishReason, Integer> ends = new HashMap<>();
-        try (RunningLoop loop = RunningLoop.over(folder, "vector", 100)) {
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 400)) {
             for (int round = 0; round < 100; round++) {
                 List<Answering> running = new ArrayList<>();
                 for (int i = 0; i < 10; i++) {
@@ -166,7 +170,7 @@ class StepLoopTest {
                             loop.submit(
                                     prompt,
                                     endless(1, random.nextLong()),
-                                    30,
+                                    300,
                                     random.nextBoolean()));
                 }
                 for (Answering each : running) {
@@ -174,7 +178,7 @@ class StepLoopTest {
                     ends.merge(each.toEnd().end().reason(), 1, Integer::sum);
                 }
             }
-            assertThat(loop.cache.freePages()).as("%s", seed).isEqualTo(100);
+            assertThat(loop.cache.freePages()).as("%s", seed).isEqualTo(400);
             assertThat(loop.submit(new int[] {3}, endless(0, 0), 3).toEnd().ids()).hasSize(3);
         }
         assertThat(ends.get(FinishReason.CANCELLED)).as("%s: %s", seed, ends).isGreaterThan(500);
@@ -194,9 +198,9 @@ class StepLoopTest {
 
     @Test
     void cancelledWhileWaitingEndsAtOnceAndTheNextIsServed() throws Exception {
-        try (RunningLoop loop = RunningLoop.over(folder, "vector", 40)) {
-            Answering large = loop.submit(new int[] {4}, endless(0, 0), 400); // 26 of 40 pages
-            Answering blocked = loop.submit(new int[] {5}, endless(0, 0), 400);
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 320)) {
+            Answering large = loop.submit(new int[] {4}, endless(0, 0), 5000); // 313 pages
+            Answering blocked = loop.submit(new int[] {5}, endless(0, 0), 5000);
             Answering behind = loop.submit(new int[] {6}, endless(0, 0), 5);
             assertThat(large.generation().next()).isInstanceOf(Event.Started.class);
             blocked.generation().close();
@@ -207,7 +211,7 @@ class StepLoopTest {
                     .isFalse();
             large.generation().close();
             assertThat(large.toEnd().end().reason()).isEqualTo(FinishReason.CANCELLED);
-            assertThat(loop.cache.freePages()).isEqualTo(40);
+            assertThat(loop.cache.freePages()).isEqualTo(320);
         }
     }
 
@@ -230,9 +234,10 @@ class StepLoopTest {
         // Two open-ended answers reserve 2,048 each; the pool lets only one of them grow.
         int each = (4 + StepLoop.OPEN_RESERVE + 15) / 16;
         int pages = 2 * each + 17;
-        try (RunningLoop loop = RunningLoop.over(folder, "vector", pages)) {
+        try (RunningLoop loop = held(folder, "vector", pages)) {
             Answering a = loop.submit(new int[] {4, 5, 6, 7}, endless(0, 0), 2400, true);
             Answering b = loop.submit(new int[] {8, 9, 10, 11}, endless(0, 0), 2400, true);
+            loop.start();
             Answer grown = a.toEnd();
             Answer cut = b.toEnd();
             assertThat(grown.ids()).hasSize(2400);
@@ -250,10 +255,13 @@ class StepLoopTest {
 
     @Test
     void aFailedStepEndsThoseInItAndNobodyElse() throws Exception {
+        Answer expected;
+        try (RunningLoop loop = RunningLoop.over(folder, "faulty", 200)) {
+            expected = loop.submit(new int[] {3, 4}, endless(0, 0), 8).toEnd();
+        }
         for (Throwable failure :
                 List.of(new IllegalStateException("fault"), new AssertionError("fault"))) {
-            try (RunningLoop loop = RunningLoop.over(folder, "faulty", 200)) {
-                Answer expected = loop.submit(new int[] {3, 4}, endless(0, 0), 8).toEnd();
+            try (RunningLoop loop = held(folder, "faulty", 200)) {
                 AtomicInteger steps = new AtomicInteger();
                 loop.faulty()
                         .fault(logits -> {
@@ -266,6 +274,7 @@ class StepLoopTest {
                 for (int i = 0; i < StepLoop.MOST_RUNNING + 2; i++) {
                     all.add(loop.submit(new int[] {3, 4}, endless(0, 0), 8 + 30));
                 }
+                loop.start();
                 for (Answering in : all.subList(0, StepLoop.MOST_RUNNING)) {
                     Event.Finished end = in.toEnd().end();
                     assertThat(end.reason()).isEqualTo(FinishReason.ERROR);
@@ -346,11 +355,11 @@ class StepLoopTest {
     /** A queue whose inspection fails: nothing the loop expects. */
     private static final class BrokenQueue extends LinkedBlockingQueue<Job> {
         @Serial private static final long serialVersionUID = 1L;
-        private final AtomicInteger left = new AtomicInteger(5);
+        private volatile boolean broken;
 
         @Override
         public boolean removeIf(Predicate<? super Job> filter) {
-            if (left.decrementAndGet() < 0) {
+            if (broken) {
                 throw new IllegalStateException("broken queue");
             }
             return super.removeIf(filter);
@@ -360,11 +369,15 @@ class StepLoopTest {
     @Test
     void whenTheThreadDiesNobodyWaitsForEverAndAllMemoryIsFreed() throws Exception {
         long arenas = MemoryLedger.arenas();
-        try (RunningLoop loop = RunningLoop.over(folder, "vector", 64, new BrokenQueue())) {
+        BrokenQueue queue = new BrokenQueue();
+        try (RunningLoop loop = RunningLoop.held(folder, "vector", 64, queue)) {
+            loop.start();
             List<Answering> all = new ArrayList<>();
             for (int i = 0; i < 12; i++) {
-                all.add(loop.submit(new int[] {3}, endless(0, 0), 50));
+                all.add(loop.submit(new int[] {3}, endless(0, 0), 1000));
             }
+            all.getFirst().generation().next();
+            queue.broken = true;
             for (Answering each : all) {
                 Event.Finished end = each.toEnd().end();
                 assertThat(end.reason()).isEqualTo(FinishReason.ERROR);
@@ -380,9 +393,9 @@ class StepLoopTest {
     void closingEndsRunningAndWaiting() throws Exception {
         long bytes = MemoryLedger.bytes();
         List<Answering> all = new ArrayList<>();
-        try (RunningLoop loop = RunningLoop.over(folder, "vector", 64)) {
+        try (RunningLoop loop = RunningLoop.over(folder, "vector", 320)) {
             for (int i = 0; i < 20; i++) {
-                all.add(loop.submit(new int[] {3}, endless(0, 0), 1000));
+                all.add(loop.submit(new int[] {3}, endless(0, 0), 5000));
             }
             Event first = all.getFirst().generation().next();
             assertThat(first).isEqualTo(new Event.Started(1));
