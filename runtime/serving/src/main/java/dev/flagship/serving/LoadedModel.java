@@ -86,8 +86,7 @@ public final class LoadedModel implements AutoCloseable {
             owned.add(kernels);
             PackedWeights weights = pack(source, options, team, listener);
             owned.add(weights);
-            CausalLm lm = new Llama(source.config(), weights);
-            weights.refuseUnused();
+            CausalLm lm = assemble(source, weights);
             LoadedModel model =
                     new LoadedModel(
                             source,
@@ -107,6 +106,18 @@ public final class LoadedModel implements AutoCloseable {
             if (!done) {
                 closeAll(owned);
             }
+        }
+    }
+
+    /** Tensors are compared with the description only here, when they are packed already. */
+    private static CausalLm assemble(ModelSource source, PackedWeights weights) {
+        try {
+            CausalLm lm = new Llama(source.config(), weights);
+            weights.refuseUnused();
+            return lm;
+        } catch (FlagshipException e) {
+            weights.forget();
+            throw e;
         }
     }
 
@@ -207,7 +218,7 @@ public final class LoadedModel implements AutoCloseable {
             }
             listener.progress("Packing weights", plan.bytes(), plan.bytes());
             done = true;
-            return new PackedWeights(source.file().path(), memory, 0, plan);
+            return new PackedWeights(source.file().path(), memory, 0, plan, Optional.empty());
         } finally {
             if (!done) {
                 memory.close();

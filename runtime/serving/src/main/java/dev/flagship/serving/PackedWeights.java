@@ -6,18 +6,25 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.Tensor;
+import java.io.IOException;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /** All weights of a model in bands, in memory or mapped. Owns them. */
 final class PackedWeights implements Weights, AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(PackedWeights.class.getName());
+
     private final Path file;
     private final OffHeap memory;
+    private final @Nullable Path kept;
     private final MemorySegment data;
     private final Map<String, PackPlan.Entry> entries = new TreeMap<>();
     private final Set<String> used = new HashSet<>();
@@ -25,16 +32,29 @@ final class PackedWeights implements Weights, AutoCloseable {
     /**
      * @param file source, for messages
      * @param memory owner of the data, which begins at {@code offset}
+     * @param kept the file that is mapped, if one is
      */
-    PackedWeights(Path file, OffHeap memory, long offset, PackPlan plan) {
+    PackedWeights(Path file, OffHeap memory, long offset, PackPlan plan, Optional<Path> kept) {
         this.file = file;
         this.memory = memory;
+        this.kept = kept.orElse(null);
         this.data = memory.segment().asSlice(offset, plan.bytes());
         plan.entries().forEach(e -> entries.put(e.name(), e));
     }
 
     long bytes() {
         return data.byteSize();
+    }
+
+    /** Deletes the file, if there is one: no model can be made of it. */
+    void forget() {
+        if (kept != null) {
+            try {
+                Files.deleteIfExists(kept);
+            } catch (IOException e) {
+                LOG.log(Level.WARNING, "packed weights that are of no use stay in " + kept, e);
+            }
+        }
     }
 
     @Override

@@ -192,7 +192,8 @@ final class Sidecar {
             }
         }
         return good
-                ? Optional.of(new PackedWeights(source, mapped, headerBytes(), plan))
+                ? Optional.of(
+                        new PackedWeights(source, mapped, headerBytes(), plan, Optional.of(file)))
                 : Optional.empty();
     }
 

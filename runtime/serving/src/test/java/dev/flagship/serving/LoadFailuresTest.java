@@ -285,7 +285,7 @@ class LoadFailuresTest {
             assertThat(ModelThreads.alive()).isEmpty();
         }
         if (Files.exists(packed)) {
-            try (var left = Files.newDirectoryStream(packed, "*.part")) {
+            try (var left = Files.newDirectoryStream(packed, "*.{bands,part}")) {
                 assertThat(left).isEmpty();
             }
         }

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.IntUnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -207,7 +208,8 @@ class TinyGoldenTest {
                                 e,
                                 memory.segment().asSlice(e.numbersAt(), e.numberBytes()),
                                 memory.segment().asSlice(e.scalesAt(), e.scaleBytes())));
-        try (var weights = new PackedWeights(source.file().path(), memory, 0, plan);
+        try (var weights =
+                        new PackedWeights(source.file().path(), memory, 0, plan, Optional.empty());
                 var kernels = new ScalarKernels(team);
                 var passes =
                         new Passes(new Llama(source.config(), weights), kernels, Numerics.EXACT)) {
