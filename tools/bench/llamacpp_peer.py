@@ -145,7 +145,7 @@ class Peer:
         import numpy as np
 
         ids = request["ids"]
-        context = self.context("short", request["flash"], max(len(ids), BATCH) + 64)
+        context = self.context("nll", request["flash"], max(len(ids), BATCH) + 64)
         context.cut(0)
         total = 0.0
         for start in range(0, len(ids) - 1, NLL_BATCH):

@@ -276,6 +276,16 @@ final class Bench {
                         .formatted(resident, most, Bytes.human(MemoryLedger.bytes())));
     }
 
+    private void describeMemory(LlamaCpp peer) {
+        attempt(() -> {
+            String most = Bytes.human(peer.peakBytes());
+            report.fact(
+                    "its memory",
+                    "resident at most %s, with a context for each setting".formatted(most));
+            return true;
+        });
+    }
+
     private void measure(LoadedModel model, Workload work, OwnModel own, int[] greedy)
             throws IOException {
         Path folder = settings.options().packedFolder().orElse(Path.of("."));
@@ -291,6 +301,7 @@ final class Bench {
                 List<Rounds.Task> extras = extras(model);
                 peer.ifPresent(p -> prepare(p, own, greedy, work));
                 rounds.run(work, own, limits, peer, extras);
+                peer.ifPresent(this::describeMemory);
             } finally {
                 peer.ifPresent(LlamaCpp::close);
             }
@@ -370,14 +381,19 @@ final class Bench {
         String info = peer.systemInfo();
         report.fact(
                 "llama.cpp",
-                "llama-cpp-python %s, %d threads as ours; %s"
-                        .formatted(peer.version(), peer.threads(), info));
+                String.format(
+                        Locale.ROOT,
+                        "llama-cpp-python %s, %d threads as ours, loaded in %.2f s; %s",
+                        peer.version(),
+                        peer.threads(),
+                        peer.loadSeconds(),
+                        info));
         List<String> missing = LlamaCpp.missing(machine, info);
         if (!missing.isEmpty()) {
             rounds.noRatio("its build does not use " + String.join(", ", missing));
         }
         if (machine.has("amx_int8") && !info.contains("AMX_INT8 = 1")) {
-            report.fact("", "built without AMX, which this processor has");
+            report.fact("its build", "built without AMX, which this processor has");
         }
         attempt(() -> {
             compare(peer, own, greedy, work);
@@ -386,8 +402,8 @@ final class Bench {
     }
 
     private void compare(LlamaCpp peer, OwnModel own, int[] greedy, Workload work) {
-        double ours = Math.exp(own.nll(work.prefill()));
-        double theirs = Math.exp(peer.nll(work.prefill()));
+        double ours = Math.exp(own.nll(work.window()));
+        double theirs = Math.exp(peer.nll(work.window()));
         double off = ours / theirs - 1;
         int[] other = peer.greedy(false);
         int same = 0;
@@ -399,7 +415,7 @@ final class Bench {
                 String.format(
                         Locale.ROOT,
                         "perplexity of %d tokens %.4f, llama.cpp %.4f (%+.3f %%); greedy ids agree for %d of %d",
-                        work.prefill(),
+                        work.window(),
                         ours,
                         theirs,
                         100 * off,

@@ -154,11 +154,11 @@ final class OwnModel implements Contender, AutoCloseable {
     double nll(int count) {
         double[] sum = new double[1];
         kernels.count(false);
-        shortRun.restart();
+        longRun.restart();
         for (int at = 0; at < count - 1; at += LOGIT_ROWS) {
             int from = at;
             int rows = Math.min(LOGIT_ROWS, count - 1 - at);
-            shortRun.run(
+            longRun.run(
                     work.ids(),
                     at,
                     rows,

@@ -13,10 +13,12 @@ import tools.jackson.databind.node.ObjectNode;
 /** What was measured, and all that must be known to read it. */
 final class Report {
     private static final int WIDTH = 100;
+
+    /** Column at which a fact's value begins. */
     private static final int KEY = 12;
+
     private static final String GAP = "  ";
 
-    /** Characters that a fact's value is padded by, and wrapped within. */
     private final Map<String, String> facts = new LinkedHashMap<>();
 
     private final List<Row> rows = new ArrayList<>();

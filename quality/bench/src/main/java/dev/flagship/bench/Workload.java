@@ -70,6 +70,11 @@ final class Workload {
         return shortPrefix;
     }
 
+    /** Tokens whose likelihood is compared. */
+    int window() {
+        return Math.max(prefill, longPrefix);
+    }
+
     /** Tokens decoded greedily. */
     int decode() {
         return decode;
