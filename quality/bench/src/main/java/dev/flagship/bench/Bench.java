@@ -26,7 +26,7 @@ import java.util.function.Supplier;
  */
 final class Bench {
     private static final String TEXT = "/dev/flagship/testing/golden/perplexity.txt";
-    private static final int TEXT_BYTES = 16 << 10;
+    private static final int TEXT_BYTES = 32 << 10;
     private static final double MOST_OTHERS = 0.10;
 
     /** Warm is what three readings in a row did not improve by more than this. */
@@ -401,9 +401,22 @@ final class Bench {
         });
     }
 
+    private static double perplexity(Workload work, Likelihood nll) {
+        double sum = 0;
+        for (int w = 0; w < work.windows(); w++) {
+            sum += nll.apply(w * work.window(), work.window());
+        }
+        return Math.exp(sum / work.windows());
+    }
+
+    /** Mean negative log-likelihood of a piece of the text. */
+    private interface Likelihood {
+        double apply(int start, int count);
+    }
+
     private void compare(LlamaCpp peer, OwnModel own, int[] greedy, Workload work) {
-        double ours = Math.exp(own.nll(work.window()));
-        double theirs = Math.exp(peer.nll(work.window()));
+        double ours = perplexity(work, own::nll);
+        double theirs = perplexity(work, peer::nll);
         double off = ours / theirs - 1;
         int[] other = peer.greedy(false);
         int same = 0;
@@ -414,7 +427,8 @@ final class Bench {
                 "same work",
                 String.format(
                         Locale.ROOT,
-                        "perplexity of %d tokens %.4f, llama.cpp %.4f (%+.3f %%); greedy ids agree for %d of %d",
+                        "perplexity of %d x %d tokens %.4f, llama.cpp %.4f (%+.3f %%); greedy ids agree for %d of %d",
+                        work.windows(),
                         work.window(),
                         ours,
                         theirs,

@@ -154,16 +154,22 @@ final class LlamaCpp implements AutoCloseable {
         return decoded;
     }
 
-    /** Mean negative log-likelihood of the text's first tokens, the first not counted. */
-    double nll(int count) {
-        return ask("nll", count, false).path("nll").asDouble();
+    /** Mean negative log-likelihood of ids [start, start + count), the first not counted. */
+    double nll(int start, int count) {
+        return ask("nll", Arrays.copyOfRange(work.ids(), start, start + count), false)
+                .path("nll")
+                .asDouble();
     }
 
     private JsonNode ask(String op, int count, boolean flash) {
+        return ask(op, Arrays.copyOf(work.ids(), count), flash);
+    }
+
+    private JsonNode ask(String op, int[] ids, boolean flash) {
         return peer.ask(
                 Map.of(
                         "op", op,
-                        "ids", Arrays.copyOf(work.ids(), count),
+                        "ids", ids,
                         "count", work.decode(),
                         "seconds", work.seconds(),
                         "flash", flash));

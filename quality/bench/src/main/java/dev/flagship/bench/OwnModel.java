@@ -148,19 +148,17 @@ final class OwnModel implements Contender, AutoCloseable {
         return new Allocation(mine / tokens, all / tokens, offHeap / tokens);
     }
 
-    /**
-     * Mean negative log-likelihood of the text's first {@code count} tokens, the first not counted.
-     */
-    double nll(int count) {
+    /** Mean negative log-likelihood of ids [start, start + count), the first not counted. */
+    double nll(int start, int count) {
         double[] sum = new double[1];
         kernels.count(false);
         longRun.restart();
         for (int at = 0; at < count - 1; at += LOGIT_ROWS) {
-            int from = at;
+            int from = start + at;
             int rows = Math.min(LOGIT_ROWS, count - 1 - at);
             longRun.run(
                     work.ids(),
-                    at,
+                    from,
                     rows,
                     Step.Wanted.ALL,
                     logits -> {
@@ -172,6 +170,7 @@ final class OwnModel implements Contender, AutoCloseable {
                     });
         }
         kernels.count(true);
+        longRun.restart(); // what it holds must begin with the text
         return sum[0] / (count - 1);
     }
 

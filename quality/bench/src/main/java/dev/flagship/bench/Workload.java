@@ -11,6 +11,9 @@ final class Workload {
     private static final int LONG = 1024;
     private static final int DECODE = 32;
 
+    /** Windows of likelihood: over one, two ways of rounding to int8 differ by chance alone. */
+    private static final int WINDOWS = 4;
+
     private final int[] ids;
     private final int prefill;
     private final int shortPrefix;
@@ -51,7 +54,7 @@ final class Workload {
                 context,
                 SHORT + DECODE + 1);
         int longPrefix = context >= LONG + DECODE + 1 ? LONG : 0;
-        int[] ids = Arrays.copyOf(text, Math.min(text.length, LONG + 1));
+        int[] ids = Arrays.copyOf(text, Math.min(text.length, WINDOWS * LONG));
         return new Workload(ids, Math.min(PREFILL, context), SHORT, longPrefix, DECODE, seconds);
     }
 
@@ -70,9 +73,14 @@ final class Workload {
         return shortPrefix;
     }
 
-    /** Tokens whose likelihood is compared. */
+    /** Tokens of a window whose likelihood is compared. */
     int window() {
         return Math.max(prefill, longPrefix);
+    }
+
+    /** Windows, one after another from the text's beginning. */
+    int windows() {
+        return Math.min(WINDOWS, ids.length / window());
     }
 
     /** Tokens decoded greedily. */

@@ -68,8 +68,8 @@ class BenchTest {
             int[] ids = random.ints(200, 0, model.lm().vocabularySize()).toArray();
             Workload work = new Workload(ids, 200, 16, 0, 8, 0.01);
             try (OwnModel own = new OwnModel(model, work)) {
-                double whole = own.nll(200) * 199;
-                double half = own.nll(100) * 99;
+                double whole = own.nll(0, 200) * 199;
+                double half = own.nll(0, 100) * 99;
                 // Tokens are random, so each costs about log V; the parts must add up to the whole.
                 double mean = whole / 199;
                 assertThat(mean).isCloseTo(Math.log(model.lm().vocabularySize()), within(1.0));

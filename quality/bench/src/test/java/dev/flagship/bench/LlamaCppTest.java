@@ -51,7 +51,7 @@ class LlamaCppTest {
             assertThat(peer.with(true).read(Figure.PREFILL).tokensPerSecond()).isEqualTo(40);
             assertThat(peer.with(false).read(Figure.DECODE_SHORT).tokensPerSecond()).isEqualTo(24);
             assertThat(peer.greedy(false)).containsExactly(3, 1, 4, 1);
-            assertThat(peer.nll(20)).isEqualTo(2.5);
+            assertThat(peer.nll(0, 20)).isEqualTo(2.5);
         }
         List<JsonNode> asked =
                 Files.readAllLines(folder.resolve("asked")).stream()
@@ -72,7 +72,7 @@ class LlamaCppTest {
             assertThatExceptionOfType(BenchException.class)
                     .isThrownBy(() -> peer.with(true).read(Figure.PREFILL))
                     .withMessageContaining("RuntimeError: no room");
-            assertThat(peer.nll(20)).as("it lives on").isEqualTo(2.5);
+            assertThat(peer.nll(0, 20)).as("it lives on").isEqualTo(2.5);
         }
     }
 
