@@ -1,0 +1,15 @@
+package dev.flagship.kernels.x86;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+
+@OnLinuxX86
+class SelfTestTest {
+    @Test
+    void allKernelsPass() {
+        try (KernelLibrary library = Libraries.load()) {
+            assertThat(SelfTest.passing(library)).isEqualTo(Libraries.ALL_TYPES);
+        }
+    }
+}
