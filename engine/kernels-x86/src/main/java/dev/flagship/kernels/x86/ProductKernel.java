@@ -112,6 +112,11 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         /** Each points to a row of x; the next two are reached by the stride as index. */
         private static final Gp[] ROW_POINTERS = {RAX, RBX, R11, R12};
 
+        /** Free where there is one column. */
+        private static final Gp LINES_AHEAD = RBX;
+
+        private static final Gp SCALES_AHEAD = R13;
+
         private static final int ROWS_PER_POINTER = 3;
         private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
         private static final KMask LAST = new KMask(1);
@@ -123,6 +128,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         private final boolean fourBit = type != DType.Q8_0;
         private final boolean minima = type == DType.Q4_1;
         private final boolean scratch = source == Source.SCRATCH;
+        private final boolean row = columns == 1;
 
         private Mem param(int slot) {
             return Mem.at(RDI, 8 * slot);
@@ -219,7 +225,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
                     asm.add(LINES, LINES_4 * LINE);
                     asm.add(linesOut, LINES_8 * LINE);
                 }
-                asm.add(SCALE, minima ? 64 : 32);
+                asm.add(SCALE, scaleStep());
                 asm.add(scaleOut, scratchScaleStep());
                 asm.sub(COUNT, 1);
                 asm.jcc(Condition.NOT_EQUAL, block);
@@ -247,7 +253,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             asm.mov(COLUMNS_LEFT, param(COLUMNS));
             asm.mov(TILE_ROWS, param(ACTIVATIONS));
             asm.mov(TILE_OUT, param(OUT));
-            if (columns == 1) { // for a single row there is no sweep
+            if (row) { // there is no sweep
                 tile(1);
                 return;
             }
@@ -331,6 +337,9 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             for (int i = 0; i < bands * width; i++) {
                 asm.op(VPXOR, zmm(i), zmm(i), zmm(i));
             }
+            if (row) {
+                startAhead();
+            }
             Label block = new Label();
             asm.bind(block);
             start(width);
@@ -340,14 +349,75 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
                 dots8(width);
             }
             scale(width);
-            asm.add(LINES, (fourBit && !scratch ? LINES_4 : LINES_8) * LINE);
-            asm.add(SCALE, scratch ? scratchScaleStep() : minima ? 64 : 32);
+            asm.add(LINES, lineStep());
+            asm.add(SCALE, scratch ? scratchScaleStep() : scaleStep());
             for (int p = 0; p < pointers; p++) {
                 asm.add(ROW_POINTERS[p], ActivationRows.BLOCK_BYTES);
+            }
+            if (row) {
+                goAhead();
             }
             asm.sub(COUNT, 1);
             asm.jcc(Condition.NOT_EQUAL, block);
             store(width);
+        }
+
+        private int lineStep() {
+            return (fourBit && !scratch ? LINES_4 : LINES_8) * LINE;
+        }
+
+        private int scaleStep() {
+            return minima ? 64 : 32;
+        }
+
+        // --- asking ahead, for a single row of x, which reads memory as fast as it comes
+
+        /** Blocks that the prefetch is ahead. */
+        private int ahead() {
+            return Math.ceilDiv(prefetch, lineStep());
+        }
+
+        private void startAhead() {
+            asm.lea(LINES_AHEAD, Mem.at(LINES, ahead() * lineStep()));
+            asm.lea(SCALES_AHEAD, Mem.at(SCALE, ahead() * scaleStep()));
+            Label within = new Label();
+            asm.cmp(COUNT, ahead());
+            asm.jcc(Condition.ABOVE, within);
+            skipToNextGroup();
+            asm.bind(within);
+        }
+
+        private void goAhead() {
+            asm.add(LINES_AHEAD, lineStep());
+            asm.add(SCALES_AHEAD, scaleStep());
+            Label within = new Label();
+            asm.cmp(COUNT, ahead() + 1);
+            asm.jcc(Condition.NOT_EQUAL, within);
+            skipToNextGroup();
+            asm.bind(within);
+        }
+
+        /** What follows a band in memory is the next one of this group, which is read already. */
+        private void skipToNextGroup() {
+            if (bands == 4) {
+                asm.add(LINES_AHEAD, BAND_STRIDE_3);
+                asm.add(SCALES_AHEAD, BAND_SCALE_STRIDE_3);
+            } else if (bands == 2) {
+                asm.add(LINES_AHEAD, BAND_STRIDE);
+                asm.add(SCALES_AHEAD, BAND_SCALE_STRIDE);
+            }
+        }
+
+        private void askFor(int band, int line) {
+            if (!row) {
+                asm.prefetcht0(line(band, line).plus(prefetch));
+                return;
+            }
+            Mem at = ofBand(LINES_AHEAD, band, BAND_STRIDE, BAND_STRIDE_3);
+            asm.prefetcht0(at.plus(line * LINE));
+            if (line == 0) {
+                asm.prefetcht0(ofBand(SCALES_AHEAD, band, BAND_SCALE_STRIDE, BAND_SCALE_STRIDE_3));
+            }
         }
 
         private void start(int width) {
@@ -368,8 +438,8 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             for (int line = 0; line < LINES_8; line++) {
                 for (int b = 0; b < bands; b++) {
                     asm.op(VMOVDQU, low(width, b), line(b, line));
-                    if (!(scratch && fourBit)) {
-                        asm.prefetcht0(line(b, line).plus(prefetch));
+                    if (!scratch) {
+                        askFor(b, line);
                     }
                 }
                 dot(width, line, false);
@@ -380,7 +450,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             for (int line = 0; line < LINES_4; line++) {
                 for (int b = 0; b < bands; b++) {
                     nibbles(line(b, line), low(width, b), high(width, b));
-                    asm.prefetcht0(line(b, line).plus(prefetch));
+                    askFor(b, line);
                 }
                 dot(width, 2 * line, false);
                 dot(width, 2 * line + 1, true);

@@ -48,6 +48,27 @@ class AssemblerTest {
     }
 
     @Test
+    void objdumpReadsEveryKernelToItsEnd() throws IOException {
+        assumeTrue(Disassembler.present(), "no objdump here");
+        byte[] code = KernelLibrary.assemble(KernelLibrary.PREFETCH).code().bytes();
+        List<Disassembler.Line> lines = Disassembler.list(code);
+        assertThat(lines).hasSizeGreaterThan(10_000);
+        assertThat(lines).extracting(Disassembler.Line::text).noneMatch(t -> t.contains("(bad)"));
+        long kernels = KernelLibrary.assemble(KernelLibrary.PREFETCH).offsets().size();
+        assertThat(lines.stream().filter(line -> line.text().equals("ret"))).hasSize((int) kernels);
+        assertThat(lines.stream().filter(line -> line.text().equals("endbr64")))
+                .hasSize((int) kernels);
+        // Nobody else's registers: rsp moves by push and pop only, and only kept ones are pushed.
+        assertThat(
+                        lines.stream()
+                                .filter(line -> line.text().startsWith("push"))
+                                .map(Disassembler.Line::text)
+                                .distinct())
+                .containsExactlyInAnyOrder(
+                        "push rbp", "push rbx", "push r12", "push r13", "push r14", "push r15");
+    }
+
+    @Test
     void shortDisplacementsCountOperandSizes() {
         Assembler asm = new Assembler();
         asm.op(VectorOp.VADDPS, zmm(1), zmm(2), Mem.at(RAX, 127 * 64));

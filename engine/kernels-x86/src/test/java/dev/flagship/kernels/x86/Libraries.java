@@ -17,9 +17,12 @@ final class Libraries {
     private Libraries() {}
 
     static KernelLibrary load() {
+        return load(new LinuxPages());
+    }
+
+    static KernelLibrary load(Pages pages) {
         CpuFeatures features = ((CpuProbe.Found) CpuProbe.run(new LinuxPages())).features();
         assumeTrue(features.lackingForAvx512().isEmpty(), "no AVX-512 VNNI here");
-        return ((KernelLibrary.Loaded) KernelLibrary.load(new LinuxPages(), KernelLibrary.PREFETCH))
-                .library();
+        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, KernelLibrary.PREFETCH)).library();
     }
 }

@@ -10,13 +10,12 @@ import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.Tensor;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.lang.invoke.MethodHandle;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -29,7 +28,18 @@ import java.util.Random;
  */
 final class ProductSpeed {
     private static final int RUNS = 9;
-    private static final long WEIGHTS = 128L << 20;
+    private static final long IN_CACHE = 768 << 10;
+    private static final long IN_MEMORY = 128 << 20;
+    private static final long BYTES_PER_RUN = 256 << 20;
+
+    private static final MethodHandle CLOCK =
+            Linker.nativeLinker()
+                    .downcallHandle(
+                            Linker.nativeLinker().defaultLookup().findOrThrow("clock_gettime"),
+                            FunctionDescriptor.of(
+                                    ValueLayout.JAVA_INT,
+                                    ValueLayout.JAVA_INT,
+                                    ValueLayout.ADDRESS));
 
     private final Random random = new Random(1);
     private final CodeMemory limits;
@@ -51,7 +61,8 @@ final class ProductSpeed {
         ProductSpeed speed = new ProductSpeed(prefetch);
         for (int cols : new int[] {2048, 576}) {
             for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
-                speed.gemv(type, cols);
+                speed.gemv(type, cols, IN_CACHE);
+                speed.gemv(type, cols, IN_MEMORY);
             }
         }
         int[][] shapes = {{2048, 2048, 512}, {1536, 576, 512}, {576, 1536, 512}, {1536, 576, 8}};
@@ -111,13 +122,17 @@ final class ProductSpeed {
         return (processorNanos() - before) / 1e9;
     }
 
-    /** Time on a processor of this thread, by the kernel's scheduler. */
+    /** Time on a processor of this thread: man 3 clock_gettime, CLOCK_THREAD_CPUTIME_ID. */
     private static long processorNanos() {
-        try {
-            String times = Files.readString(Path.of("/proc/thread-self/schedstat"));
-            return Long.parseLong(times.substring(0, times.indexOf(' ')));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment time = arena.allocate(16, 8);
+            int result = (int) CLOCK.invokeExact(3, time);
+            return result == 0
+                    ? time.get(ValueLayout.JAVA_LONG, 0) * 1_000_000_000
+                            + time.get(ValueLayout.JAVA_LONG, 8)
+                    : 0;
+        } catch (Throwable t) {
+            throw new IllegalStateException(t);
         }
     }
 
@@ -155,9 +170,9 @@ final class ProductSpeed {
                         100 * product[RUNS / 2] / limit[RUNS / 2]);
     }
 
-    private void gemv(DType type, int cols) {
+    private void gemv(DType type, int cols, long weights) {
         long row = BandMatrix.bandBytes(type, cols) + BandMatrix.bandScaleBytes(type, cols);
-        int rows = (int) (WEIGHTS / row) / 4 * 4 * BandMatrix.BAND;
+        int rows = (int) (weights / row) / 4 * 4 * BandMatrix.BAND;
         long numberBytes = BandMatrix.numberBytes(type, rows, cols);
         long scaleBytes = BandMatrix.scaleBytes(type, rows, cols);
         double[] product = new double[RUNS];
@@ -177,18 +192,27 @@ final class ProductSpeed {
             Tensor x = numbers(xs, 1, cols);
             List<Tensor> out = List.of(Tensor.of(Shape.of(1, rows), outs.segment()));
             for (int run = 0; run < RUNS; run++) {
-                double bytes = numberBytes + scaleBytes;
-                product[run] = bytes / seconds(() -> products.project(x, w, out)) / 1e9;
+                long repeats = Math.max(1, BYTES_PER_RUN / weights);
+                double time =
+                        seconds(() -> {
+                            for (int i = 0; i < repeats; i++) {
+                                products.project(x, w, out);
+                            }
+                        });
+                product[run] = (numberBytes + scaleBytes) * repeats / time / 1e9;
                 long pieces = numberBytes / 1024;
-                limit[run] =
-                        pieces
-                                * 1024
-                                / seconds(() -> limit(0, numbers.segment().address(), pieces))
-                                / 1e9;
+                time =
+                        seconds(() -> {
+                            for (int i = 0; i < repeats; i++) {
+                                limit(0, numbers.segment().address(), pieces);
+                            }
+                        });
+                limit[run] = pieces * 1024 * repeats / time / 1e9;
             }
         }
         System.out.printf(
-                "gemv %s [%d, %d]: %s%n", type, rows, cols, figures(product, limit, "GB/s"));
+                "gemv %s [%d, %d], %d KiB: %s%n",
+                type, rows, cols, weights >> 10, figures(product, limit, "GB/s"));
     }
 
     private void gemm(DType type, int rows, int cols, int count) {

@@ -2,9 +2,18 @@ package dev.flagship.kernels.x86;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Bits;
+import dev.flagship.testing.GuardedMemory;
+import dev.flagship.testing.Seed;
+import dev.flagship.testing.SourceBlocks;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.module.ModuleDescriptor;
@@ -15,6 +24,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Random;
 import java.util.ServiceLoader;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -82,6 +92,37 @@ class X86KernelsProviderTest {
             assertThat(kernels.rung()).startsWith("vector-");
         }
         assertThat(pages.held()).isZero();
+    }
+
+    @Test
+    void kernelsThatFailTheSelfTestAreLeftToTheOtherRung() {
+        needAvx512();
+        Random random = Seed.given().random();
+        X86KernelsProvider provider = new X86KernelsProvider(CorruptingPages::new, folder);
+        try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
+                SerialTeam team = new SerialTeam();
+                Kernels truth = new ScalarKernels(team);
+                Kernels kernels = provider.create(team)) {
+            assertThat(kernels.rung()).startsWith("x86-");
+            List<BandMatrix> weights = new ArrayList<>();
+            List<Tensor> expected = new ArrayList<>();
+            List<Tensor> actual = new ArrayList<>();
+            for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
+                byte[] source = SourceBlocks.random(type, 40 * 64, SourceBlocks.Kind.USUAL, random);
+                weights.add(memory.matrix("m", type, 40, 64, source));
+                expected.add(memory.tensor(5, 40));
+                actual.add(memory.tensor(5, 40));
+            }
+            Tensor x = memory.tensor(5, 64);
+            for (int i = 0; i < 5 * 64; i++) {
+                x.set(i / 64, i % 64, (float) random.nextGaussian());
+            }
+            truth.project(x, weights, expected, Numerics.FAST);
+            kernels.project(x, weights, actual, Numerics.FAST);
+            for (int i = 0; i < weights.size(); i++) {
+                Bits.assertSame("product " + i, actual.get(i), expected.get(i));
+            }
+        }
     }
 
     @Test
