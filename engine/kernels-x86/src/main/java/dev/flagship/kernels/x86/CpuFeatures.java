@@ -1,0 +1,108 @@
+package dev.flagship.kernels.x86;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * What the processor has and the operating system lets programs use (Intel SDM volume 1, sections
+ * 14.3 and 15.2). A flag of CPUID alone is not enough: the registers must be saved at a task
+ * switch, which XCR0 tells.
+ *
+ * @param signature vendor, family, model, stepping and features, for caches and markers
+ */
+record CpuFeatures(
+        String signature,
+        boolean avx2,
+        boolean fma,
+        boolean f16c,
+        boolean avxVnni,
+        boolean avx512f,
+        boolean avx512bw,
+        boolean avx512dq,
+        boolean avx512vl,
+        boolean avx512Vnni,
+        boolean avx512Bf16) {
+
+    /** XCR0: the lower halves (SSE) and the upper halves (AVX) of ymm registers. */
+    private static final long YMM_STATE = 0b110;
+
+    /** XCR0: also masks, upper halves of zmm0–15, and zmm16–31. */
+    private static final long ZMM_STATE = 0b1110_0110;
+
+    /** The words of CPUID. */
+    interface Cpuid {
+        Words at(int leaf, int subleaf);
+    }
+
+    /** What one CPUID instruction returns. */
+    record Words(int eax, int ebx, int ecx, int edx) {}
+
+    /** Reads XCR0; an illegal instruction unless CPUID says OSXSAVE. */
+    interface Xcr0 {
+        long read();
+    }
+
+    static CpuFeatures from(Cpuid cpuid, Xcr0 xcr0) {
+        Words vendor = cpuid.at(0, 0);
+        Words basic = cpuid.at(1, 0);
+        int highest = vendor.eax();
+        boolean osSaves = bit(basic.ecx(), 27);
+        long state = osSaves ? xcr0.read() : 0;
+        boolean ymm = (state & YMM_STATE) == YMM_STATE && bit(basic.ecx(), 28);
+        boolean zmm = ymm && (state & ZMM_STATE) == ZMM_STATE;
+        Words none = new Words(0, 0, 0, 0);
+        Words seven = highest >= 7 ? cpuid.at(7, 0) : none;
+        Words sevenOne = highest >= 7 && seven.eax() != 0 ? cpuid.at(7, 1) : none;
+        boolean avx512f = zmm && bit(seven.ebx(), 16);
+        String signature =
+                String.format(
+                        Locale.ROOT,
+                        "%08x%08x%08x-%08x-%08x-%08x-%08x-%02x",
+                        vendor.ebx(),
+                        vendor.edx(),
+                        vendor.ecx(),
+                        basic.eax(),
+                        seven.ebx(),
+                        seven.ecx(),
+                        sevenOne.eax(),
+                        state & 0xFF);
+        return new CpuFeatures(
+                signature,
+                ymm && bit(seven.ebx(), 5),
+                ymm && bit(basic.ecx(), 12),
+                ymm && bit(basic.ecx(), 29),
+                ymm && bit(sevenOne.eax(), 4),
+                avx512f,
+                avx512f && bit(seven.ebx(), 30),
+                avx512f && bit(seven.ebx(), 17),
+                avx512f && bit(seven.ebx(), 31),
+                avx512f && bit(seven.ecx(), 11),
+                avx512f && bit(sevenOne.eax(), 5));
+    }
+
+    private static boolean bit(int word, int bit) {
+        return (word >>> bit & 1) != 0;
+    }
+
+    /** What the AVX-512 kernels need and this machine lacks; empty if they can run. */
+    List<String> lackingForAvx512() {
+        List<String> lacking = new ArrayList<>();
+        if (!avx512f) {
+            lacking.add("AVX-512 F");
+        }
+        if (!avx512bw) {
+            lacking.add("AVX-512 BW");
+        }
+        if (!avx512dq) {
+            lacking.add("AVX-512 DQ");
+        }
+        if (!avx512vl) {
+            lacking.add("AVX-512 VL");
+        }
+        if (!avx512Vnni) {
+            lacking.add("AVX-512 VNNI");
+        }
+        return lacking;
+    }
+}

@@ -1,0 +1,275 @@
+package dev.flagship.kernels.x86;
+
+import static dev.flagship.tensor.BandMatrix.BAND;
+import static dev.flagship.tensor.BandMatrix.BLOCK;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Team;
+import dev.flagship.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Products with int8 activations, split over the team: first rows of x are quantised, then bands
+ * computed, contiguous ranges per thread, one call of emitted code per range and size of group. An
+ * operation's arguments stand in fields, so that a call allocates nothing; the team's dispatch
+ * publishes them.
+ */
+final class Int8Products implements Team.Task, AutoCloseable {
+    /** Rows of x from which unpacking the weights pays. */
+    private static final int UNPACK_ROWS = 16;
+
+    /** Bands that stay with one thread, so that tiles of two are not cut. */
+    private static final int UNIT = 2;
+
+    /** Numbers of x below which quantising is not worth waking the team for. */
+    private static final int SERIAL_ELEMENTS = 16_384;
+
+    private static final long ALL_LANES = 0xFFFF;
+    private static final ValueLayout.OfLong SLOT = ValueLayout.JAVA_LONG;
+    private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+
+    private final Team team;
+    private final KernelLibrary library;
+    private final Set<DType> types;
+    private final int unpackRows;
+    private final Worker[] workers;
+    private OffHeap activations = OffHeap.allocate(0);
+    private Tensor x = NONE;
+    private List<BandMatrix> weights = List.of();
+    private List<Tensor> outs = List.of();
+    private boolean quantizing;
+    private int blocks;
+    private long rowStride;
+
+    /**
+     * @param library must live until this is closed
+     * @param types quantised types whose kernels may be used
+     */
+    Int8Products(Team team, KernelLibrary library, Set<DType> types) {
+        this(team, library, types, UNPACK_ROWS);
+    }
+
+    /**
+     * @param unpackRows rows of x from which weights are unpacked first; the bits do not depend on
+     *     it
+     */
+    Int8Products(Team team, KernelLibrary library, Set<DType> types, int unpackRows) {
+        this.team = team;
+        this.unpackRows = unpackRows;
+        this.library = library;
+        this.types = Set.copyOf(types);
+        workers = new Worker[team.size()];
+        Arrays.setAll(workers, _ -> new Worker());
+    }
+
+    /** What one thread works in. */
+    private static final class Worker implements AutoCloseable {
+        private final OffHeap params = OffHeap.allocate(8L * ProductKernel.SLOTS);
+        private OffHeap scratch = OffHeap.allocate(0);
+
+        void set(int slot, long value) {
+            params.segment().setAtIndex(SLOT, slot, value);
+        }
+
+        void call(MemorySegment entry) {
+            Downcall.call(entry, params.segment().address());
+        }
+
+        long scratch(long bytes) {
+            scratch = sized(scratch, bytes);
+            return scratch.segment().address();
+        }
+
+        @Override
+        public void close() {
+            params.close();
+            scratch.close();
+        }
+    }
+
+    /** The same memory, or larger one in its place. */
+    private static OffHeap sized(OffHeap memory, long bytes) {
+        if (memory.segment().byteSize() >= bytes) {
+            return memory;
+        }
+        OffHeap larger = OffHeap.allocate(bytes);
+        memory.close();
+        return larger;
+    }
+
+    /** Whether a product can be computed here; emitted code reads only memory off the heap. */
+    boolean takes(Tensor x, BandMatrix w, Tensor out) {
+        return types.contains(w.type())
+                && x.data().isNative()
+                && w.numbers().isNative()
+                && w.scales().isNative()
+                && out.data().isNative();
+    }
+
+    /**
+     * Computes what {@link #takes} says yes to and leaves the other outputs alone; the same bits as
+     * {@link dev.flagship.tensor.Kernels#project} in FAST mode. Shapes have been checked.
+     *
+     * @throws IllegalStateException if an operand's memory is closed
+     */
+    void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs) {
+        if (x.rows() == 0) {
+            return;
+        }
+        this.x = x;
+        this.weights = weights;
+        this.outs = outs;
+        blocks = x.rowSize() / BLOCK;
+        rowStride = ActivationRows.stride(blocks);
+        activations = sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
+        alive(x.data());
+        for (int i = 0; i < weights.size(); i++) {
+            alive(weights.get(i).numbers());
+            alive(weights.get(i).scales());
+            alive(outs.get(i).data());
+        }
+        quantizing = true;
+        if (x.shape().elements() < SERIAL_ELEMENTS) {
+            run(0, 1);
+        } else {
+            team.run(this);
+        }
+        quantizing = false;
+        team.run(this);
+        this.x = NONE;
+        this.weights = List.of();
+        this.outs = List.of();
+    }
+
+    /** Emitted code cannot notice that memory was closed. */
+    private static void alive(MemorySegment segment) {
+        if (!segment.scope().isAlive()) {
+            throw new IllegalStateException("project: an operand's memory is closed");
+        }
+    }
+
+    @Override
+    public void run(int thread, int threads) {
+        if (quantizing) {
+            int from = share(x.rows(), thread, threads);
+            quantize(workers[thread], from, share(x.rows(), thread + 1, threads));
+        } else {
+            multiply(workers[thread], thread, threads);
+        }
+    }
+
+    private void quantize(Worker worker, int from, int to) {
+        if (from == to) {
+            return;
+        }
+        long xStride = x.rowSize() * 4L;
+        worker.set(ActivationRows.X, x.data().address() + from * xStride);
+        worker.set(ActivationRows.X_STRIDE, xStride);
+        worker.set(ActivationRows.BLOCKS, blocks);
+        worker.set(ActivationRows.ROWS, to - from);
+        worker.set(ActivationRows.OUT, activations.segment().address() + from * rowStride);
+        worker.set(ActivationRows.OUT_STRIDE, rowStride);
+        worker.call(library.quantizer());
+    }
+
+    private void multiply(Worker worker, int thread, int threads) {
+        int units = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            units += units(i);
+        }
+        int from = share(units, thread, threads);
+        int to = share(units, thread + 1, threads);
+        int first = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            int begin = Math.max(from - first, 0);
+            int end = Math.min(to - first, units(i));
+            if (begin < end) {
+                BandMatrix w = weights.get(i);
+                bands(worker, w, outs.get(i), begin * UNIT, Math.min(end * UNIT, w.bands()));
+            }
+            first += units(i);
+        }
+    }
+
+    /** Units of work; none for what the other rung did. */
+    private int units(int i) {
+        BandMatrix w = weights.get(i);
+        return takes(x, w, outs.get(i)) ? Math.ceilDiv(w.bands(), UNIT) : 0;
+    }
+
+    private void bands(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+        worker.set(ProductKernel.ACTIVATIONS, activations.segment().address());
+        worker.set(ProductKernel.ACTIVATION_STRIDE, rowStride);
+        worker.set(ProductKernel.OUT_STRIDE, w.rows() * 4L);
+        worker.set(ProductKernel.BLOCKS, blocks);
+        worker.set(ProductKernel.COLUMNS, x.rows());
+        worker.set(ProductKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
+        worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
+        boolean many = x.rows() > 1 && x.rows() >= unpackRows;
+        if (many) {
+            long lines = ProductKernel.scratchLines(w.type(), UNIT, blocks);
+            long scales = ProductKernel.scratchScales(w.type(), UNIT, blocks);
+            long scratch = worker.scratch(lines + scales);
+            worker.set(ProductKernel.SCRATCH_LINES, scratch);
+            worker.set(ProductKernel.SCRATCH_SCALES, scratch + lines);
+        }
+        KernelLibrary.Products products = library.products(w.type());
+        int at = from;
+        for (int size = KernelLibrary.largestGroup(x.rows()); size > 0; size /= 2) {
+            MemorySegment entry =
+                    x.rows() == 1
+                            ? products.row(size)
+                            : many ? products.many(size) : products.few(size);
+            int groups = (to - at) / size;
+            // The matrix's last band may lack rows; its group is stored under a mask.
+            boolean cut = at + groups * size == w.bands() && w.rows() % BAND != 0;
+            int whole = cut ? groups - 1 : groups;
+            sweep(worker, entry, w, out, at, whole, ALL_LANES);
+            at += Math.max(whole, 0) * size;
+            if (cut && groups > 0) {
+                sweep(worker, entry, w, out, at, 1, (1L << w.rows() % BAND) - 1);
+                at += size;
+            }
+        }
+    }
+
+    private void sweep(
+            Worker worker,
+            MemorySegment entry,
+            BandMatrix w,
+            Tensor out,
+            int band,
+            int groups,
+            long lastMask) {
+        if (groups <= 0) {
+            return;
+        }
+        long numbers = band * BandMatrix.bandBytes(w.type(), w.cols());
+        long scales = band * BandMatrix.bandScaleBytes(w.type(), w.cols());
+        worker.set(ProductKernel.NUMBERS, w.numbers().address() + numbers);
+        worker.set(ProductKernel.SCALES, w.scales().address() + scales);
+        worker.set(ProductKernel.OUT, out.data().address() + band * (BAND * 4L));
+        worker.set(ProductKernel.GROUPS, groups);
+        worker.set(ProductKernel.LAST_MASK, lastMask);
+        worker.call(entry);
+    }
+
+    private static int share(int units, int thread, int threads) {
+        return (int) ((long) units * thread / threads);
+    }
+
+    @Override
+    public void close() {
+        for (Worker worker : workers) {
+            worker.close();
+        }
+        activations.close();
+    }
+}

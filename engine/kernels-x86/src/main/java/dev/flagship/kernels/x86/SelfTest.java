@@ -1,0 +1,212 @@
+package dev.flagship.kernels.x86;
+
+import static dev.flagship.tensor.BandMatrix.BLOCK;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.BandPacker;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.IntUnaryOperator;
+
+/**
+ * Compares each type's kernels with {@link ScalarKernels} on this very processor before they are
+ * trusted: every tile width, extremes of weights and activations, a cut last band, and what lies
+ * beyond the outputs.
+ */
+final class SelfTest {
+    private static final int COLS = 2 * BLOCK;
+
+    /** Groups of four and two bands, and a cut one. */
+    private static final int ROWS = 6 * BandMatrix.BAND + 5;
+
+    /** One more than the widest tile. */
+    private static final int LARGEST = 13;
+
+    private static final int CANARIES = 16;
+    private static final float CANARY = -12345.678f;
+    private static final long SEED = 20250915;
+
+    private SelfTest() {}
+
+    /** The types whose kernels gave the right bits, all of them. */
+    static Set<DType> passing(KernelLibrary library) {
+        Set<DType> passing = EnumSet.noneOf(DType.class);
+        for (DType type : DType.values()) {
+            if (type.quantized() && passes(library, type)) {
+                passing.add(type);
+            }
+        }
+        return passing;
+    }
+
+    private static boolean passes(KernelLibrary library, DType type) {
+        Random random = new Random(SEED);
+        long numberBytes = BandMatrix.numberBytes(type, ROWS, COLS);
+        long scaleBytes = BandMatrix.scaleBytes(type, ROWS, COLS);
+        try (OffHeap memory =
+                        OffHeap.allocate(
+                                numberBytes
+                                        + scaleBytes
+                                        + 4L * LARGEST * (COLS + 2 * ROWS)
+                                        + 4096);
+                SerialTeam team = new SerialTeam();
+                ScalarKernels truth = new ScalarKernels(team)) {
+            Cutter cut = new Cutter(memory.segment());
+            MemorySegment numbers = cut.next(numberBytes);
+            MemorySegment scales = cut.next(scaleBytes);
+            new BandPacker(
+                            "self-test",
+                            type,
+                            ROWS,
+                            COLS,
+                            MemorySegment.ofArray(source(type, random)),
+                            IntUnaryOperator.identity())
+                    .pack(0, BandMatrix.bands(ROWS), numbers, scales);
+            BandMatrix w = new BandMatrix("self-test", type, ROWS, COLS, numbers, scales);
+            Tensor x = tensor(cut, LARGEST, COLS);
+            fill(x, random);
+            Tensor expected = tensor(cut, LARGEST, ROWS);
+            truth.project(x, List.of(w), List.of(expected), Numerics.FAST);
+            MemorySegment space = cut.next((LARGEST * ROWS + 2L * CANARIES) * 4);
+            // The same numbers of rows with weights read in place and unpacked.
+            for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
+                try (Int8Products products =
+                        new Int8Products(team, library, EnumSet.of(type), unpackRows)) {
+                    if (!allWidthsAgree(products, x, w, expected, space)) {
+                        return false;
+                    }
+                }
+            }
+            return true;
+        }
+    }
+
+    private static boolean allWidthsAgree(
+            Int8Products products, Tensor x, BandMatrix w, Tensor expected, MemorySegment space) {
+        int first = 0;
+        for (int count = 1; count <= LARGEST; count++) {
+            first = (first + 1) % (LARGEST - count + 1);
+            Tensor rows =
+                    Tensor.of(
+                            Shape.of(count, COLS),
+                            x.data().asSlice(4L * first * COLS, 4L * count * COLS));
+            for (long i = 0; i < space.byteSize() / 4; i++) {
+                space.setAtIndex(ValueLayout.JAVA_FLOAT, i, CANARY);
+            }
+            long bytes = 4L * count * ROWS;
+            Tensor out = Tensor.of(Shape.of(count, ROWS), space.asSlice(CANARIES * 4L, bytes));
+            products.project(rows, List.of(w), List.of(out));
+            if (!agree(out, expected, first) || !untouched(space, bytes)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private static boolean agree(Tensor out, Tensor expected, int first) {
+        for (int row = 0; row < out.rows(); row++) {
+            for (int i = 0; i < ROWS; i++) {
+                float a = out.get(row, i);
+                float e = expected.get(first + row, i);
+                boolean same =
+                        Float.floatToRawIntBits(a) == Float.floatToRawIntBits(e)
+                                || (Float.isNaN(a) && Float.isNaN(e));
+                if (!same) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
+    private static boolean untouched(MemorySegment space, long bytes) {
+        for (int i = 0; i < CANARIES; i++) {
+            long after = CANARIES * 4L + bytes + i * 4L;
+            if (space.get(ValueLayout.JAVA_FLOAT, i * 4L) != CANARY
+                    || space.get(ValueLayout.JAVA_FLOAT_UNALIGNED, after) != CANARY) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Blocks of a source file: extreme numbers in some, zero, huge and tiny scales in some. */
+    private static byte[] source(DType type, Random random) {
+        byte[] bytes = new byte[Math.toIntExact(type.rowBytes((long) ROWS * COLS))];
+        random.nextBytes(bytes);
+        int halves = type == DType.Q4_1 ? 2 : 1;
+        for (int at = 0; at < bytes.length; at += type.blockBytes()) {
+            int kind = random.nextInt(8);
+            if (kind < 4) {
+                byte pattern = new byte[] {0, -1, -128, 127}[kind];
+                Arrays.fill(bytes, at + 2 * halves, at + type.blockBytes(), pattern);
+            }
+            for (int h = 0; h < halves; h++) {
+                float scale =
+                        switch (random.nextInt(6)) {
+                            case 0 -> 0f;
+                            case 1 -> 65504f;
+                            case 2 -> -1e-7f;
+                            default -> (float) random.nextGaussian() * 0.1f;
+                        };
+                short bits = Float.floatToFloat16(scale);
+                bytes[at + 2 * h] = (byte) bits;
+                bytes[at + 2 * h + 1] = (byte) (bits >> 8);
+            }
+        }
+        return bytes;
+    }
+
+    private static void fill(Tensor x, Random random) {
+        for (int row = 0; row < x.rows(); row++) {
+            for (int k = 0; k < x.rowSize(); k++) {
+                float usual = (float) random.nextGaussian();
+                float value =
+                        switch (row % 8) {
+                            case 1 -> 5f; // all +127
+                            case 2 -> -5f;
+                            case 3 -> 0f;
+                            case 4 -> usual * 1e38f;
+                            case 5 -> usual * 1e-42f;
+                            case 6 -> k % BLOCK == 0 ? 127f : Math.round(usual) + 0.5f; // ties
+                            default -> usual;
+                        };
+                x.set(row, k, value);
+            }
+        }
+        x.set(7, 3, Float.NaN);
+        x.set(8, 40, Float.NEGATIVE_INFINITY);
+    }
+
+    private static Tensor tensor(Cutter cut, int rows, int width) {
+        return Tensor.of(Shape.of(rows, width), cut.next(4L * rows * width));
+    }
+
+    /** Cuts memory into aligned pieces. */
+    private static final class Cutter {
+        private final MemorySegment memory;
+        private long used;
+
+        Cutter(MemorySegment memory) {
+            this.memory = memory;
+        }
+
+        MemorySegment next(long bytes) {
+            MemorySegment piece = memory.asSlice(used, bytes);
+            used = (used + bytes + 63) & -64;
+            return piece;
+        }
+    }
+}

@@ -1,0 +1,191 @@
+package dev.flagship.kernels.x86;
+
+import static dev.flagship.testing.AllocationCheck.allocatesNothing;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.SpinTeam;
+import dev.flagship.tensor.Team;
+import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Bits;
+import dev.flagship.testing.GuardedMemory;
+import dev.flagship.testing.Seed;
+import dev.flagship.testing.SourceBlocks;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+@OnLinuxX86
+class Int8ProductsTest {
+    private static final int IN_PLACE = Integer.MAX_VALUE;
+    private static final int UNPACKED = 2;
+
+    private final Seed seed = Seed.given();
+    private final Random random = seed.random();
+    private KernelLibrary library = Libraries.load();
+    private GuardedMemory memory = new GuardedMemory(1, random);
+
+    @BeforeEach
+    void open() {
+        library.close();
+        memory.close();
+        library = Libraries.load();
+        memory = new GuardedMemory(24 << 20, random);
+    }
+
+    @AfterEach
+    void close() {
+        memory.close();
+        library.close();
+    }
+
+    private BandMatrix matrix(DType type, int rows, int cols) {
+        SourceBlocks.Kind kind =
+                random.nextBoolean() ? SourceBlocks.Kind.USUAL : SourceBlocks.Kind.EXTREME;
+        byte[] source = SourceBlocks.random(type, rows * cols, kind, random);
+        return memory.matrix("m", type, rows, cols, source);
+    }
+
+    private Tensor numbers(int rows, int cols) {
+        Tensor x = memory.tensor(rows, cols);
+        for (int row = 0; row < rows; row++) {
+            for (int k = 0; k < cols; k++) {
+                x.set(row, k, (float) random.nextGaussian());
+            }
+        }
+        return x;
+    }
+
+    private static Tensor truth(GuardedMemory memory, Tensor x, BandMatrix w) {
+        Tensor out = memory.tensor(x.rows(), w.rows());
+        try (SerialTeam team = new SerialTeam();
+                ScalarKernels scalar = new ScalarKernels(team)) {
+            scalar.project(x, List.of(w), List.of(out), Numerics.FAST);
+        }
+        return out;
+    }
+
+    @Test
+    void everyForcedWayGivesTheSameBits() {
+        for (DType type : Libraries.ALL_TYPES) {
+            for (int rows : new int[] {1, 16, 31, 47, 64, 101}) {
+                BandMatrix w = matrix(type, rows, 96);
+                for (int count = 1; count <= 26; count++) {
+                    Tensor x = numbers(count, 96);
+                    Tensor expected = truth(memory, x, w);
+                    for (int threads = 1; threads <= 3; threads++) {
+                        for (int unpackRows : new int[] {IN_PLACE, UNPACKED}) {
+                            Tensor out = memory.tensor(count, rows);
+                            try (Team team = new SpinTeam(threads);
+                                    Int8Products products =
+                                            new Int8Products(
+                                                    team,
+                                                    library,
+                                                    Libraries.ALL_TYPES,
+                                                    unpackRows)) {
+                                products.project(x, List.of(w), List.of(out));
+                            }
+                            String what =
+                                    "%s [%d, 96] × %d, unpacked from %d, %d threads, %s"
+                                            .formatted(
+                                                    type, rows, count, unpackRows, threads, seed);
+                            Bits.assertSame(what, out, expected);
+                        }
+                    }
+                }
+                memory.reset(type + ", " + seed);
+            }
+        }
+    }
+
+    /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
+    @Test
+    void nothingIsReadOrWrittenBeyondAnEnd() {
+        for (DType type : Libraries.ALL_TYPES) {
+            BandMatrix source = matrix(type, 101, 288);
+            for (int count : new int[] {1, 2, 5, 6, 13, 20}) {
+                Tensor given = numbers(count, 288);
+                Tensor expected = truth(memory, given, source);
+                try (GuardPages pages = new GuardPages();
+                        SerialTeam team = new SerialTeam();
+                        Int8Products products =
+                                new Int8Products(team, library, Libraries.ALL_TYPES)) {
+                    MemorySegment numbers = pages.copy(source.numbers());
+                    MemorySegment scales = pages.copy(source.scales());
+                    BandMatrix w = new BandMatrix("m", type, 101, 288, numbers, scales);
+                    Tensor x = Tensor.of(given.shape(), pages.copy(given.data()));
+                    Tensor out = Tensor.of(Shape.of(count, 101), pages.take(count * 404L));
+                    products.project(x, List.of(w), List.of(out));
+                    Bits.assertSame(type + " × " + count + ", " + seed, out, expected);
+                }
+            }
+            memory.reset(type + ", " + seed);
+        }
+    }
+
+    @Test
+    void otherOutputsAreLeftAlone() {
+        BandMatrix ours = matrix(DType.Q4_0, 33, 64);
+        BandMatrix theirs = matrix(DType.Q8_0, 33, 64);
+        Tensor x = numbers(3, 64);
+        Tensor a = memory.tensor(3, 33);
+        Tensor b = memory.tensor(3, 33);
+        try (SerialTeam team = new SerialTeam();
+                Int8Products products =
+                        new Int8Products(team, library, java.util.Set.of(DType.Q4_0))) {
+            products.project(x, List.of(theirs, ours), List.of(a, b));
+        }
+        Bits.assertSame("ours", b, truth(memory, x, ours));
+        Bits.assertSame("theirs", a, memory.tensor(3, 33));
+    }
+
+    @Test
+    void closedMemoryIsRefusedBeforeCodeRuns() {
+        BandMatrix w = matrix(DType.Q8_0, 16, 32);
+        try (SerialTeam team = new SerialTeam();
+                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+            OffHeap gone = OffHeap.allocate(128);
+            Tensor x = Tensor.of(Shape.of(1, 32), gone.segment());
+            gone.close();
+            assertThatThrownBy(() -> products.project(x, List.of(w), List.of(memory.tensor(1, 16))))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("closed");
+        }
+    }
+
+    @Test
+    void heapMemoryIsLeftToTheOtherRung() {
+        BandMatrix w = matrix(DType.Q8_0, 16, 32);
+        Tensor heap = Tensor.of(Shape.of(1, 32), MemorySegment.ofArray(new byte[128]));
+        try (SerialTeam team = new SerialTeam();
+                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+            assertThat(products.takes(heap, w, memory.tensor(1, 16))).isFalse();
+            assertThat(products.takes(numbers(1, 32), w, memory.tensor(1, 16))).isTrue();
+        }
+    }
+
+    @Test
+    void aCallAllocatesNothing() {
+        try (SpinTeam team = new SpinTeam(2);
+                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+            for (DType type : Libraries.ALL_TYPES) {
+                List<BandMatrix> w = List.of(matrix(type, 69, 96));
+                for (int count : new int[] {1, 7, 300}) {
+                    Tensor x = numbers(count, 96);
+                    List<Tensor> out = List.of(memory.tensor(count, 69));
+                    allocatesNothing(type + " × " + count, () -> products.project(x, w, out));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+package dev.flagship.kernels.x86;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Bits;
+import dev.flagship.testing.GuardedMemory;
+import dev.flagship.testing.Seed;
+import dev.flagship.testing.SourceBlocks;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.module.ModuleDescriptor;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Random;
+import java.util.ServiceLoader;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+@OnLinuxX86
+class X86KernelsProviderTest {
+    private static final String SERVICE = KernelsProvider.class.getName();
+
+    @TempDir private Path folder = Path.of("");
+    @TempDir private Path crashes = Path.of("");
+
+    private static void needAvx512() {
+        Libraries.load().close();
+    }
+
+    @Test
+    void isRegisteredAlikeForModulePathAndClassPath() throws IOException {
+        ModuleDescriptor module;
+        try (InputStream in = resource("/module-info.class")) {
+            module = ModuleDescriptor.read(in);
+        }
+        List<String> provided =
+                module.provides().stream()
+                        .filter(p -> p.service().equals(SERVICE))
+                        .flatMap(p -> p.providers().stream())
+                        .toList();
+        List<String> listed;
+        try (InputStream in = resource("/META-INF/services/" + SERVICE)) {
+            listed = new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().toList();
+        }
+        assertThat(provided).containsExactly(X86KernelsProvider.class.getName()).isEqualTo(listed);
+    }
+
+    private static InputStream resource(String name) throws IOException {
+        // Other jars on the class path have a module-info too: ask beside our own class.
+        var url = X86KernelsProvider.class.getProtectionDomain().getCodeSource().getLocation();
+        return URI.create(url + name.substring(1)).toURL().openStream();
+    }
+
+    @Test
+    void isFoundFirstAndMakesTheRungOverTheVectorOne() {
+        needAvx512();
+        KernelsProvider first =
+                ServiceLoader.load(KernelsProvider.class).stream()
+                        .map(ServiceLoader.Provider::get)
+                        .max(Comparator.comparingInt(KernelsProvider::preference))
+                        .orElseThrow();
+        assertThat(first.name()).isEqualTo("x86");
+        X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder);
+        assertThat(provider.obstacle()).isEmpty();
+        try (Kernels kernels = provider.create(new SerialTeam())) {
+            assertThat(kernels.rung()).startsWith("x86-avx512-vnni over vector-");
+        }
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void refusedMprotectFallsBack() {
+        RefusingPages pages = new RefusingPages(Pages.Access.READ_EXECUTE);
+        X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder);
+        assertThat(provider.obstacle().orElseThrow())
+                .contains("mprotect failed with errno 13", "forbids executable memory");
+        try (Kernels kernels = provider.create(new SerialTeam())) {
+            assertThat(kernels.rung()).startsWith("vector-");
+        }
+        assertThat(pages.held()).isZero();
+    }
+
+    @Test
+    void kernelsThatFailTheSelfTestAreLeftToTheOtherRung() {
+        needAvx512();
+        Random random = Seed.given().random();
+        X86KernelsProvider provider = new X86KernelsProvider(CorruptingPages::new, folder);
+        try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
+                SerialTeam team = new SerialTeam();
+                Kernels truth = new ScalarKernels(team);
+                Kernels kernels = provider.create(team)) {
+            assertThat(kernels.rung()).startsWith("x86-");
+            List<BandMatrix> weights = new ArrayList<>();
+            List<Tensor> expected = new ArrayList<>();
+            List<Tensor> actual = new ArrayList<>();
+            for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
+                byte[] source = SourceBlocks.random(type, 40 * 64, SourceBlocks.Kind.USUAL, random);
+                weights.add(memory.matrix("m", type, 40, 64, source));
+                expected.add(memory.tensor(5, 40));
+                actual.add(memory.tensor(5, 40));
+            }
+            Tensor x = memory.tensor(5, 64);
+            for (int i = 0; i < 5 * 64; i++) {
+                x.set(i / 64, i % 64, (float) random.nextGaussian());
+            }
+            truth.project(x, weights, expected, Numerics.FAST);
+            kernels.project(x, weights, actual, Numerics.FAST);
+            for (int i = 0; i < weights.size(); i++) {
+                Bits.assertSame("product " + i, actual.get(i), expected.get(i));
+            }
+        }
+    }
+
+    @Test
+    void childDeathBarsVariant() throws Exception {
+        needAvx512();
+        Process child =
+                start(
+                        Dying.class,
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-XX:-CreateCoredumpOnCrash",
+                        "-XX:ErrorFile=" + crashes.resolve("hs_err.log"));
+        child.getInputStream().readAllBytes();
+        assertThat(child.waitFor()).isNotZero();
+        X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder);
+        Path marker;
+        try (var files = Files.list(folder)) {
+            marker = files.findFirst().orElseThrow();
+        }
+        assertThat(provider.obstacle().orElseThrow()).contains("died", "remove " + marker);
+        try (Kernels kernels = provider.create(new SerialTeam())) {
+            assertThat(kernels.rung()).startsWith("vector-");
+        }
+        Files.delete(marker);
+        assertThat(provider.obstacle()).isEmpty();
+    }
+
+    @Test
+    void saysHowToEnableNativeAccess() throws Exception {
+        Process child = start(Asking.class);
+        String output =
+                new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        // On the class path access is enabled for all or for nobody; unless asked, a use warns.
+        assertThat(output).startsWith("x86: ").contains("--enable-native-access=ALL-UNNAMED");
+        assertThat(child.exitValue()).isZero();
+    }
+
+    private Process start(Class<?> main, String... flags) throws IOException {
+        String java = ProcessHandle.current().info().command().orElseThrow();
+        String classes =
+                System.getProperty(
+                        "surefire.test.class.path", System.getProperty("java.class.path"));
+        List<String> command = new ArrayList<>(List.of(java, "-Xshare:auto", "-XX:+UseSerialGC"));
+        command.addAll(List.of(flags));
+        command.addAll(List.of("-cp", classes, main.getName(), folder.toString()));
+        return new ProcessBuilder(command).redirectErrorStream(true).start();
+    }
+
+    /** What a program does that looks for rungs. */
+    static final class Asking {
+        private Asking() {}
+
+        public static void main(String[] args) {
+            KernelsProvider provider = new X86KernelsProvider();
+            System.out.println(provider.name() + ": " + provider.obstacle().orElse("runs"));
+        }
+    }
+
+    /** Meets a trap, as of an illegal instruction, while its marker stands. */
+    static final class Dying {
+        private Dying() {}
+
+        public static void main(String[] args) {
+            CpuFeatures features = ((CpuProbe.Found) CpuProbe.run(new LinuxPages())).features();
+            Assembler trap = new Assembler();
+            trap.int3();
+            CodeMemory.Placed code =
+                    (CodeMemory.Placed) CodeMemory.place(new LinuxPages(), trap.bytes());
+            try (TrialMarker _ =
+                    TrialMarker.write(Path.of(args[0]), X86KernelsProvider.variant(features))) {
+                Downcall.call(code.memory().entry(0), 0);
+            }
+        }
+    }
+}
