@@ -44,7 +44,7 @@ final class ModelFlags {
             names = "--kernels",
             paramLabel = "NAME",
             defaultValue = LoadOptions.AUTO,
-            description = "auto, vector or scalar. Default: auto, the fastest here.")
+            description = "auto, x86, vector or scalar. Default: auto, the fastest here.")
     private String kernels = LoadOptions.AUTO;
 
     /** Reads a mode by the name that people see. */

@@ -55,6 +55,7 @@ final class House {
                             "engine/kernels-vector",
                             Set.of("tensor"),
                             Set.of("jdk.incubator.vector")),
+                    module("engine/kernels-x86", Set.of("tensor"), Set.of()),
                     module("engine/formats", Set.of("tensor"), Set.of(JSON_CORE)),
                     module("engine/tokenizers", Set.of(), Set.of(JSON_CORE)),
                     module("engine/nn", Set.of("tensor"), Set.of()),
@@ -102,7 +103,7 @@ final class House {
                     module("quality/architecture-tests", Set.of(), Set.of()));
 
     /** Modules that may only ever be there at run time: found by a ServiceLoader. */
-    static final Set<String> FOUND_AT_RUN_TIME = Set.of("kernels-vector");
+    static final Set<String> FOUND_AT_RUN_TIME = Set.of("kernels-vector", "kernels-x86");
 
     /** What every module may import besides the JDK. */
     private static final List<String> OPEN_TO_ALL =

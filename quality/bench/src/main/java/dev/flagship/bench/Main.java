@@ -83,7 +83,7 @@ public final class Main implements Callable<Integer> {
             names = "--kernels",
             paramLabel = "NAME",
             defaultValue = LoadOptions.AUTO,
-            description = "auto, vector or scalar. Default: auto, the fastest here.")
+            description = "auto, x86, vector or scalar. Default: auto, the fastest here.")
     private String kernels = LoadOptions.AUTO;
 
     @Option(
