@@ -2,6 +2,7 @@ package dev.flagship.nn;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
 import java.lang.foreign.MemorySegment;
@@ -138,12 +139,12 @@ public final class PagedKvCache implements AutoCloseable {
 
         /** Counts tokens as stored, after the step that wrote them succeeded. */
         public void advance(int tokens) {
-            check(
-                    tokens >= 0 && tokens <= capacity() - length,
-                    "sequence of %s cannot advance by %s, it has room for %s",
-                    length,
-                    tokens,
-                    capacity());
+            // Asked for every token, so the values for a message are gathered only if it is needed.
+            if (tokens < 0 || tokens > capacity() - length) {
+                throw new InvalidArgumentException(
+                        "sequence of %s cannot advance by %s, it has room for %s"
+                                .formatted(length, tokens, capacity()));
+            }
             length += tokens;
         }
 
