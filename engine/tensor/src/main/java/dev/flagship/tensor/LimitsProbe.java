@@ -17,7 +17,7 @@ public interface LimitsProbe {
     boolean available();
 
     /**
-     * Reads every whole 64 bytes of a piece once, in address order.
+     * Reads every whole 64 bytes of a piece once, in the order that is fastest here.
      *
      * @return a number that depends on all of them, to be kept, so that no read can be left out
      */

@@ -186,7 +186,23 @@ final class Rounds {
                 100 * ended.get().stolenSince(began.get()));
     }
 
+    /** Work of others spoils a comparison even where it came after the start. */
+    private void refuseCrowdedRatios() {
+        if (began.isEmpty() || ended.isEmpty() || rivals.isEmpty()) {
+            return;
+        }
+        double share = ended.get().othersSince(began.get());
+        if (share > Bench.MOST_OTHERS) {
+            noRatio(
+                    String.format(
+                            Locale.ROOT,
+                            "other processes took %.0f %% of the machine during the rounds",
+                            100 * share));
+        }
+    }
+
     void addTo(Report report, Optional<Limits> limits) {
+        refuseCrowdedRatios();
         limits.ifPresent(l -> addLimits(report, l));
         addPrefill(report);
         addDecode(report, Figure.DECODE_SHORT, "decode_short");

@@ -30,20 +30,21 @@ final class PeakLoops {
         return sum;
     }
 
+    /** Four streams at once: one reaches two thirds of what they do on the measured machines. */
     private static int readSlice(MemorySegment slice, int bytes) {
         IntVector s0 = IntVector.zero(INTS);
         IntVector s1 = s0;
         IntVector s2 = s0;
         IntVector s3 = s0;
         int vector = LENGTH * 4;
-        int at = 0;
-        for (; at <= bytes - 4 * vector; at += 4 * vector) {
+        int quarter = bytes / 4 / vector * vector;
+        for (int at = 0; at < quarter; at += vector) {
             s0 = s0.lanewise(VectorOperators.XOR, load(slice, at));
-            s1 = s1.lanewise(VectorOperators.XOR, load(slice, at + vector));
-            s2 = s2.lanewise(VectorOperators.XOR, load(slice, at + 2 * vector));
-            s3 = s3.lanewise(VectorOperators.XOR, load(slice, at + 3 * vector));
+            s1 = s1.lanewise(VectorOperators.XOR, load(slice, at + quarter));
+            s2 = s2.lanewise(VectorOperators.XOR, load(slice, at + 2 * quarter));
+            s3 = s3.lanewise(VectorOperators.XOR, load(slice, at + 3 * quarter));
         }
-        for (; at < bytes; at += vector) {
+        for (int at = 4 * quarter; at < bytes; at += vector) {
             s0 = s0.lanewise(VectorOperators.XOR, load(slice, at));
         }
         return s0.lanewise(VectorOperators.XOR, s1)
