@@ -4,6 +4,7 @@ import static dev.flagship.kernels.vector.Lanes.FLOATS;
 import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.kernels.vector.Lanes.PANEL_ROWS;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
+import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 import static dev.flagship.tensor.CanonicalMath.LANES;
 
@@ -62,9 +63,9 @@ final class VectorKernels implements Kernels {
         private final float[] panel = new float[PANEL_COLUMNS * PANEL_ROWS];
         private final float[] scales = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
         private final float[] minima = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
-        private final float[] gemvOut = new float[PANEL_ROWS];
-        private float[] gemvScales = {};
-        private float[] gemvMinima = {};
+        private final float[] gemvOut = new float[Gemv.STREAMS * LENGTH];
+        private short[] halves = {};
+        private float[] planes = {};
         private final float[] partial = new float[LANES];
         private final float[] strip = new float[STRIP];
         private float[] acc = {};
@@ -199,40 +200,41 @@ final class VectorKernels implements Kernels {
         }
 
         private void gemv(Worker worker, BandMatrix w, Tensor out, int from, int to) {
-            int scales = w.cols() / BLOCK * PANEL_ROWS;
-            if (worker.gemvScales.length < scales) {
-                worker.gemvScales = new float[scales];
-                worker.gemvMinima = new float[scales];
+            int bands = Math.ceilDiv(Gemv.STREAMS, PER_BAND);
+            int scales = bands * w.cols() / BLOCK * 2 * BAND; // room for minima too
+            if (worker.halves.length < scales) {
+                worker.halves = new short[scales];
+                worker.planes = new float[scales];
             }
-            for (int v = from * PER_BAND; v < to * PER_BAND; v += 2) {
-                Panels.scales(w, v, 0, w.cols(), worker.gemvScales);
+            int end = to * PER_BAND;
+            for (int v = from * PER_BAND; v < end; v += Gemv.STREAMS) {
+                int count = v + 2 < end ? Gemv.STREAMS : 2;
+                Gemv.widenScales(w, v, count, worker.halves, worker.planes);
                 if (w.type() == DType.Q8_0) {
                     Gemv.eightBit(
                             w,
                             v,
+                            count,
                             activations.for8,
                             activations.scales,
                             activations.sums,
-                            worker.gemvScales,
+                            worker.planes,
                             worker.gemvOut);
                 } else {
-                    if (w.type() == DType.Q4_1) {
-                        Panels.minima(w, v, 0, w.cols(), worker.gemvMinima);
-                    }
                     Gemv.fourBit(
                             w,
                             v,
+                            count,
                             activations.for4,
                             activations.scales,
                             activations.sums,
-                            worker.gemvScales,
-                            worker.gemvMinima,
+                            worker.planes,
                             worker.gemvOut);
                 }
                 int row = v * LENGTH;
-                int count = Math.min(PANEL_ROWS, w.rows() - row);
-                if (count > 0) {
-                    MemorySegment.copy(worker.gemvOut, 0, out.data(), F32, row * 4L, count);
+                int rows = Math.min(count * LENGTH, w.rows() - row);
+                if (rows > 0) {
+                    MemorySegment.copy(worker.gemvOut, 0, out.data(), F32, row * 4L, rows);
                 }
             }
         }
