@@ -1,11 +1,18 @@
 package dev.flagship.kernels.vector;
 
+import static dev.flagship.kernels.vector.Lanes.FLOATS;
+import static dev.flagship.kernels.vector.Lanes.INTS;
+import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.CanonicalMath;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * The rows of one product, packed in tiles of columns: {@code [k][column of the tile]}, a tile of w
@@ -30,12 +37,23 @@ final class Activations {
     /** Σ a for one row, sa·Σ a for tiles: the Gemv needs both, the tiles only the product. */
     float[] sums = {};
 
-    /** Single row in int8: numbers times the prescale of 8-bit and of 4-bit lines. */
-    float[] for8 = {};
+    /** Single row in int8, as {@link Gemv#pack8} and {@link Gemv#pack4} lay it out. */
+    int[] for8 = {};
 
-    float[] for4 = {};
+    int[] for4 = {};
 
-    void shape(int rows, int cols, boolean int8, boolean plainToo) {
+    private boolean eightBit;
+    private boolean fourBit;
+
+    /**
+     * @param eightBit whether an 8-bit weight meets the rows in int8
+     * @param fourBit whether a 4-bit weight does
+     * @param plainToo whether any weight meets them in F32
+     */
+    void shape(int rows, int cols, boolean eightBit, boolean fourBit, boolean plainToo) {
+        this.eightBit = eightBit;
+        this.fourBit = fourBit;
+        boolean int8 = eightBit || fourBit;
         this.rows = rows;
         this.cols = cols;
         int full = rows == 1 ? 0 : rows / GemmTiles.FULL;
@@ -46,12 +64,14 @@ final class Activations {
         tiles = full + rest;
         int padded = rows == 1 ? 1 : full * GemmTiles.FULL + rest * GemmTiles.REST;
         if (int8) {
-            numbers = sized(numbers, padded * cols);
+            if (rows > 1) {
+                numbers = sized(numbers, padded * cols);
+            }
             scales = sized(scales, padded * (cols / BLOCK));
             sums = sized(sums, padded * (cols / BLOCK));
             if (rows == 1) {
-                for8 = sized(for8, cols);
-                for4 = sized(for4, cols);
+                for8 = sized(for8, eightBit ? cols / 4 * Gemv.FACTORS_8 : 0);
+                for4 = sized(for4, fourBit ? cols / 8 * Gemv.FACTORS_4 : 0);
             }
         }
         if (plainToo) {
@@ -61,6 +81,10 @@ final class Activations {
 
     private static float[] sized(float[] array, int length) {
         return array.length >= length ? array : new float[length];
+    }
+
+    private static int[] sized(int[] array, int length) {
+        return array.length >= length ? array : new int[length];
     }
 
     int tiles() {
@@ -101,7 +125,11 @@ final class Activations {
         }
     }
 
-    void packInt8(Tensor x, int tile, float[] row) {
+    /**
+     * @param row receives the tile's rows in turn, K numbers
+     * @param quants receives their int8 numbers
+     */
+    void packInt8(Tensor x, int tile, float[] row, int[] quants) {
         int start = start(tile);
         int width = width(tile);
         int blocks = cols / BLOCK;
@@ -111,42 +139,59 @@ final class Activations {
             if (start + c < rows) {
                 MemorySegment.copy(x.data(), F32, (start + c) * (cols * 4L), row, 0, cols);
                 for (int block = 0; block < blocks; block++) {
-                    quantize(row, block, at, scaleAt, width);
+                    quantize(row, quants, block, scaleAt + block * width);
                 }
             } else {
-                for (int k = 0; k < cols; k++) {
-                    numbers[at + k * width] = 0f;
-                }
+                Arrays.fill(quants, 0, cols, 0);
                 for (int block = 0; block < blocks; block++) {
                     scales[scaleAt + block * width] = 0f;
                     sums[scaleAt + block * width] = 0f;
                 }
             }
-        }
-        if (rows == 1) {
-            for (int k = 0; k < cols; k++) {
-                for8[k] = numbers[k] * Gemv.prescale8(k);
-                for4[k] = numbers[k] * Gemv.prescale4(k);
+            if (rows > 1) {
+                for (int k = 0; k < cols; k++) {
+                    numbers[at + k * width] = quants[k];
+                }
             }
+        }
+        if (rows == 1 && eightBit) {
+            Gemv.pack8(quants, cols, for8);
+        }
+        if (rows == 1 && fourBit) {
+            Gemv.pack4(quants, cols, for4);
         }
     }
 
-    private void quantize(float[] row, int block, int at, int scaleAt, int width) {
+    /** As {@link CanonicalMath#int8} does it, number by number. */
+    private void quantize(float[] row, int[] quants, int block, int scaleAt) {
         int from = block * BLOCK;
-        int bits = 0;
-        for (int k = from; k < from + BLOCK; k++) {
-            bits = Math.max(bits, Float.floatToRawIntBits(row[k]) & 0x7FFFFFFF);
+        IntVector most = IntVector.zero(INTS);
+        for (int k = from; k < from + BLOCK; k += LENGTH) {
+            IntVector bits = FloatVector.fromArray(FLOATS, row, k).reinterpretAsInts();
+            most = most.max(bits.and(0x7FFFFFFF));
         }
-        float amax = Float.intBitsToFloat(bits);
+        float amax = Float.intBitsToFloat(most.reduceLanes(VectorOperators.MAX));
         float scale = CanonicalMath.int8Scale(amax);
         float inverse = CanonicalMath.int8Inverse(amax);
-        int sum = 0;
-        for (int k = from; k < from + BLOCK; k++) {
-            int q = CanonicalMath.int8(row[k], inverse);
-            sum += q;
-            numbers[at + k * width] = q;
+        IntVector sums32 = IntVector.zero(INTS);
+        for (int k = from; k < from + BLOCK; k += LENGTH) {
+            FloatVector y = FloatVector.fromArray(FLOATS, row, k).mul(inverse);
+            IntVector q =
+                    y.add(CanonicalMath.ROUND_MAGIC)
+                            .reinterpretAsInts()
+                            .sub(CanonicalMath.ROUND_MAGIC_BITS)
+                            .max(-CanonicalMath.INT8_MAX)
+                            .min(CanonicalMath.INT8_MAX)
+                            .blend(
+                                    0,
+                                    y.reinterpretAsInts()
+                                            .and(0x7FFFFFFF)
+                                            .compare(VectorOperators.GT, 0x7F800000));
+            q.intoArray(quants, k);
+            sums32 = sums32.add(q);
         }
-        scales[scaleAt + block * width] = scale;
-        sums[scaleAt + block * width] = rows == 1 ? sum : scale * sum;
+        int sum = sums32.reduceLanes(VectorOperators.ADD);
+        scales[scaleAt] = scale;
+        sums[scaleAt] = rows == 1 ? sum : scale * sum;
     }
 }

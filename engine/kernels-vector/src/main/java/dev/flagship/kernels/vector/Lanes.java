@@ -21,6 +21,9 @@ final class Lanes {
     static final VectorSpecies<Short> SHORTS =
             VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
 
+    /** Two shorts for each float. */
+    static final VectorSpecies<Short> PAIRS = VectorSpecies.of(short.class, FLOATS.vectorShape());
+
     static final int LENGTH = FLOATS.length();
 
     /** Vectors in a band of 16 rows. */

@@ -70,6 +70,7 @@ final class VectorKernels implements Kernels {
         private final float[] strip = new float[STRIP];
         private float[] acc = {};
         private float[] row = {};
+        private int[] quants = {};
         private final Attention attention = new Attention();
     }
 
@@ -105,16 +106,22 @@ final class VectorKernels implements Kernels {
         project.x = x;
         project.weights = weights;
         project.outs = outs;
-        boolean int8 = false;
+        boolean eightBit = false;
+        boolean fourBit = false;
         boolean plain = false;
         for (int i = 0; i < weights.size(); i++) {
-            boolean q = numerics == Numerics.FAST && weights.get(i).type().quantized();
-            int8 |= q;
-            plain |= !q;
+            DType type = weights.get(i).type();
+            if (numerics == Numerics.EXACT || !type.quantized()) {
+                plain = true;
+            } else if (type == DType.Q8_0) {
+                eightBit = true;
+            } else {
+                fourBit = true;
+            }
         }
-        project.int8 = int8;
+        project.int8 = eightBit || fourBit;
         project.plain = plain;
-        project.activations.shape(x.rows(), x.rowSize(), int8, plain);
+        project.activations.shape(x.rows(), x.rowSize(), eightBit, fourBit, plain);
         project.numerics = numerics;
         project.packing = true;
         run(project, (long) x.rows() * x.rowSize());
@@ -149,12 +156,13 @@ final class VectorKernels implements Kernels {
         private void pack(Worker worker, int thread, int threads) {
             if (worker.row.length < x.rowSize()) {
                 worker.row = new float[x.rowSize()];
+                worker.quants = new int[x.rowSize()];
             }
             int from = share(activations.tiles(), thread, threads);
             int to = share(activations.tiles(), thread + 1, threads);
             for (int tile = from; tile < to; tile++) {
                 if (int8) {
-                    activations.packInt8(x, tile, worker.row);
+                    activations.packInt8(x, tile, worker.row, worker.quants);
                 }
                 if (plain) {
                     activations.packPlain(x, tile);
@@ -217,7 +225,6 @@ final class VectorKernels implements Kernels {
                             count,
                             activations.for8,
                             activations.scales,
-                            activations.sums,
                             worker.planes,
                             worker.gemvOut);
                 } else {
