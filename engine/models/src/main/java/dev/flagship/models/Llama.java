@@ -14,7 +14,6 @@ import dev.flagship.nn.Weights;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Tensor;
-import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -125,7 +124,7 @@ public final class Llama implements CausalLm {
 
     private final Config config;
     private final Embedding embed;
-    private final List<Block> blocks;
+    private final Block[] blocks; // no list, whose iterator would be garbage in every step
     private final RmsNorm norm;
     private final Linear head;
 
@@ -137,7 +136,7 @@ public final class Llama implements CausalLm {
         this.blocks =
                 IntStream.range(0, config.layers)
                         .mapToObj(i -> Block.load(w.at("model.layers." + i), i, rope, config))
-                        .toList();
+                        .toArray(Block[]::new);
         this.norm = w.rmsNorm("model.norm", config.dim, config.eps);
         this.head =
                 config.tiedHead ? Linear.of(table) : w.linear("lm_head", config.vocab, config.dim);
