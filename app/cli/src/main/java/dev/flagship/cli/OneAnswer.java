@@ -1,5 +1,6 @@
 package dev.flagship.cli;
 
+import dev.flagship.launch.ExitHook;
 import dev.flagship.serving.api.ChatModel;
 import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.Event;

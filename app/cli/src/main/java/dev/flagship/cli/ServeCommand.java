@@ -3,6 +3,7 @@ package dev.flagship.cli;
 import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.http.HttpStartException;
 import dev.flagship.launch.Catalogue;
+import dev.flagship.launch.ExitHook;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.server.FlagshipServer;
 import dev.flagship.serving.TextModel;

