@@ -52,7 +52,14 @@ public final class Main {
             line =
                     command(new FlagshipCommand(context), "flagship")
                             .addSubcommand(command(new RunCommand(context), "run"))
-                            .addSubcommand(command(new ServeCommand(context), "serve"));
+                            .addSubcommand(command(new ServeCommand(context), "serve"))
+                            .addSubcommand(command(new DoctorCommand(context), "doctor"))
+                            .addSubcommand(
+                                    command(new KernelsCommand(), "kernels")
+                                            .addSubcommand(
+                                                    command(
+                                                            new KernelsCommand.Dump(context),
+                                                            "dump")));
         } else if (args[0].equals("run")) {
             line = command(new RunCommand(context), "flagship run");
         } else {

@@ -70,7 +70,7 @@ final class House {
                                     "formats",
                                     "tokenizers",
                                     "tensor"),
-                            Set.of(JSON)),
+                            Set.of(JSON, "jdk.jfr")),
                     module("platform/launch", Set.of("serving-api"), Set.of("java.net.http")),
                     module("platform/http", Set.of(), Set.of("io.helidon")),
                     module(
@@ -80,7 +80,7 @@ final class House {
                     module(
                             "app/cli",
                             Set.of("server", "launch", "http", "serving", "serving-api", "tensor"),
-                            Set.of("picocli", "org.jline")),
+                            Set.of(JSON, "picocli", "org.jline")),
                     module(
                             "quality/testing",
                             Set.of("serving-api", "nn", "tensor", "formats"),

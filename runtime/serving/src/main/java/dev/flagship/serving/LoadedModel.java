@@ -82,7 +82,8 @@ public final class LoadedModel implements AutoCloseable {
             int contextLength = context(path, source, options);
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
-            Kernels kernels = Rungs.create(options.kernels(), team, listener);
+            Kernels kernels =
+                    new RecordedKernels(Rungs.create(options.kernels(), team, listener));
             owned.add(kernels);
             PackedWeights weights = pack(source, options, team, listener);
             owned.add(weights);

@@ -29,6 +29,13 @@ public final class VectorKernelsProvider implements KernelsProvider {
     }
 
     @Override
+    public Optional<String> host() {
+        return obstacle().isPresent()
+                ? Optional.empty()
+                : Optional.of("Java computes in vectors of %d bits".formatted(Lanes.FLOATS.vectorBitSize()));
+    }
+
+    @Override
     public Kernels create(Team team) {
         return new VectorKernels(team);
     }

@@ -2,10 +2,14 @@ package dev.flagship.kernels.x86;
 
 import dev.flagship.kernels.x86.ProductKernel.Source;
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.MachineCode;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** All kernels of one variant, assembled and placed as one piece of code. */
@@ -18,6 +22,7 @@ final class KernelLibrary implements AutoCloseable {
     private static final String QUANTIZER = "quantize_avx512";
 
     private final CodeMemory memory;
+    private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
     private final Map<DType, Products> products;
 
@@ -52,7 +57,46 @@ final class KernelLibrary implements AutoCloseable {
     }
 
     /** Code before it is placed, with the offset of each kernel by its name. */
-    record Image(Code code, Map<String, Integer> offsets) {}
+    record Image(Code code, Map<String, Integer> offsets) {
+
+        /** Each kernel's own bytes, without what fills the space to the next. */
+        List<MachineCode> kernels() {
+            byte[] bytes = code.bytes();
+            List<MachineCode> kernels = new ArrayList<>();
+            for (Symbol symbol : symbols(offsets, bytes.length, 0)) {
+                int from = Math.toIntExact(symbol.address());
+                int to = Math.toIntExact(from + symbol.bytes());
+                while (bytes[to - 1] == INT3) { // a kernel ends with ret
+                    to--;
+                }
+                kernels.add(
+                        new MachineCode(
+                                symbol.name(),
+                                new MachineCode.Bytes(Arrays.copyOfRange(bytes, from, to)),
+                                "objdump -D -b binary -m i386:x86-64 -M intel"));
+            }
+            return kernels;
+        }
+    }
+
+    /**
+     * A kernel in memory.
+     *
+     * @param name operation, type, tile and instruction set
+     */
+    record Symbol(String name, long address, long bytes) {}
+
+    private static List<Symbol> symbols(Map<String, Integer> offsets, long end, long base) {
+        List<Symbol> symbols = new ArrayList<>();
+        offsets.forEach((name, offset) -> symbols.add(new Symbol(name, base + offset, 0)));
+        symbols.sort(Comparator.comparingLong(Symbol::address));
+        for (int i = 0; i < symbols.size(); i++) {
+            Symbol symbol = symbols.get(i);
+            long next = i + 1 < symbols.size() ? symbols.get(i + 1).address() : base + end;
+            symbols.set(i, new Symbol(symbol.name(), symbol.address(), next - symbol.address()));
+        }
+        return symbols;
+    }
 
     /** Bytes of machine code. */
     static final class Code {
@@ -69,6 +113,7 @@ final class KernelLibrary implements AutoCloseable {
 
     private KernelLibrary(CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
         this.memory = memory;
+        this.offsets = offsets;
         this.quantizer = entry(offsets, QUANTIZER);
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
@@ -166,6 +211,11 @@ final class KernelLibrary implements AutoCloseable {
                     new Loaded(new KernelLibrary(placed.memory(), image.offsets(), prefetch));
             case CodeMemory.Refused refused -> new Refused(refused);
         };
+    }
+
+    /** Where each kernel lies. */
+    List<Symbol> symbols() {
+        return symbols(offsets, memory.bytes().byteSize(), memory.entry(0).address());
     }
 
     MemorySegment quantizer() {
