@@ -164,7 +164,9 @@ final class Doctor {
 
     static Finding store(Path store) {
         Optional<Path> nearest = nearest(store);
-        if (nearest.isEmpty() || !Files.isWritable(nearest.get())) {
+        if (nearest.isEmpty()
+                || !Files.isDirectory(nearest.get())
+                || !Files.isWritable(nearest.get())) {
             return Finding.warning(
                     STORE,
                     store + " cannot be written, so nothing can be fetched and weights are packed at each start; set FLAGSHIP_HOME to another folder");

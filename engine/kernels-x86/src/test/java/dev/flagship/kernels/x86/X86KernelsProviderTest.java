@@ -6,6 +6,7 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.MachineCode;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.SerialTeam;
@@ -88,10 +89,60 @@ class X86KernelsProviderTest {
         X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder);
         assertThat(provider.obstacle().orElseThrow())
                 .contains("mprotect failed with errno 13", "forbids executable memory");
-        try (Kernels kernels = provider.create(new SerialTeam())) {
+        List<String> warnings = new ArrayList<>();
+        try (Kernels kernels = provider.create(new SerialTeam(), warnings::add)) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
+        assertThat(warnings)
+                .singleElement()
+                .asString()
+                .contains("mprotect failed", "allow it for this process", "Computing with vector-");
         assertThat(pages.held()).isZero();
+    }
+
+    /** Else nobody would hear of the loss. */
+    @Test
+    void aHostThatForbidsThemIsSuitedNevertheless() {
+        needAvx512();
+        for (Pages.Access refused : Pages.Access.values()) {
+            RefusingPages pages = new RefusingPages(refused);
+            X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder);
+            assertThat(provider.obstacle()).isPresent();
+            assertThat(provider.suits()).isTrue();
+            assertThat(provider.host().orElseThrow()).contains("AVX-512 F");
+        }
+    }
+
+    @Test
+    void kernelsAreListedByNameWithTheirOwnBytesOnly() {
+        List<MachineCode> kernels = new X86KernelsProvider(LinuxPages::new, folder).machineCode();
+        assertThat(kernels).extracting(MachineCode::name).doesNotHaveDuplicates();
+        assertThat(kernels)
+                .extracting(MachineCode::name)
+                .contains("project_Q4_0_MATRIX_2x6_avx512")
+                .allMatch(name -> name.matches("[A-Za-z0-9_]+"));
+        for (MachineCode kernel : kernels) {
+            byte[] code = kernel.bytes().copy();
+            assertThat(code).startsWith(0xF3, 0x0F, 0x1E, 0xFA); // endbr64
+            assertThat(code).endsWith(0xC3); // ret
+        }
+    }
+
+    @Test
+    void profilersLearnWhereEachKernelLies() {
+        try (KernelLibrary library = Libraries.load()) {
+            List<KernelLibrary.Symbol> symbols = library.symbols();
+            long next = symbols.getFirst().address();
+            for (KernelLibrary.Symbol symbol : symbols) {
+                assertThat(symbol.address()).as(symbol.name()).isEqualTo(next);
+                next += symbol.bytes();
+            }
+            assertThat(symbols)
+                    .anySatisfy(symbol -> {
+                        assertThat(symbol.name()).isEqualTo("quantize_avx512");
+                        assertThat(symbol.address()).isEqualTo(library.quantizer().address());
+                    });
+        }
     }
 
     @Test
@@ -99,11 +150,13 @@ class X86KernelsProviderTest {
         needAvx512();
         Random random = Seed.given().random();
         X86KernelsProvider provider = new X86KernelsProvider(CorruptingPages::new, folder);
+        List<String> warnings = new ArrayList<>();
         try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
                 SerialTeam team = new SerialTeam();
                 Kernels truth = new ScalarKernels(team);
-                Kernels kernels = provider.create(team)) {
+                Kernels kernels = provider.create(team, warnings::add)) {
             assertThat(kernels.rung()).startsWith("x86-");
+            assertThat(warnings).hasSize(2).allMatch(w -> w.contains("gave wrong numbers"));
             List<BandMatrix> weights = new ArrayList<>();
             List<Tensor> expected = new ArrayList<>();
             List<Tensor> actual = new ArrayList<>();
@@ -142,9 +195,12 @@ class X86KernelsProviderTest {
             marker = files.findFirst().orElseThrow();
         }
         assertThat(provider.obstacle().orElseThrow()).contains("died", "remove " + marker);
-        try (Kernels kernels = provider.create(new SerialTeam())) {
+        assertThat(provider.suits()).isTrue();
+        List<String> warnings = new ArrayList<>();
+        try (Kernels kernels = provider.create(new SerialTeam(), warnings::add)) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
+        assertThat(warnings).singleElement().asString().contains("died", "remove " + marker);
         Files.delete(marker);
         assertThat(provider.obstacle()).isEmpty();
     }
