@@ -43,7 +43,7 @@ final class Doctor {
         var findings = new ArrayList<Finding>();
         findings.add(java(Runtime.version()));
         findings.addAll(
-                flags(ManagementFactory.getRuntimeMXBean().getInputArguments()));
+                flags(ManagementFactory.getRuntimeMXBean().getInputArguments(), ModuleLayer.boot()));
         findings.addAll(kernels(kernels));
         findings.add(memory(Path.of("/proc/meminfo"), Path.of("/sys/fs/cgroup")));
         findings.add(store(store));
@@ -66,7 +66,7 @@ final class Doctor {
     }
 
     /** Flags that make Java slow or wrong, wherever they came from. */
-    static List<Finding> flags(List<String> arguments) {
+    static List<Finding> flags(List<String> arguments, ModuleLayer modules) {
         var reasons = new LinkedHashMap<String, String>();
         for (String argument : arguments) {
             if (argument.equals("-Xint")) {
@@ -87,7 +87,7 @@ final class Doctor {
                                         FLAGS,
                                         "%s %s; take it out of FLAGSHIP_JAVA_OPTS, JAVA_TOOL_OPTIONS or JDK_JAVA_OPTIONS"
                                                 .formatted(flag, reason))));
-        if (ModuleLayer.boot().findModule("jdk.incubator.vector").isEmpty()) {
+        if (modules.findModule("jdk.incubator.vector").isEmpty()) {
             findings.add(
                     Finding.failed(
                             FLAGS,

@@ -20,6 +20,9 @@ public final class Main {
             version(streams.out());
             return 0;
         }
+        if (args.length == 1 && args[0].equals(Rehearsal.COMMAND)) {
+            return Rehearsal.run(environment);
+        }
         Logging.prepare(environment, args.length > 0 && args[0].equals("serve"));
         var context = new Context(streams, environment);
         CommandLine line = commandLine(args, context);

@@ -34,17 +34,17 @@ class DoctorTest {
                 "-XX:+UseCompactObjectHeaders"
             })
     void flagsThatSlowJavaDownFailWithARemedy(String flag) {
-        assertThat(Doctor.flags(List.of("-Xmx1g", flag)))
+        assertThat(Doctor.flags(List.of("-Xmx1g", flag), ModuleLayer.boot()))
                 .anySatisfy(finding -> {
                     assertThat(finding.verdict()).isEqualTo(Verdict.FAILED);
                     assertThat(finding.detail()).contains(flag, "take it out");
                 });
     }
 
-    /** The tests' own JVM has no incubator module. */
     @Test
     void javaWithoutTheIncubatorModuleFailsWithARemedy() {
-        List<Finding> findings = Doctor.flags(List.of("-Xmx1g", "-XX:TieredStopAtLevel=4"));
+        List<Finding> findings = Doctor.flags(
+                        List.of("-Xmx1g", "-XX:TieredStopAtLevel=4"), ModuleLayer.empty());
         assertThat(findings).hasSize(1);
         assertThat(findings.getFirst().verdict()).isEqualTo(Verdict.FAILED);
         assertThat(findings.getFirst().detail()).contains("--add-modules jdk.incubator.vector");

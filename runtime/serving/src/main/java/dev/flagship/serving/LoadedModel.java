@@ -77,13 +77,14 @@ public final class LoadedModel implements AutoCloseable {
         List<AutoCloseable> owned = new ArrayList<>();
         boolean done = false;
         try (ModelFile file = ModelFiles.open(path)) {
+            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
+            owned.add(team);
+            KernelsAhead ahead = KernelsAhead.start(options.kernels(), team);
+            owned.add(ahead);
             ModelSource source = read(file);
             checkConstants(path, source);
             int contextLength = context(path, source, options);
-            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
-            owned.add(team);
-            Kernels kernels =
-                    new RecordedKernels(Rungs.create(options.kernels(), team, listener));
+            Kernels kernels = new RecordedKernels(ahead.take(listener));
             owned.add(kernels);
             PackedWeights weights = pack(source, options, team, listener);
             owned.add(weights);

@@ -31,8 +31,8 @@ public final class Rungs {
      *
      * @throws LoadException if a rung named explicitly does not exist or cannot run here
      */
-    static Kernels create(String name, Team team, LoadListener listener) {
-        return create(name, team, listener::warning, providers());
+    static Kernels create(String name, Team team, Consumer<String> warnings) {
+        return create(name, team, warnings, providers());
     }
 
     static Kernels create(

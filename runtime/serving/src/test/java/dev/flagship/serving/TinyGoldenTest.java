@@ -98,7 +98,7 @@ class TinyGoldenTest {
         try (var weights = new FormulaWeights(DType.F32, 0.25f);
                 var recording =
                         new RecordingKernels(
-                                Rungs.create(rung, new SerialTeam(), LoadListener.SILENT));
+                                Rungs.create(rung, new SerialTeam(), _ -> {}));
                 var passes = new Passes(new Llama(config, weights), recording, Numerics.EXACT)) {
             assertThat(passes.greedy(golden.ids("input_ids"), 8)).isEqualTo(golden.ids("greedy"));
             for (String module : golden.names()) {

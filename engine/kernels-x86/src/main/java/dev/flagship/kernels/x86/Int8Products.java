@@ -22,9 +22,6 @@ import java.util.Set;
  * publishes them.
  */
 final class Int8Products implements Team.Task, AutoCloseable {
-    /** Rows of x from which unpacking the weights pays. */
-    private static final int UNPACK_ROWS = 16;
-
     /** Bands that stay with one thread, so that tiles of two are not cut. */
     private static final int UNIT = 2;
 
@@ -38,7 +35,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
     private final Team team;
     private final KernelLibrary library;
     private final Set<DType> types;
-    private final int unpackRows;
+    private final Tuning tuning;
     private final Worker[] workers;
     private OffHeap activations = OffHeap.allocate(0);
     private Tensor x = NONE;
@@ -53,16 +50,15 @@ final class Int8Products implements Team.Task, AutoCloseable {
      * @param types quantised types whose kernels may be used
      */
     Int8Products(Team team, KernelLibrary library, Set<DType> types) {
-        this(team, library, types, UNPACK_ROWS);
+        this(team, library, types, library.tuning());
     }
 
     /**
-     * @param unpackRows rows of x from which weights are unpacked first; the bits do not depend on
-     *     it
+     * @param tuning the bits do not depend on it
      */
-    Int8Products(Team team, KernelLibrary library, Set<DType> types, int unpackRows) {
+    Int8Products(Team team, KernelLibrary library, Set<DType> types, Tuning tuning) {
         this.team = team;
-        this.unpackRows = unpackRows;
+        this.tuning = tuning;
         this.library = library;
         this.types = Set.copyOf(types);
         workers = new Worker[team.size()];
@@ -212,7 +208,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ProductKernel.COLUMNS, x.rows());
         worker.set(ProductKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
         worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
-        boolean many = x.rows() > 1 && x.rows() >= unpackRows;
+        boolean many = x.rows() > 1 && x.rows() >= tuning.unpackRows();
         if (many) {
             long lines = ProductKernel.scratchLines(w.type(), UNIT, blocks);
             long scales = ProductKernel.scratchScales(w.type(), UNIT, blocks);
@@ -222,7 +218,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
-        for (int size = KernelLibrary.largestGroup(x.rows()); size > 0; size /= 2) {
+        for (int size = tuning.group(x.rows()); size > 0; size /= 2) {
             MemorySegment entry =
                     x.rows() == 1
                             ? products.row(size)

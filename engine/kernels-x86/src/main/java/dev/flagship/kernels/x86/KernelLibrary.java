@@ -17,11 +17,16 @@ final class KernelLibrary implements AutoCloseable {
     /** Far enough to hide the latency of memory, near enough to stay in L1. */
     static final int PREFETCH = 3072;
 
+    /** Bands that one row of x can meet at once; smaller groups halve them. */
+    private static final int MOST_BANDS = 4;
+
+    private static final int MOST_TILE_BANDS = 2;
     private static final int ALIGNMENT = 64;
     private static final byte INT3 = (byte) 0xCC;
     private static final String QUANTIZER = "quantize_avx512";
 
     private final CodeMemory memory;
+    private final Tuning tuning;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
     private final Map<DType, Products> products;
@@ -111,8 +116,10 @@ final class KernelLibrary implements AutoCloseable {
         }
     }
 
-    private KernelLibrary(CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
+    private KernelLibrary(CodeMemory memory, Map<String, Integer> offsets, Tuning tuning) {
+        int prefetch = tuning.prefetch();
         this.memory = memory;
+        this.tuning = tuning;
         this.offsets = offsets;
         this.quantizer = entry(offsets, QUANTIZER);
         this.products = new EnumMap<>(DType.class);
@@ -156,21 +163,16 @@ final class KernelLibrary implements AutoCloseable {
         return bands == 2 ? 6 : 12;
     }
 
-    /** Bands of the largest group for so many rows of x; smaller ones halve it. */
-    static int largestGroup(int rows) {
-        return rows == 1 ? 4 : 2;
-    }
-
     /** Assembles all kernels. */
     static Image assemble(int prefetch) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(QUANTIZER, ActivationRows.quantizer());
         for (DType type : DType.values()) {
             if (type.quantized()) {
-                for (int bands = largestGroup(1); bands > 0; bands /= 2) {
+                for (int bands = MOST_BANDS; bands > 0; bands /= 2) {
                     put(kernels, row(type, bands, prefetch));
                 }
-                for (int bands = largestGroup(2); bands > 0; bands /= 2) {
+                for (int bands = MOST_TILE_BANDS; bands > 0; bands /= 2) {
                     put(kernels, few(type, bands, prefetch));
                     put(kernels, many(type, bands, prefetch));
                 }
@@ -204,13 +206,17 @@ final class KernelLibrary implements AutoCloseable {
     record Refused(CodeMemory.Refused cause) implements Loading {}
 
     /** Assembles and places all kernels. */
-    static Loading load(Pages pages, int prefetch) {
-        Image image = assemble(prefetch);
+    static Loading load(Pages pages, Tuning tuning) {
+        Image image = assemble(tuning.prefetch());
         return switch (CodeMemory.place(pages, image.code().bytes())) {
             case CodeMemory.Placed placed ->
-                    new Loaded(new KernelLibrary(placed.memory(), image.offsets(), prefetch));
+                    new Loaded(new KernelLibrary(placed.memory(), image.offsets(), tuning));
             case CodeMemory.Refused refused -> new Refused(refused);
         };
+    }
+
+    Tuning tuning() {
+        return tuning;
     }
 
     /** Where each kernel lies. */

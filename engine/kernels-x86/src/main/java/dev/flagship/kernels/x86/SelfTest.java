@@ -83,7 +83,11 @@ final class SelfTest {
             // The same numbers of rows with weights read in place and unpacked.
             for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
                 try (Int8Products products =
-                        new Int8Products(team, library, EnumSet.of(type), unpackRows)) {
+                        new Int8Products(
+                                team,
+                                library,
+                                EnumSet.of(type),
+                                library.tuning().withUnpackRows(unpackRows))) {
                     if (!allWidthsAgree(products, x, w, expected, space)) {
                         return false;
                     }

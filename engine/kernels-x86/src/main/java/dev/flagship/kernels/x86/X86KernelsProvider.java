@@ -82,7 +82,7 @@ public final class X86KernelsProvider implements KernelsProvider {
 
     @Override
     public List<MachineCode> machineCode() {
-        return KernelLibrary.assemble(KernelLibrary.PREFETCH).kernels();
+        return KernelLibrary.assemble(Tuning.DEFAULT.prefetch()).kernels();
     }
 
     private sealed interface Examination {}
@@ -166,13 +166,16 @@ public final class X86KernelsProvider implements KernelsProvider {
         Kernels other = otherRung(team, warnings);
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why(), warnings);
-            case Runs runs ->
-                    switch (KernelLibrary.load(pages.get(), KernelLibrary.PREFETCH)) {
-                        case KernelLibrary.Refused refused ->
-                                instead(other, refused.cause().toString(), warnings);
-                        case KernelLibrary.Loaded loaded ->
-                                tried(team, loaded.library(), runs.variant(), other, warnings);
-                    };
+            case Runs runs -> {
+                Tuning tuning =
+                        new TuningFile(markers, runs.variant()).read().orElse(Tuning.DEFAULT);
+                yield switch (KernelLibrary.load(pages.get(), tuning)) {
+                    case KernelLibrary.Refused refused ->
+                            instead(other, refused.cause().toString(), warnings);
+                    case KernelLibrary.Loaded loaded ->
+                            tried(team, loaded.library(), runs.variant(), other, warnings);
+                };
+            }
         };
     }
 
@@ -201,7 +204,18 @@ public final class X86KernelsProvider implements KernelsProvider {
                                 .formatted(NAME, type, variant, other.rung()));
             }
         }
+        tune(library, variant, passing);
         return new X86Kernels(library, new Int8Products(team, library, passing), other);
+    }
+
+    /** The first start on a processor measures for those that follow. */
+    private void tune(KernelLibrary library, String variant, Set<DType> passing) {
+        TuningFile file = new TuningFile(markers, variant);
+        if (passing.containsAll(TuningProbe.TYPES)
+                && file.canBeWritten()
+                && file.read().isEmpty()) {
+            file.write(TuningProbe.best(pages.get(), library));
+        }
     }
 
     /** Tells profilers, if somebody asked for it. */

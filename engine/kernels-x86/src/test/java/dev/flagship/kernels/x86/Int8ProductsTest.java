@@ -92,7 +92,7 @@ class Int8ProductsTest {
                                                     team,
                                                     library,
                                                     Libraries.ALL_TYPES,
-                                                    unpackRows)) {
+                                                    Tuning.DEFAULT.withUnpackRows(unpackRows))) {
                                 products.project(x, List.of(w), List.of(out));
                             }
                             String what =

@@ -23,6 +23,6 @@ final class Libraries {
     static KernelLibrary load(Pages pages) {
         CpuFeatures features = ((CpuProbe.Found) CpuProbe.run(new LinuxPages())).features();
         assumeTrue(features.lackingForAvx512().isEmpty(), "no AVX-512 VNNI here");
-        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, KernelLibrary.PREFETCH)).library();
+        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, Tuning.DEFAULT)).library();
     }
 }

@@ -53,11 +53,12 @@ final class ProductSpeed {
         System.arraycopy(multiply, 0, both, read.length, multiply.length);
         multiplyAt = read.length;
         limits = ((CodeMemory.Placed) CodeMemory.place(new LinuxPages(), both)).memory();
-        library = ((KernelLibrary.Loaded) KernelLibrary.load(new LinuxPages(), prefetch)).library();
+        library = ((KernelLibrary.Loaded) KernelLibrary.load(
+                                        new LinuxPages(), Tuning.DEFAULT.withPrefetch(prefetch))).library();
     }
 
     public static void main(String[] args) {
-        int prefetch = args.length == 0 ? KernelLibrary.PREFETCH : Integer.parseInt(args[0]);
+        int prefetch = args.length == 0 ? Tuning.DEFAULT.prefetch() : Integer.parseInt(args[0]);
         ProductSpeed speed = new ProductSpeed(prefetch);
         for (int cols : new int[] {2048, 576}) {
             for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {

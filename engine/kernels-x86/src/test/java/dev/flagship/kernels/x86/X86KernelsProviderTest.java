@@ -80,7 +80,7 @@ class X86KernelsProviderTest {
         try (Kernels kernels = provider.create(new SerialTeam())) {
             assertThat(kernels.rung()).startsWith("x86-avx512-vnni over vector-");
         }
-        assertThat(folder).isEmptyDirectory();
+        assertThat(folder).isDirectoryNotContaining("glob:**/trying-*");
     }
 
     @Test
