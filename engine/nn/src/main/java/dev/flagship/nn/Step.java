@@ -14,6 +14,7 @@ public final class Step implements AutoCloseable {
     private final Scratch scratch;
     private final PagedKvCache cache;
     private final KvRows kvRows;
+    private final KvRows outputKvRows;
     private int[] tokens = new int[16];
     private int[] positions = new int[16];
     private int[] outputs = new int[16];
@@ -24,11 +25,13 @@ public final class Step implements AutoCloseable {
         this.scratch = scratch;
         this.cache = cache;
         this.kvRows = new KvRows(cache.layout(), cache.pool());
+        this.outputKvRows = new KvRows(cache.layout(), cache.pool());
     }
 
     /** Forgets the last pass. */
     public void clear() {
         kvRows.clear();
+        outputKvRows.clear();
         rows = 0;
         outputCount = 0;
     }
@@ -55,6 +58,7 @@ public final class Step implements AutoCloseable {
             kvRows.add(sequence.pages(), positions[rows]);
             if (wanted == Wanted.ALL || (wanted == Wanted.LAST && i == count - 1)) {
                 outputs[outputCount++] = rows;
+                outputKvRows.add(sequence.pages(), positions[rows]);
             }
             rows++;
         }
@@ -109,6 +113,11 @@ public final class Step implements AutoCloseable {
         return kvRows;
     }
 
+    /** Where the rows whose logits are wanted stand in the cache. */
+    public KvRows outputRowsInCache() {
+        return outputKvRows;
+    }
+
     /** Stores keys and values (T, K·E) of a layer. */
     public void append(int layer, Tensor keys, Tensor values) {
         scratch.kernels().append(kvRows, layer, keys, values);
@@ -119,9 +128,9 @@ public final class Step implements AutoCloseable {
         return outputCount;
     }
 
-    /** The rows of x (T, D) whose logits are wanted, in order. */
+    /** The rows of x (T, D) whose logits are wanted, in order; x itself if it holds no others. */
     public Tensor outputRows(Tensor x) {
-        if (outputCount == rows) {
+        if (x.rows() == outputCount) {
             return x;
         }
         Tensor out = scratch.take(outputCount, x.rowSize());
