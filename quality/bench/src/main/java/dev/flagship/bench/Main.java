@@ -11,7 +11,10 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -37,7 +40,6 @@ import picocli.CommandLine.Spec;
         })
 public final class Main implements Callable<Integer> {
     private static final double READING_SECONDS = 1;
-    private static final String LLAMA_CPP = "llama.cpp";
 
     private final PrintStream out;
     private final PrintStream err;
@@ -53,17 +55,19 @@ public final class Main implements Callable<Integer> {
 
     @Option(
             names = "--against",
+            split = ",",
             paramLabel = "PEER",
-            description = "Measure a peer in turns with us: " + LLAMA_CPP + ".")
-    private @Nullable String against;
+            description =
+                    "Measure peers in turns with us: llama.cpp, ik_llama.cpp, pytorch, or several with commas.")
+    private List<String> against = List.of();
 
     @Option(
             names = "--peer-python",
-            paramLabel = "PATH",
-            defaultValue = "python3",
+            split = ",",
+            paramLabel = "[PEER=]PATH",
             description =
-                    "The Python that has llama-cpp-python, built for this processor. Default: ${DEFAULT-VALUE}.")
-    private String python = "python3";
+                    "The Python that has the peer: llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers. Default: python3.")
+    private List<String> pythons = List.of();
 
     @Option(
             names = "--runs",
@@ -152,9 +156,7 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (against != null && !against.equals(LLAMA_CPP)) {
-            throw wrong("--against knows %s, not \"%s\"".formatted(LLAMA_CPP, against));
-        }
+        Map<Engine, String> peers = peers();
         if (runs < 1 || runs > 1000) {
             throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
         }
@@ -174,11 +176,34 @@ public final class Main implements Callable<Integer> {
                         runs,
                         READING_SECONDS,
                         force,
-                        against == null ? Optional.empty() : Optional.of(python));
+                        peers);
         Report report = new Bench(settings, err).run();
         out.print(json ? report.json() + "\n" : report.table());
         out.flush();
         return 0;
+    }
+
+    private Map<Engine, String> peers() {
+        var peers = new EnumMap<Engine, String>(Engine.class);
+        for (String name : against) {
+            peers.put(engine(name, "--against"), "python3");
+        }
+        for (String python : pythons) {
+            int equals = python.indexOf('=');
+            if (equals < 0) {
+                peers.replaceAll((_, _) -> python);
+            } else {
+                Engine engine = engine(python.substring(0, equals), "--peer-python");
+                peers.replace(engine, python.substring(equals + 1));
+            }
+        }
+        return peers;
+    }
+
+    private Engine engine(String name, String flag) {
+        return Engine.of(name)
+                .orElseThrow(() ->
+                        wrong("%s knows %s, not \"%s\"".formatted(flag, Engine.titles(), name)));
     }
 
     /** Checked before anything is fetched. */

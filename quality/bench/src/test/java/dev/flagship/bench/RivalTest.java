@@ -12,18 +12,22 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The protocol, with a shell script that answers as the Python one does. */
 @DisabledOnOs(OS.WINDOWS)
-class LlamaCppTest {
-    private static final Workload WORK = new Workload(new int[40], 20, 8, 0, 4, 0.5);
+class RivalTest {
+    private static final Workload WORK = new Workload(new int[80], 20, 8, 0, 4, 0.5);
+    private static final Engine.Setting ON = Engine.LLAMA_CPP.settings().getFirst();
+    private static final Engine.Setting OFF = Engine.LLAMA_CPP.settings().getLast();
 
     @TempDir Path folder;
 
     /** A peer that keeps what it is asked, and answers each operation with a fixed line. */
-    private LlamaCpp start(String prefill) throws Exception {
+    private Rival start(String prefill) throws Exception {
         Path asked = folder.resolve("asked");
         Path script = folder.resolve("peer.sh");
         Files.writeString(
@@ -41,16 +45,22 @@ class LlamaCppTest {
                 done
                 """
                         .formatted(asked, prefill));
-        return LlamaCpp.start(List.of("/bin/sh", script.toString()), Path.of("m.gguf"), 3, WORK);
+        return Rival.start(
+                Engine.LLAMA_CPP,
+                List.of("/bin/sh", script.toString()),
+                Path.of("m.gguf"),
+                3,
+                WORK);
     }
 
     @Test
     void ratesAreTokensPerSecondAndRequestsCarryTheWork() throws Exception {
-        try (LlamaCpp peer = start("echo '{\"tokens\": 60, \"seconds\": 1.5}'")) {
+        try (Rival peer = start("echo '{\"tokens\": 60, \"seconds\": 1.5}'")) {
             assertThat(peer.version()).isEqualTo("1.2");
-            assertThat(peer.with(true).read(Figure.PREFILL).tokensPerSecond()).isEqualTo(40);
-            assertThat(peer.with(false).read(Figure.DECODE_SHORT).tokensPerSecond()).isEqualTo(24);
-            assertThat(peer.greedy(false)).containsExactly(3, 1, 4, 1);
+            assertThat(peer.with(ON).read(Figure.PREFILL).tokensPerSecond()).isEqualTo(40);
+            assertThat(peer.with(OFF).read(Figure.DECODE_SHORT).tokensPerSecond()).isEqualTo(24);
+            assertThat(peer.with(ON).read(Figure.DECODE_MANY).tokensPerSecond()).isEqualTo(24);
+            assertThat(peer.greedy()).containsExactly(3, 1, 4, 1);
             assertThat(peer.nll(0, 20)).isEqualTo(2.5);
         }
         List<JsonNode> asked =
@@ -59,18 +69,22 @@ class LlamaCppTest {
                         .toList();
         assertThat(asked.get(0).path("threads").asInt()).isEqualTo(3);
         assertThat(asked.get(0).path("model").asString()).isEqualTo("m.gguf");
+        assertThat(asked.get(0).path("engine").asString()).isEqualTo("llama.cpp");
         assertThat(asked.get(1).path("flash").asBoolean()).isTrue();
         assertThat(asked.get(1).path("ids")).hasSize(20);
         assertThat(asked.get(2).path("flash").asBoolean()).isFalse();
         assertThat(asked.get(2).path("ids")).hasSize(9);
         assertThat(asked.get(2).path("count").asInt()).isEqualTo(4);
+        assertThat(asked.get(2).path("sequences").asInt()).isEqualTo(1);
+        assertThat(asked.get(3).path("sequences").asInt()).isEqualTo(8);
+        assertThat(asked.get(3).path("ids")).hasSize(8 * 9);
     }
 
     @Test
     void anErrorOfThePeerIsToldInItsWords() throws Exception {
-        try (LlamaCpp peer = start("echo '{\"error\": \"RuntimeError: no room\"}'")) {
+        try (Rival peer = start("echo '{\"error\": \"RuntimeError: no room\"}'")) {
             assertThatExceptionOfType(BenchException.class)
-                    .isThrownBy(() -> peer.with(true).read(Figure.PREFILL))
+                    .isThrownBy(() -> peer.with(ON).read(Figure.PREFILL))
                     .withMessageContaining("RuntimeError: no room");
             assertThat(peer.nll(0, 20)).as("it lives on").isEqualTo(2.5);
         }
@@ -78,18 +92,18 @@ class LlamaCppTest {
 
     @Test
     void aPeerThatDiesIsReportedWithItsExitCode() throws Exception {
-        try (LlamaCpp peer = start("exit 7")) {
+        try (Rival peer = start("exit 7")) {
             assertThatExceptionOfType(BenchException.class)
-                    .isThrownBy(() -> peer.with(true).read(Figure.PREFILL))
+                    .isThrownBy(() -> peer.with(ON).read(Figure.PREFILL))
                     .withMessageContaining("exit code 7");
         }
     }
 
     @Test
     void babbleIsNoAnswer() throws Exception {
-        try (LlamaCpp peer = start("echo hello")) {
+        try (Rival peer = start("echo hello")) {
             assertThatExceptionOfType(BenchException.class)
-                    .isThrownBy(() -> peer.with(true).read(Figure.PREFILL))
+                    .isThrownBy(() -> peer.with(ON).read(Figure.PREFILL))
                     .withMessageContaining("hello");
         }
     }
@@ -97,8 +111,9 @@ class LlamaCppTest {
     @Test
     void aPeerThatIsNotThereIsReported() {
         assertThatExceptionOfType(BenchException.class)
-                .isThrownBy(
-                        () -> LlamaCpp.start("/no/such/python", Path.of("m.gguf"), 1, WORK).close())
+                .isThrownBy(() ->
+                        Rival.start(Engine.PYTORCH, "/no/such/python", Path.of("m.gguf"), 1, WORK)
+                                .close())
                 .withMessageContaining("/no/such/python");
     }
 
@@ -108,15 +123,17 @@ class LlamaCppTest {
         Machine vnni = new Machine("", Set.of("avx2", "avx512f", "avx512_vnni", "avx_vnni"), 2, 0);
         Machine arm = new Machine("", Set.of("asimd", "asimddp"), 2, 0);
         String avx2 = "CPU : SSE3 = 1 | AVX = 1 | AVX2 = 1 | FMA = 1 | ";
-        assertThat(LlamaCpp.missing(plain, avx2)).isEmpty();
-        assertThat(LlamaCpp.missing(vnni, avx2)).containsExactly("AVX512", "AVX512_VNNI");
-        assertThat(LlamaCpp.missing(vnni, avx2 + "AVX512 = 1 | AVX512_VNNI = 1 | ")).isEmpty();
-        assertThat(LlamaCpp.missing(arm, "CPU : NEON = 1 | ")).containsExactly("DOTPROD");
+        assertThat(Engine.LLAMA_CPP.missing(plain, avx2)).isEmpty();
+        assertThat(Engine.LLAMA_CPP.missing(vnni, avx2)).containsExactly("AVX512", "AVX512_VNNI");
+        assertThat(Engine.LLAMA_CPP.missing(vnni, avx2 + "AVX512 = 1 | AVX512_VNNI = 1 | "))
+                .isEmpty();
+        assertThat(Engine.LLAMA_CPP.missing(arm, "CPU : NEON = 1 | ")).containsExactly("DOTPROD");
     }
 
-    @Test
-    void theScriptForPythonIsOnTheClassPath() {
-        assertThat(LlamaCpp.class.getResource("llamacpp_peer.py")).isNotNull();
+    @ParameterizedTest
+    @EnumSource
+    void theScriptForPythonIsOnTheClassPath(Engine engine) {
+        assertThat(Engine.class.getResource(engine.script())).isNotNull();
     }
 
     @Test

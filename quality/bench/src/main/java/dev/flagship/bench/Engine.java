@@ -1,0 +1,108 @@
+package dev.flagship.bench;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Programs that bench can measure beside ours, each through a Python script of ours. */
+enum Engine {
+    LLAMA_CPP("llama.cpp", "llamacpp_peer.py", true),
+    IK_LLAMA_CPP("ik_llama.cpp", "llamacpp_peer.py", true),
+    PYTORCH("pytorch", "pytorch_peer.py", false);
+
+    /** What Linux calls a feature, and what a build of llama.cpp must report where it is there. */
+    private static final Map<String, String> REPORTED = reported();
+
+    private final String title;
+    private final String script;
+    private final boolean reportsFeatures;
+
+    /**
+     * One way to run it; the best one counts, figure by figure.
+     *
+     * @param title for people
+     * @param flash whether with flash attention
+     * @param repack whether the weights are repacked at load
+     */
+    record Setting(String title, boolean flash, boolean repack) {}
+
+    Engine(String title, String script, boolean reportsFeatures) {
+        this.title = title;
+        this.script = script;
+        this.reportsFeatures = reportsFeatures;
+    }
+
+    static Optional<Engine> of(String title) {
+        for (Engine each : values()) {
+            if (each.title.equals(title)) {
+                return Optional.of(each);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** All names, for people. */
+    static String titles() {
+        var titles = new ArrayList<String>();
+        for (Engine each : values()) {
+            titles.add(each.title);
+        }
+        return String.join(", ", titles);
+    }
+
+    /** As one writes it on the command line. */
+    String title() {
+        return title;
+    }
+
+    /** A resource beside this class. */
+    String script() {
+        return script;
+    }
+
+    List<Setting> settings() {
+        return switch (this) {
+            case LLAMA_CPP ->
+                    List.of(new Setting("fa on", true, false), new Setting("fa off", false, false));
+            case IK_LLAMA_CPP ->
+                    List.of(
+                            new Setting("fa on", true, false),
+                            new Setting("fa off", false, false),
+                            new Setting("fa on, repacked", true, true));
+            case PYTORCH -> List.of(new Setting("F32", false, false));
+        };
+    }
+
+    private static Map<String, String> reported() {
+        var map = new LinkedHashMap<String, String>();
+        map.put("avx2", "AVX2");
+        map.put("fma", "FMA");
+        map.put("f16c", "F16C");
+        map.put("avx_vnni", "AVX_VNNI");
+        map.put("avx512f", "AVX512");
+        map.put("avx512_vnni", "AVX512_VNNI");
+        map.put("asimd", "NEON");
+        map.put("asimddp", "DOTPROD");
+        map.put("i8mm", "MATMUL_INT8");
+        return map;
+    }
+
+    /** Features of the processor that a build does not use, as it calls them. */
+    List<String> missing(Machine machine, String systemInfo) {
+        var missing = new ArrayList<String>();
+        if (!reportsFeatures) {
+            return missing;
+        }
+        REPORTED.forEach((feature, name) -> {
+            // The wider VNNI makes the narrower one unnecessary.
+            boolean superseded = feature.equals("avx_vnni") && machine.has("avx512_vnni");
+            boolean told = systemInfo.contains(" " + name + " = 1");
+            if (machine.has(feature) && !superseded && !told) {
+                missing.add(name);
+            }
+        });
+        return missing;
+    }
+}
