@@ -52,6 +52,7 @@ final class Bench {
      * @param runs of everything
      * @param seconds least time of one reading
      * @param force measure though the machine is busy
+     * @param svg where a roofline picture goes, if one is wanted
      * @param peers engines to compare with, and the Python in which each lives
      */
     record Settings(
@@ -61,6 +62,7 @@ final class Bench {
             int runs,
             double seconds,
             boolean force,
+            Optional<Path> svg,
             Map<Engine, String> peers) {}
 
     /**
@@ -308,9 +310,35 @@ final class Bench {
                 peers.forEach(Rival::close);
             }
             rounds.addTo(report, limits);
+            draw(model);
         } finally {
             limits.ifPresent(Limits::close);
         }
+    }
+
+    private void draw(LoadedModel model) throws IOException {
+        if (settings.svg().isEmpty()) {
+            return;
+        }
+        Path file = settings.svg().get();
+        String title =
+                "%s, %d threads, %s"
+                        .formatted(
+                                settings.path().getFileName(),
+                                model.threads(),
+                                machine.processor());
+        Optional<Roofline> picture =
+                rounds.roofline(
+                        title,
+                        2.0 * model.parameters(),
+                        (double) model.weightBytes(),
+                        OwnModel.STEP_ROWS);
+        if (picture.isEmpty()) {
+            report.fact("picture", "not drawn: the machine's limits were not measured");
+            return;
+        }
+        Files.writeString(file, picture.get().svg());
+        report.fact("picture", file.toString());
     }
 
     private List<Rounds.Task> extras(LoadedModel model) {
@@ -435,8 +463,12 @@ final class Bench {
                         100 * off,
                         same,
                         greedy.length));
-        if (!(Math.abs(off) <= 0.005)) {
-            rounds.noRatio(peer.engine(), "its perplexity differs by more than 0.5 %");
+        double most = peer.engine().tolerance();
+        if (!(Math.abs(off) <= most)) {
+            rounds.noRatio(
+                    peer.engine(),
+                    String.format(
+                            Locale.ROOT, "its perplexity differs by more than %s %%", 100 * most));
         }
     }
 

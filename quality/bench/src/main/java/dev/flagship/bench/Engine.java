@@ -75,6 +75,14 @@ enum Engine {
         };
     }
 
+    /**
+     * Most that its perplexity may be off ours for a ratio to be fair. What computes in F32 is off
+     * by what our rounding of activations to int8 costs.
+     */
+    double tolerance() {
+        return this == PYTORCH ? 0.01 : 0.005;
+    }
+
     private static Map<String, String> reported() {
         var map = new LinkedHashMap<String, String>();
         map.put("avx2", "AVX2");

@@ -105,6 +105,12 @@ public final class Main implements Callable<Integer> {
     @Option(names = "--json", description = "Print JSON instead of a table.")
     private boolean json;
 
+    @Option(
+            names = "--svg",
+            paramLabel = "FILE",
+            description = "Draw the figures under this machine's limits (roofline).")
+    private @Nullable Path svg;
+
     @Option(names = "--force", description = "Measure though other processes are at work.")
     private boolean force;
 
@@ -176,6 +182,7 @@ public final class Main implements Callable<Integer> {
                         runs,
                         READING_SECONDS,
                         force,
+                        Optional.ofNullable(svg),
                         peers);
         Report report = new Bench(settings, err).run();
         out.print(json ? report.json() + "\n" : report.table());

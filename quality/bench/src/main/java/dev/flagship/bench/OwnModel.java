@@ -15,7 +15,7 @@ import java.util.HexFormat;
 /** Flagship's side. One thread. */
 final class OwnModel implements Contender, AutoCloseable {
     /** Rows of a prefill step, as the product's step loop takes them. */
-    private static final int STEP_ROWS = 256;
+    static final int STEP_ROWS = 256;
 
     /** Rows of a step whose logits are all wanted: a vocabulary's width each. */
     private static final int LOGIT_ROWS = 128;

@@ -220,6 +220,58 @@ final class Rounds {
                 report.fact("no ratio to " + engine.title(), String.join("; ", why)));
     }
 
+    /**
+     * Where the figures stand under the machine's limits; empty without limits.
+     *
+     * @param operations for one token
+     * @param weightBytes read in a step
+     * @param prefillRows tokens of a step of a prefill
+     */
+    Optional<Roofline> roofline(
+            String title, double operations, double weightBytes, int prefillRows) {
+        if (read.isEmpty()) {
+            return Optional.empty();
+        }
+        var roofline = new Roofline(title, read.median());
+        roofline.ceiling("FP32", fp32.median());
+        if (!int8.isEmpty()) {
+            roofline.ceiling("int8", int8.median());
+        }
+        double each = operations / weightBytes;
+        own.forEach((figure, samples) ->
+                roofline.point(
+                        "Flagship",
+                        name(figure),
+                        each * rows(figure, prefillRows),
+                        samples.speed().median() * operations / 1e9));
+        rivals.forEach((entry, figures) ->
+                figures.forEach((figure, samples) ->
+                        roofline.point(
+                                entry.engine().title(),
+                                name(figure) + ", " + entry.setting().title(),
+                                each * rows(figure, prefillRows),
+                                samples.median() * operations / 1e9)));
+        return Optional.of(roofline);
+    }
+
+    private int rows(Figure figure, int prefillRows) {
+        return switch (figure) {
+            case PREFILL -> prefillRows;
+            case DECODE_SHORT, DECODE_LONG -> 1;
+            case DECODE_MANY -> work.orElseThrow().sequences();
+        };
+    }
+
+    private String name(Figure figure) {
+        Workload w = work.orElseThrow();
+        return switch (figure) {
+            case PREFILL -> "prefill";
+            case DECODE_SHORT, DECODE_LONG ->
+                    String.format(Locale.ROOT, "decode at %,d", w.prefix(figure));
+            case DECODE_MANY -> "decode of " + w.sequences();
+        };
+    }
+
     private void addLimits(Report report, Limits limits) {
         report.row("read_gbps", "limit: read of a file of this size", "GB/s", read);
         report.row("fp32_gflops", "limit: FP32, " + limits.vectors(), "GFLOP/s", fp32);

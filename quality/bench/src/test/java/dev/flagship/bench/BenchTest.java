@@ -48,7 +48,9 @@ class BenchTest {
     void aRunMeasuresItsFiguresAndGivesAllMemoryBack() throws IOException {
         long before = MemoryLedger.arenas();
         LoadOptions options = LoadOptions.of("tiny").withThreads(1).withPackedFolder(folder);
-        var settings = new Bench.Settings("tiny", model(), options, 2, 0.01, true, Map.of());
+        var settings =
+                new Bench.Settings(
+                        "tiny", model(), options, 2, 0.01, true, Optional.empty(), Map.of());
         Report report = new Bench(settings, stream(new ByteArrayOutputStream())).run();
         JsonNode figures = JsonMapper.shared().readTree(report.json()).path("figures");
         assertThat(figures.at("/prefill/samples")).hasSize(2);
