@@ -14,10 +14,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * One measurement of one model: its speed, the machine's limits, start-up and memory, and if asked
@@ -53,7 +55,7 @@ final class Bench {
      * @param seconds least time of one reading
      * @param force measure though the machine is busy
      * @param svg where a roofline picture goes, if one is wanted
-     * @param peers engines to compare with, and the Python in which each lives
+     * @param peers engines to compare with, and where each lives
      */
     record Settings(
             String model,
@@ -252,7 +254,7 @@ final class Bench {
                 MOST_WARM_SECONDS);
     }
 
-    private static int warmUp(Contender own, Figure figure) {
+    static int warmUp(Contender own, Figure figure) {
         long started = System.nanoTime();
         double best = 0;
         int unimproved = 0;
@@ -300,19 +302,29 @@ final class Bench {
                     Limits::read,
                     () -> report.fact("limits", "not measured: no Vector API in this Java"));
             var peers = new ArrayList<Rival>();
+            Path scratch = Files.createTempDirectory("flagship-bench");
             try {
                 List<Rounds.Task> extras = extras(model);
-                settings.peers().forEach((e, python) -> start(e, python, model, work, peers));
+                settings.peers().forEach((e, at) -> start(e, at, model, work, scratch, peers));
                 peers.forEach(p -> prepare(p, own, greedy, work));
                 rounds.run(work, own, limits, peers, extras);
                 peers.forEach(this::describeMemory);
             } finally {
                 peers.forEach(Rival::close);
+                delete(scratch);
             }
             rounds.addTo(report, limits);
             draw(model);
         } finally {
             limits.ifPresent(Limits::close);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> all = Files.walk(folder)) {
+            for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
         }
     }
 
@@ -383,7 +395,12 @@ final class Bench {
     }
 
     private void start(
-            Engine engine, String python, LoadedModel model, Workload work, List<Rival> peers) {
+            Engine engine,
+            String where,
+            LoadedModel model,
+            Workload work,
+            Path scratch,
+            List<Rival> peers) {
         if (!settings.path().toString().endsWith(".gguf")) {
             rounds.noRatio(engine, "bench gives it GGUF files only");
             return;
@@ -391,8 +408,15 @@ final class Bench {
         attempt(
                 engine,
                 () -> {
-                    progress.println("Starting " + engine.title() + " in " + python);
-                    peers.add(Rival.start(engine, python, settings.path(), model.threads(), work));
+                    progress.println("Starting " + engine.title() + " in " + where);
+                    peers.add(
+                            Rival.start(
+                                    engine,
+                                    where,
+                                    settings.path(),
+                                    model.threads(),
+                                    work,
+                                    scratch));
                 });
     }
 

@@ -58,16 +58,16 @@ public final class Main implements Callable<Integer> {
             split = ",",
             paramLabel = "PEER",
             description =
-                    "Measure peers in turns with us: llama.cpp, ik_llama.cpp, pytorch, or several with commas.")
+                    "Measure peers in turns with us: llama.cpp, ik_llama.cpp, pytorch, llama3.java, or several with commas.")
     private List<String> against = List.of();
 
     @Option(
-            names = "--peer-python",
+            names = "--peer-path",
             split = ",",
             paramLabel = "[PEER=]PATH",
             description =
-                    "The Python that has the peer: llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers. Default: python3.")
-    private List<String> pythons = List.of();
+                    "Where it is: the Python that has llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers; or the file Llama3.java. Default: python3.")
+    private List<String> paths = List.of();
 
     @Option(
             names = "--runs",
@@ -195,13 +195,13 @@ public final class Main implements Callable<Integer> {
         for (String name : against) {
             peers.put(engine(name, "--against"), "python3");
         }
-        for (String python : pythons) {
-            int equals = python.indexOf('=');
+        for (String path : paths) {
+            int equals = path.indexOf('=');
             if (equals < 0) {
-                peers.replaceAll((_, _) -> python);
+                peers.replaceAll((_, _) -> path);
             } else {
-                Engine engine = engine(python.substring(0, equals), "--peer-python");
-                peers.replace(engine, python.substring(equals + 1));
+                Engine engine = engine(path.substring(0, equals), "--peer-path");
+                peers.replace(engine, path.substring(equals + 1));
             }
         }
         return peers;

@@ -10,8 +10,8 @@ import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Another engine in a Python process, through its script. Each of its settings is a contender of
- * its own, and the best counts. One thread.
+ * Another engine in a process of its own, through its script. Each of its settings is a contender
+ * of its own, and the best counts. One thread.
  */
 final class Rival implements AutoCloseable {
     private final Engine engine;
@@ -29,12 +29,20 @@ final class Rival implements AutoCloseable {
     }
 
     /**
-     * Starts Python and loads the file.
+     * Starts it and loads the file.
      *
+     * @param where it lives: a Python interpreter, or for llama3.java the file Llama3.java
+     * @param scratch an empty folder, for what must be compiled first
      * @throws BenchException {@code peer_failed} if one of them fails
      */
-    static Rival start(Engine engine, String python, Path model, int threads, Workload work) {
-        return start(engine, List.of(python, "-u", "-c", script(engine)), model, threads, work);
+    static Rival start(
+            Engine engine, String where, Path model, int threads, Workload work, Path scratch) {
+        String script = script(engine);
+        List<String> command =
+                engine == Engine.LLAMA3_JAVA
+                        ? JavaPeer.command(Path.of(where), engine.script(), script, scratch)
+                        : List.of(where, "-u", "-c", script);
+        return start(engine, command, model, threads, work);
     }
 
     static Rival start(

@@ -118,7 +118,7 @@ final class Rounds {
             var all = new LinkedHashMap<Entry, Contender>();
             for (Engine.Setting setting : peer.engine().settings()) {
                 Contender contender = peer.with(setting);
-                figures().forEach(contender::read);
+                figures().forEach(figure -> Bench.warmUp(contender, figure));
                 all.put(new Entry(peer.engine(), setting), contender);
             }
             contenders.putAll(all);

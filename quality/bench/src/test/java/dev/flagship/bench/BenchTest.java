@@ -133,14 +133,14 @@ class BenchTest {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         assertThat(Main.execute(stream(out), stream(err), "--against", "gpt")).isEqualTo(2);
-        assertThat(Main.execute(stream(out), stream(err), "--peer-python", "gpt=x")).isEqualTo(2);
+        assertThat(Main.execute(stream(out), stream(err), "--peer-path", "gpt=x")).isEqualTo(2);
         assertThat(Main.execute(stream(out), stream(err), "--runs", "0")).isEqualTo(2);
         assertThat(Main.execute(stream(out), stream(err), "--numerics", "best")).isEqualTo(2);
         assertThat(Main.execute(stream(out), stream(err), "--threads", "-1")).isEqualTo(2);
         assertThat(err.toString(StandardCharsets.UTF_8)).contains("\"gpt\"", "\"best\"", "-1");
         assertThat(out.size()).isZero();
         assertThat(Main.execute(stream(out), stream(err), "--help")).isZero();
-        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-python");
+        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-path");
     }
 
     @Test

@@ -1,5 +1,6 @@
 package dev.flagship.bench;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
@@ -112,7 +113,13 @@ class RivalTest {
     void aPeerThatIsNotThereIsReported() {
         assertThatExceptionOfType(BenchException.class)
                 .isThrownBy(() ->
-                        Rival.start(Engine.PYTORCH, "/no/such/python", Path.of("m.gguf"), 1, WORK)
+                        Rival.start(
+                                        Engine.PYTORCH,
+                                        "/no/such/python",
+                                        Path.of("m.gguf"),
+                                        1,
+                                        WORK,
+                                        folder)
                                 .close())
                 .withMessageContaining("/no/such/python");
     }
@@ -128,6 +135,33 @@ class RivalTest {
         assertThat(Engine.LLAMA_CPP.missing(vnni, avx2 + "AVX512 = 1 | AVX512_VNNI = 1 | "))
                 .isEmpty();
         assertThat(Engine.LLAMA_CPP.missing(arm, "CPU : NEON = 1 | ")).containsExactly("DOTPROD");
+    }
+
+    @Test
+    void aJavaPeerThatIsNotThereIsReportedWithItsPath() {
+        Path absent = folder.resolve("Llama3.java");
+        assertThatExceptionOfType(BenchException.class)
+                .isThrownBy(() -> JavaPeer.command(absent, "Driver.java", "", folder))
+                .withMessageContaining(absent.toString())
+                .withMessageContaining("--peer-path");
+    }
+
+    @Test
+    void aJavaPeerIsCompiledWithItsDriver() throws Exception {
+        Path peer =
+                Files.writeString(
+                        folder.resolve("Peer.java"), "package com.llama4j; class Peer {}");
+        String driver =
+                """
+                package com.llama4j;
+                class Llama3Peer extends Peer {
+                    public static void main(String[] args) { System.out.println("it runs"); }
+                }
+                """;
+        List<String> command = JavaPeer.command(peer, "Llama3Peer.java", driver, folder);
+        Process process = new ProcessBuilder(command).start();
+        assertThat(new String(process.getInputStream().readAllBytes(), UTF_8)).contains("it runs");
+        assertThat(process.waitFor()).isZero();
     }
 
     @ParameterizedTest
