@@ -142,8 +142,15 @@ public final class Main implements Callable<Integer> {
                 .setOut(new java.io.PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(new java.io.PrintWriter(err, true, StandardCharsets.UTF_8))
                 .setUsageHelpWidth(80)
+                .setParameterExceptionHandler((e, _) -> usage(e, err))
                 .setExecutionExceptionHandler((e, _, _) -> failed(e, err))
                 .execute(args);
+    }
+
+    private static int usage(ParameterException e, PrintStream err) {
+        err.println("flagship: " + e.getMessage());
+        err.println("Try 'flagship bench --help'.");
+        return 2;
     }
 
     private static int failed(Exception e, PrintStream err) throws Exception {
