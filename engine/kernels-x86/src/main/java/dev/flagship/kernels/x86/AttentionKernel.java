@@ -370,6 +370,11 @@ record AttentionKernel(DType type, Source source) {
             Gp[] pages = {R8, R9, R10, R11};
             asm.mov(RAX, param(tilePages));
             for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
+                if (source == Source.PAGES) {
+                    // Finding a page takes as long as reading it: begin a segment ahead.
+                    asm.mov(pages[p], Mem.at(RAX, 8 * (PAGES_PER_SEGMENT + p)));
+                    asm.prefetcht0(Mem.at(pages[p]));
+                }
                 asm.mov(pages[p], Mem.at(RAX, 8 * p));
             }
             asm.mov(RSI, param(TILE_QUERIES));
