@@ -498,29 +498,40 @@ public abstract class KernelsContract {
     void appendsToItsPlaceAndNowhereElse() {
         for (DType type : List.of(DType.F32, DType.F16)) {
             for (int[] heads : HEADS) {
-                KvLayout layout = new KvLayout(2, heads[0], heads[2], type);
                 for (List<Run> step : STEPS.subList(0, 4)) {
-                    KvRows start = cache(layout, step, false);
-                    Tensor keys = awkward(start.count(), heads[0] * heads[2]);
-                    Tensor values = awkward(start.count(), heads[0] * heads[2]);
-                    int floats = Math.toIntExact(start.pool().byteSize() / 4);
-                    Tensor pool = Tensor.of(Shape.of(1, floats), start.pool());
-                    expectSameInPlace(
-                            "append %s, %s".formatted(layout, step),
-                            pool,
-                            (kernels, out) -> {
-                                KvRows rows = new KvRows(layout, out.data());
-                                for (int row = 0; row < start.count(); row++) {
-                                    int last = start.position(row) / KvLayout.PAGE;
-                                    int[] table = new int[last + 1];
-                                    table[last] = start.page(row, start.position(row));
-                                    rows.add(table, start.position(row));
-                                }
-                                kernels.append(rows, 1, keys, values);
-                            });
+                    append(new KvLayout(2, heads[0], heads[2], type), step);
                 }
             }
         }
+    }
+
+    /** More than the size from which a team is woken; rows of several threads share a page. */
+    @Test
+    void appendsManyRowsAtOnce() {
+        for (DType type : List.of(DType.F32, DType.F16)) {
+            append(new KvLayout(2, 3, 64, type), List.of(new Run(5, 90), new Run(40, 13)));
+        }
+    }
+
+    private void append(KvLayout layout, List<Run> step) {
+        KvRows start = cache(layout, step, false);
+        Tensor keys = awkward(start.count(), layout.kvHeads() * layout.headSize());
+        Tensor values = awkward(start.count(), layout.kvHeads() * layout.headSize());
+        int floats = Math.toIntExact(start.pool().byteSize() / 4);
+        Tensor pool = Tensor.of(Shape.of(1, floats), start.pool());
+        expectSameInPlace(
+                "append %s, %s".formatted(layout, step),
+                pool,
+                (kernels, out) -> {
+                    KvRows rows = new KvRows(layout, out.data());
+                    for (int row = 0; row < start.count(); row++) {
+                        int last = start.position(row) / KvLayout.PAGE;
+                        int[] table = new int[last + 1];
+                        table[last] = start.page(row, start.position(row));
+                        rows.add(table, start.position(row));
+                    }
+                    kernels.append(rows, 1, keys, values);
+                });
     }
 
     // --- logits

@@ -48,6 +48,7 @@ final class VectorKernels implements Kernels {
     private final Team team;
     private final Worker[] workers;
     private final Project project = new Project();
+    private final Append append = new Append();
     private final Attend attend = new Attend();
     private final Rows rowsTask = new Rows();
     private final float[] strip = new float[STRIP];
@@ -397,11 +398,33 @@ final class VectorKernels implements Kernels {
     @Override
     public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
         KernelChecks.append(rows, layer, keys, values);
-        KvLayout kv = rows.layout();
-        boolean half = kv.type() == DType.F16;
-        MemorySegment pool = rows.pool();
-        int size = kv.headSize();
-        for (int row = 0; row < rows.count(); row++) {
+        append.rows = rows;
+        append.layer = layer;
+        append.keys = keys;
+        append.values = values;
+        run(append, keys.shape().elements());
+    }
+
+    /** Rows have places of their own, so threads share them out. */
+    private static final class Append implements Team.Task {
+        private KvRows rows = new KvRows(new KvLayout(1, 1, 1, DType.F32), MemorySegment.NULL);
+        private int layer;
+        private Tensor keys = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+        private Tensor values = keys;
+
+        @Override
+        public void run(int thread, int threads) {
+            int to = share(rows.count(), thread + 1, threads);
+            for (int row = share(rows.count(), thread, threads); row < to; row++) {
+                append(row);
+            }
+        }
+
+        private void append(int row) {
+            KvLayout kv = rows.layout();
+            boolean half = kv.type() == DType.F16;
+            MemorySegment pool = rows.pool();
+            int size = kv.headSize();
             int position = rows.position(row);
             int page = rows.page(row, position);
             int slot = position % KvLayout.PAGE;

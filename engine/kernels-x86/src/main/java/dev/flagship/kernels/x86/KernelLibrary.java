@@ -5,6 +5,7 @@ import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -20,6 +21,8 @@ final class KernelLibrary implements AutoCloseable {
     private final CodeMemory memory;
     private final MemorySegment quantizer;
     private final Map<DType, Products> products;
+    private final Map<AttentionKernel, MemorySegment> attention = new HashMap<>();
+    private final MemorySegment attentionMerge;
 
     /** Entries of one type. */
     record Products(
@@ -70,6 +73,10 @@ final class KernelLibrary implements AutoCloseable {
     private KernelLibrary(CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
         this.memory = memory;
         this.quantizer = entry(offsets, QUANTIZER);
+        for (AttentionKernel kernel : AttentionKernel.all()) {
+            attention.put(kernel, entry(offsets, kernel.symbol()));
+        }
+        this.attentionMerge = entry(offsets, AttentionMerge.SYMBOL);
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
             if (type.quantized()) {
@@ -131,6 +138,10 @@ final class KernelLibrary implements AutoCloseable {
                 }
             }
         }
+        for (AttentionKernel kernel : AttentionKernel.all()) {
+            kernels.put(kernel.symbol(), kernel.assemble());
+        }
+        kernels.put(AttentionMerge.SYMBOL, AttentionMerge.assemble());
         Map<String, Integer> offsets = new LinkedHashMap<>();
         int size = 0;
         for (Map.Entry<String, byte[]> kernel : kernels.entrySet()) {
@@ -170,6 +181,18 @@ final class KernelLibrary implements AutoCloseable {
 
     MemorySegment quantizer() {
         return quantizer;
+    }
+
+    MemorySegment attention(AttentionKernel kernel) {
+        MemorySegment found = attention.get(kernel);
+        if (found == null) {
+            throw new IllegalStateException("no kernel " + kernel);
+        }
+        return found;
+    }
+
+    MemorySegment attentionMerge() {
+        return attentionMerge;
     }
 
     Products products(DType type) {

@@ -9,19 +9,23 @@ import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
 import java.util.List;
 
-/** Int8 products by emitted code; every other operation goes to the best other rung. */
+/**
+ * Int8 products and attention by emitted code; every other operation goes to the best other rung.
+ */
 final class X86Kernels implements Kernels {
     private final KernelLibrary library;
     private final Int8Products products;
+    private final Attention attention;
     private final Kernels other;
 
     /**
      * @param library closed with this rung, as the other two are
      * @param other does everything else
      */
-    X86Kernels(KernelLibrary library, Int8Products products, Kernels other) {
+    X86Kernels(KernelLibrary library, Int8Products products, Attention attention, Kernels other) {
         this.library = library;
         this.products = products;
+        this.attention = attention;
         this.other = other;
     }
 
@@ -49,6 +53,16 @@ final class X86Kernels implements Kernels {
         products.project(x, weights, outs);
     }
 
+    @Override
+    public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
+        KernelChecks.attend(rows, layer, q, out);
+        if (attention.takes(rows, q, out)) {
+            attention.attend(rows, layer, q, out);
+        } else {
+            other.attend(rows, layer, q, out);
+        }
+    }
+
     // --- delegated
 
     @Override
@@ -69,11 +83,6 @@ final class X86Kernels implements Kernels {
     @Override
     public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
         other.append(rows, layer, keys, values);
-    }
-
-    @Override
-    public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
-        other.attend(rows, layer, q, out);
     }
 
     @Override
@@ -104,6 +113,7 @@ final class X86Kernels implements Kernels {
     @Override
     public void close() {
         products.close();
+        attention.close();
         library.close();
         other.close();
     }

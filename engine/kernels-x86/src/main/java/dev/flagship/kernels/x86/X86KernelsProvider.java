@@ -21,7 +21,7 @@ public final class X86KernelsProvider implements KernelsProvider {
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 1;
+    private static final int KERNEL_VERSION = 2;
 
     private final Supplier<Pages> pages;
     private final Path markers;
@@ -137,8 +137,10 @@ public final class X86KernelsProvider implements KernelsProvider {
 
     private Kernels tried(Team team, KernelLibrary library, String variant, Kernels other) {
         Set<DType> passing;
+        Set<DType> attention;
         try (TrialMarker _ = TrialMarker.write(markers, variant)) {
             passing = SelfTest.passing(library);
+            attention = AttentionSelfTest.passing(library);
         }
         for (DType type : DType.values()) {
             if (type.quantized() && !passing.contains(type)) {
@@ -149,7 +151,20 @@ public final class X86KernelsProvider implements KernelsProvider {
                                         .formatted(NAME, type, variant, other.rung()));
             }
         }
-        return new X86Kernels(library, new Int8Products(team, library, passing), other);
+        for (DType type : AttentionSelfTest.TYPES) {
+            if (!attention.contains(type)) {
+                LOG.log(
+                        Level.WARNING,
+                        () ->
+                                "The %s attention to %s gave wrong numbers on this processor (%s); %s computes it. Please report this."
+                                        .formatted(NAME, type, variant, other.rung()));
+            }
+        }
+        return new X86Kernels(
+                library,
+                new Int8Products(team, library, passing),
+                new Attention(team, library, attention),
+                other);
     }
 
     private static Kernels otherRung(Team team) {

@@ -5,6 +5,7 @@ import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import dev.flagship.testing.KernelsContract;
 import java.util.ServiceLoader;
+import java.util.Set;
 
 /** Over the vector rung, as it usually stands. */
 @OnLinuxX86
@@ -19,6 +20,9 @@ class X86KernelsTest extends KernelsContract {
                         .findFirst()
                         .orElseThrow();
         return new X86Kernels(
-                library, new Int8Products(team, library, Libraries.ALL_TYPES), vector.create(team));
+                library,
+                new Int8Products(team, library, Libraries.ALL_TYPES),
+                new Attention(team, library, Set.copyOf(AttentionSelfTest.TYPES)),
+                vector.create(team));
     }
 }
