@@ -319,7 +319,10 @@ final class VectorKernels implements Kernels {
     private enum RowOperation {
         NORM,
         ROPE,
-        SWIGLU
+        SWIGLU,
+        GELU,
+        RELU,
+        SOFTMAX
     }
 
     /** Operations that treat each row by itself. */
@@ -342,6 +345,9 @@ final class VectorKernels implements Kernels {
                     case NORM -> Pointwise.rmsNorm(a, b, eps, out, row, worker.partial);
                     case ROPE -> Pointwise.rope(a, table, row, positions[row]);
                     case SWIGLU -> Pointwise.swiGlu(a, b, out, row, worker.strip);
+                    case GELU -> Activation.gelu(a, out, row, worker.strip);
+                    case RELU -> Activation.relu(a, out, row);
+                    case SOFTMAX -> Activation.softmax(a, out, row, worker.partial, worker.strip);
                 }
             }
         }
@@ -377,6 +383,31 @@ final class VectorKernels implements Kernels {
         rowsTask.b = up;
         rowsTask.out = out;
         run(rowsTask, gate.shape().elements());
+    }
+
+    @Override
+    public void gelu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("gelu", x, out);
+        activate(RowOperation.GELU, x, out);
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("relu", x, out);
+        activate(RowOperation.RELU, x, out);
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        KernelChecks.sameShape("softmax", x, out);
+        activate(RowOperation.SOFTMAX, x, out);
+    }
+
+    private void activate(RowOperation operation, Tensor x, Tensor out) {
+        rowsTask.operation = operation;
+        rowsTask.a = x;
+        rowsTask.out = out;
+        run(rowsTask, x.shape().elements());
     }
 
     @Override

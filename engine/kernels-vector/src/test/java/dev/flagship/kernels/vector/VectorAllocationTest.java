@@ -118,6 +118,9 @@ class VectorAllocationTest {
             allocatesNothing("rmsNorm", () -> kernels.rmsNorm(x, weight, 1e-5f, out));
             allocatesNothing("rope", () -> kernels.rope(heads, table, ids));
             allocatesNothing("swiGlu", () -> kernels.swiGlu(y, out, out));
+            allocatesNothing("gelu", () -> kernels.gelu(y, out));
+            allocatesNothing("relu", () -> kernels.relu(y, out));
+            allocatesNothing("softmax", () -> kernels.softmax(y, out));
             allocatesNothing("add", () -> kernels.add(out, y));
             allocatesNothing("gather", () -> kernels.gather(x, ids, out));
         }

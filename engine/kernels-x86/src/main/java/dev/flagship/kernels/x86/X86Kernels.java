@@ -82,6 +82,21 @@ final class X86Kernels implements Kernels {
     }
 
     @Override
+    public void gelu(Tensor x, Tensor out) {
+        other.gelu(x, out);
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        other.relu(x, out);
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        other.softmax(x, out);
+    }
+
+    @Override
     public void add(Tensor x, Tensor y) {
         other.add(x, y);
     }
