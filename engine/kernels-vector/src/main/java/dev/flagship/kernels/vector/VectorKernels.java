@@ -50,6 +50,7 @@ final class VectorKernels implements Kernels {
     private final Project project = new Project();
     private final Attend attend = new Attend();
     private final Rows rowsTask = new Rows();
+    private final Embed embed = new Embed();
     private final float[] strip = new float[STRIP];
 
     VectorKernels(Team team) {
@@ -90,9 +91,23 @@ final class VectorKernels implements Kernels {
     @Override
     public void embed(BandMatrix table, int[] ids, Tensor out) {
         KernelChecks.embed(table, ids, out);
-        for (int row = 0; row < out.rows(); row++) {
-            for (int col = 0; col < table.cols(); col++) {
-                out.set(row, col, table.weight(ids[row], col));
+        embed.table = table;
+        embed.ids = ids;
+        embed.out = out;
+        run(embed, out.shape().elements());
+    }
+
+    private static final class Embed implements Team.Task {
+        private BandMatrix table =
+                new BandMatrix("", DType.F32, 0, 1, MemorySegment.NULL, MemorySegment.NULL);
+        private int[] ids = {};
+        private Tensor out = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+
+        @Override
+        public void run(int thread, int threads) {
+            int to = share(out.rows(), thread + 1, threads);
+            for (int row = share(out.rows(), thread, threads); row < to; row++) {
+                EmbeddingRows.widen(table, ids[row], out, row);
             }
         }
     }

@@ -114,7 +114,11 @@ class VectorAllocationTest {
             byte[] source =
                     SourceBlocks.random(DType.Q8_0, 16 * 576, SourceBlocks.Kind.USUAL, random);
             BandMatrix embedding = memory.matrix("m", DType.Q8_0, 16, 576, source);
+            byte[] nibbles =
+                    SourceBlocks.random(DType.Q4_1, 16 * 576, SourceBlocks.Kind.USUAL, random);
+            BandMatrix embedding4 = memory.matrix("m", DType.Q4_1, 16, 576, nibbles);
             allocatesNothing("embed", () -> kernels.embed(embedding, ids, out));
+            allocatesNothing("embed of 4 bits", () -> kernels.embed(embedding4, ids, out));
             allocatesNothing("rmsNorm", () -> kernels.rmsNorm(x, weight, 1e-5f, out));
             allocatesNothing("rope", () -> kernels.rope(heads, table, ids));
             allocatesNothing("swiGlu", () -> kernels.swiGlu(y, out, out));
