@@ -20,6 +20,7 @@ final class KernelLibrary implements AutoCloseable {
     private final CodeMemory memory;
     private final MemorySegment quantizer;
     private final Map<DType, Products> products;
+    private final Map<PointwiseKernel, MemorySegment> pointwise;
 
     /** Entries of one type. */
     record Products(
@@ -70,6 +71,10 @@ final class KernelLibrary implements AutoCloseable {
     private KernelLibrary(CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
         this.memory = memory;
         this.quantizer = entry(offsets, QUANTIZER);
+        this.pointwise = new EnumMap<>(PointwiseKernel.class);
+        for (PointwiseKernel kernel : PointwiseKernel.values()) {
+            pointwise.put(kernel, entry(offsets, kernel.symbol()));
+        }
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
             if (type.quantized()) {
@@ -120,6 +125,9 @@ final class KernelLibrary implements AutoCloseable {
     static Image assemble(int prefetch) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(QUANTIZER, ActivationRows.quantizer());
+        for (PointwiseKernel kernel : PointwiseKernel.values()) {
+            kernels.put(kernel.symbol(), kernel.assemble());
+        }
         for (DType type : DType.values()) {
             if (type.quantized()) {
                 for (int bands = largestGroup(1); bands > 0; bands /= 2) {
@@ -170,6 +178,14 @@ final class KernelLibrary implements AutoCloseable {
 
     MemorySegment quantizer() {
         return quantizer;
+    }
+
+    MemorySegment pointwise(PointwiseKernel kernel) {
+        MemorySegment found = pointwise.get(kernel);
+        if (found == null) {
+            throw new IllegalStateException("no kernel " + kernel);
+        }
+        return found;
     }
 
     Products products(DType type) {

@@ -4,6 +4,7 @@ import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import dev.flagship.testing.KernelsContract;
+import java.util.EnumSet;
 import java.util.ServiceLoader;
 
 /** Over the vector rung, as it usually stands. */
@@ -19,6 +20,9 @@ class X86KernelsTest extends KernelsContract {
                         .findFirst()
                         .orElseThrow();
         return new X86Kernels(
-                library, new Int8Products(team, library, Libraries.ALL_TYPES), vector.create(team));
+                library,
+                new Int8Products(team, library, Libraries.ALL_TYPES),
+                new Pointwise(team, library, EnumSet.allOf(PointwiseKernel.class)),
+                vector.create(team));
     }
 }
