@@ -343,6 +343,39 @@ public abstract class KernelsContract {
     }
 
     @Test
+    void activatesInPlaceAndElsewhere() {
+        activates("gelu", Kernels::gelu);
+        activates("relu", Kernels::relu);
+    }
+
+    @Test
+    void sharesOutOneInEveryRow() {
+        activates("softmax", Kernels::softmax);
+    }
+
+    /** An operation with an input and an output of its shape. */
+    private interface Activation {
+        void run(Kernels kernels, Tensor x, Tensor out);
+    }
+
+    private void activates(String name, Activation operation) {
+        for (int width : WIDTHS) {
+            for (int rows : new int[] {0, 1, 3, 40}) {
+                String what = "%s (%d, %d)".formatted(name, rows, width);
+                Tensor x = awkward(rows, width);
+                for (int row = 0; row < rows; row += 4) { // through every bend of the curves
+                    for (int i = 0; i < width; i++) {
+                        x.set(row, i, (float) random.nextGaussian() * (row + 2));
+                    }
+                }
+                expectSame(what, x.shape(), (kernels, out) -> operation.run(kernels, x, out));
+                Tensor y = awkward(rows, width);
+                expectSameInPlace(what + " in place", y, (k, out) -> operation.run(k, out, out));
+            }
+        }
+    }
+
+    @Test
     void adds() {
         for (int width : WIDTHS) {
             for (int rows : new int[] {1, 3, 40}) {
@@ -622,6 +655,9 @@ public abstract class KernelsContract {
         refused((k, out) -> k.rope(out, table, new int[] {Integer.MAX_VALUE}), Shape.of(1, 8));
         refused((k, out) -> k.rope(out, table, new int[] {1 << 29}), Shape.of(1, 8));
         refused((k, out) -> k.swiGlu(x, other, out), Shape.of(3, 8));
+        refused((k, out) -> k.gelu(other, out), Shape.of(3, 8));
+        refused((k, out) -> k.relu(x, out), Shape.of(2, 8));
+        refused((k, out) -> k.softmax(other, out), Shape.of(3, 8));
         refused((k, out) -> k.add(out, other), Shape.of(3, 8));
         refused((k, out) -> k.gather(x, new int[] {3}, out), Shape.of(1, 8));
         refused((k, out) -> k.gather(x, new int[] {-1}, out), Shape.of(1, 8));

@@ -51,6 +51,7 @@ final class VectorKernels implements Kernels {
     private final Append append = new Append();
     private final Attend attend = new Attend();
     private final Rows rowsTask = new Rows();
+    private final Embed embed = new Embed();
     private final float[] strip = new float[STRIP];
 
     VectorKernels(Team team) {
@@ -91,9 +92,23 @@ final class VectorKernels implements Kernels {
     @Override
     public void embed(BandMatrix table, int[] ids, Tensor out) {
         KernelChecks.embed(table, ids, out);
-        for (int row = 0; row < out.rows(); row++) {
-            for (int col = 0; col < table.cols(); col++) {
-                out.set(row, col, table.weight(ids[row], col));
+        embed.table = table;
+        embed.ids = ids;
+        embed.out = out;
+        run(embed, out.shape().elements());
+    }
+
+    private static final class Embed implements Team.Task {
+        private BandMatrix table =
+                new BandMatrix("", DType.F32, 0, 1, MemorySegment.NULL, MemorySegment.NULL);
+        private int[] ids = {};
+        private Tensor out = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+
+        @Override
+        public void run(int thread, int threads) {
+            int to = share(out.rows(), thread + 1, threads);
+            for (int row = share(out.rows(), thread, threads); row < to; row++) {
+                EmbeddingRows.widen(table, ids[row], out, row);
             }
         }
     }
@@ -320,7 +335,10 @@ final class VectorKernels implements Kernels {
     private enum RowOperation {
         NORM,
         ROPE,
-        SWIGLU
+        SWIGLU,
+        GELU,
+        RELU,
+        SOFTMAX
     }
 
     /** Operations that treat each row by itself. */
@@ -343,6 +361,9 @@ final class VectorKernels implements Kernels {
                     case NORM -> Pointwise.rmsNorm(a, b, eps, out, row, worker.partial);
                     case ROPE -> Pointwise.rope(a, table, row, positions[row]);
                     case SWIGLU -> Pointwise.swiGlu(a, b, out, row, worker.strip);
+                    case GELU -> Activation.gelu(a, out, row, worker.strip);
+                    case RELU -> Activation.relu(a, out, row);
+                    case SOFTMAX -> Activation.softmax(a, out, row, worker.partial, worker.strip);
                 }
             }
         }
@@ -378,6 +399,31 @@ final class VectorKernels implements Kernels {
         rowsTask.b = up;
         rowsTask.out = out;
         run(rowsTask, gate.shape().elements());
+    }
+
+    @Override
+    public void gelu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("gelu", x, out);
+        activate(RowOperation.GELU, x, out);
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("relu", x, out);
+        activate(RowOperation.RELU, x, out);
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        KernelChecks.sameShape("softmax", x, out);
+        activate(RowOperation.SOFTMAX, x, out);
+    }
+
+    private void activate(RowOperation operation, Tensor x, Tensor out) {
+        rowsTask.operation = operation;
+        rowsTask.a = x;
+        rowsTask.out = out;
+        run(rowsTask, x.shape().elements());
     }
 
     @Override

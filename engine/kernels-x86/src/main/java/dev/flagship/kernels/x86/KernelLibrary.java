@@ -23,6 +23,7 @@ final class KernelLibrary implements AutoCloseable {
     private final Map<DType, Products> products;
     private final Map<AttentionKernel, MemorySegment> attention = new HashMap<>();
     private final MemorySegment attentionMerge;
+    private final Map<PointwiseKernel, MemorySegment> pointwise;
 
     /** Entries of one type. */
     record Products(
@@ -77,6 +78,10 @@ final class KernelLibrary implements AutoCloseable {
             attention.put(kernel, entry(offsets, kernel.symbol()));
         }
         this.attentionMerge = entry(offsets, AttentionMerge.SYMBOL);
+        this.pointwise = new EnumMap<>(PointwiseKernel.class);
+        for (PointwiseKernel kernel : PointwiseKernel.values()) {
+            pointwise.put(kernel, entry(offsets, kernel.symbol()));
+        }
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
             if (type.quantized()) {
@@ -127,6 +132,9 @@ final class KernelLibrary implements AutoCloseable {
     static Image assemble(int prefetch) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(QUANTIZER, ActivationRows.quantizer());
+        for (PointwiseKernel kernel : PointwiseKernel.values()) {
+            kernels.put(kernel.symbol(), kernel.assemble());
+        }
         for (DType type : DType.values()) {
             if (type.quantized()) {
                 for (int bands = largestGroup(1); bands > 0; bands /= 2) {
@@ -185,6 +193,14 @@ final class KernelLibrary implements AutoCloseable {
 
     MemorySegment attention(AttentionKernel kernel) {
         MemorySegment found = attention.get(kernel);
+        if (found == null) {
+            throw new IllegalStateException("no kernel " + kernel);
+        }
+        return found;
+    }
+
+    MemorySegment pointwise(PointwiseKernel kernel) {
+        MemorySegment found = pointwise.get(kernel);
         if (found == null) {
             throw new IllegalStateException("no kernel " + kernel);
         }

@@ -36,7 +36,9 @@ enum VectorOp {
 
     VFMADD213PS("vfmadd213ps", "vfmadd213ps", M0F38, P66, 0xA8, THREE, FULL),
     VFMADD231PS("vfmadd231ps", "vfmadd231ps", M0F38, P66, 0xB8, THREE, FULL),
+    VFMSUB231PS("vfmsub231ps", "vfmsub231ps", M0F38, P66, 0xBA, THREE, FULL),
     VFNMADD231PS("vfnmadd231ps", "vfnmadd231ps", M0F38, P66, 0xBC, THREE, FULL),
+    VSQRTPS("vsqrtps", "vsqrtps", M0F, NONE, 0x51, TWO, FULL),
     VADDPS("vaddps", "vaddps", M0F, NONE, 0x58, THREE, FULL),
     VMULPS("vmulps", "vmulps", M0F, NONE, 0x59, THREE, FULL),
     VSUBPS("vsubps", "vsubps", M0F, NONE, 0x5C, THREE, FULL),

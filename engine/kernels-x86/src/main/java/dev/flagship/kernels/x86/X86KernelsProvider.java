@@ -21,7 +21,7 @@ public final class X86KernelsProvider implements KernelsProvider {
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 2;
+    private static final int KERNEL_VERSION = 3;
 
     private final Supplier<Pages> pages;
     private final Path markers;
@@ -138,33 +138,41 @@ public final class X86KernelsProvider implements KernelsProvider {
     private Kernels tried(Team team, KernelLibrary library, String variant, Kernels other) {
         Set<DType> passing;
         Set<DType> attention;
+        Set<PointwiseKernel> pointwise;
         try (TrialMarker _ = TrialMarker.write(markers, variant)) {
             passing = SelfTest.passing(library);
             attention = AttentionSelfTest.passing(library);
+            pointwise = PointwiseSelfTest.passing(library);
         }
         for (DType type : DType.values()) {
             if (type.quantized() && !passing.contains(type)) {
-                LOG.log(
-                        Level.WARNING,
-                        () ->
-                                "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
-                                        .formatted(NAME, type, variant, other.rung()));
+                wrong(type, variant, other);
             }
         }
         for (DType type : AttentionSelfTest.TYPES) {
             if (!attention.contains(type)) {
-                LOG.log(
-                        Level.WARNING,
-                        () ->
-                                "The %s attention to %s gave wrong numbers on this processor (%s); %s computes it. Please report this."
-                                        .formatted(NAME, type, variant, other.rung()));
+                wrong("attention to " + type, variant, other);
+            }
+        }
+        for (PointwiseKernel kernel : PointwiseKernel.values()) {
+            if (!pointwise.contains(kernel)) {
+                wrong(kernel, variant, other);
             }
         }
         return new X86Kernels(
                 library,
                 new Int8Products(team, library, passing),
                 new Attention(team, library, attention),
+                new Pointwise(team, library, pointwise),
                 other);
+    }
+
+    private static void wrong(Object what, String variant, Kernels other) {
+        LOG.log(
+                Level.WARNING,
+                () ->
+                        "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
+                                .formatted(NAME, what, variant, other.rung()));
     }
 
     private static Kernels otherRung(Team team) {

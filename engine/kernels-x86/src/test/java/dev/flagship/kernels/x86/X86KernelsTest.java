@@ -4,6 +4,7 @@ import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import dev.flagship.testing.KernelsContract;
+import java.util.EnumSet;
 import java.util.ServiceLoader;
 import java.util.Set;
 
@@ -23,6 +24,7 @@ class X86KernelsTest extends KernelsContract {
                 library,
                 new Int8Products(team, library, Libraries.ALL_TYPES),
                 new Attention(team, library, Set.copyOf(AttentionSelfTest.TYPES)),
+                new Pointwise(team, library, EnumSet.allOf(PointwiseKernel.class)),
                 vector.create(team));
     }
 }
