@@ -19,6 +19,7 @@ import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Shares;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import dev.flagship.tensor.TopK;
@@ -142,6 +143,11 @@ final class VectorKernels implements Kernels {
         project.packing = true;
         run(project, (long) x.rows() * x.rowSize());
         project.packing = false;
+        int units = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            units += Project.units(weights.get(i));
+        }
+        project.shares.start(units);
         team.run(project);
     }
 
@@ -158,6 +164,7 @@ final class VectorKernels implements Kernels {
         private boolean plain;
         private boolean packing;
         private final Activations activations = new Activations();
+        private final Shares shares = new Shares();
 
         @Override
         public void run(int thread, int threads) {
@@ -187,12 +194,14 @@ final class VectorKernels implements Kernels {
         }
 
         private void multiply(Worker worker, int thread, int threads) {
-            int units = 0;
-            for (int i = 0; i < weights.size(); i++) {
-                units += units(weights.get(i));
+            units(worker, shares.from(thread, threads), shares.to(thread, threads));
+            for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
+                units(worker, part, shares.partEnd(part));
             }
-            int from = share(units, thread, threads);
-            int to = share(units, thread + 1, threads);
+        }
+
+        /** Units of all weights, one after another. */
+        private void units(Worker worker, int from, int to) {
             int first = 0;
             for (int i = 0; i < weights.size(); i++) {
                 BandMatrix w = weights.get(i);

@@ -7,6 +7,7 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Shares;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -40,6 +41,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
     private final Set<DType> types;
     private final int unpackRows;
     private final Worker[] workers;
+    private final Shares shares = new Shares();
     private OffHeap activations = OffHeap.allocate(0);
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
@@ -142,6 +144,11 @@ final class Int8Products implements Team.Task, AutoCloseable {
             team.run(this);
         }
         quantizing = false;
+        int units = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            units += units(i);
+        }
+        shares.start(units);
         team.run(this);
         this.x = NONE;
         this.weights = List.of();
@@ -180,12 +187,14 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     private void multiply(Worker worker, int thread, int threads) {
-        int units = 0;
-        for (int i = 0; i < weights.size(); i++) {
-            units += units(i);
+        units(worker, shares.from(thread, threads), shares.to(thread, threads));
+        for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
+            units(worker, part, shares.partEnd(part));
         }
-        int from = share(units, thread, threads);
-        int to = share(units, thread + 1, threads);
+    }
+
+    /** Units of all weights, one after another. */
+    private void units(Worker worker, int from, int to) {
         int first = 0;
         for (int i = 0; i < weights.size(); i++) {
             int begin = Math.max(from - first, 0);
