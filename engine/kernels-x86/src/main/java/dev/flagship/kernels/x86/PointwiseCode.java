@@ -19,7 +19,8 @@ import java.lang.foreign.ValueLayout;
  */
 final class PointwiseCode {
     /** Bytes of a parameter block. */
-    static final long PARAM_BYTES = 8L * PointwiseKernel.SLOTS + 4L * Constant.values().length;
+    static final long PARAM_BYTES =
+            8L * PointwiseKernel.SLOTS + ExpCode.BYTES + 4L * Constant.values().length;
 
     private static final int LINE = 64;
     private static final int LESS = 1;
@@ -35,44 +36,34 @@ final class PointwiseCode {
     private static final KMask TAIL = new KMask(1);
     private static final KMask FIRST = new KMask(2);
 
-    /** Numbers that kernels broadcast. */
-    enum Constant {
-        ONE(0, 1f),
-        EXP_LOW(1, CanonicalMath.EXP_LOW),
-        EXP_HIGH(2, CanonicalMath.EXP_HIGH),
-        LOG2_E(3, CanonicalMath.LOG2_E),
-        ROUND_MAGIC(4, CanonicalMath.ROUND_MAGIC),
-        LN2_HIGH(5, CanonicalMath.LN2_HIGH),
-        LN2_LOW(6, CanonicalMath.LN2_LOW),
-        EXP_5(7, CanonicalMath.EXP_5),
-        EXP_4(8, CanonicalMath.EXP_4),
-        EXP_3(9, CanonicalMath.EXP_3),
-        EXP_2(10, CanonicalMath.EXP_2),
-        EXP_1(11, CanonicalMath.EXP_1),
-        EXP_0(12, CanonicalMath.EXP_0),
-        // Those up to here have registers.
-        SIGN(13, -0f),
-        HALF(14, 0.5f),
-        MINUS_INFINITY(15, Float.NEGATIVE_INFINITY),
-        SQRT_HALF(16, CanonicalMath.SQRT_HALF),
-        ERF_SPLIT(17, CanonicalMath.ERF_SPLIT),
-        ERF_END(18, CanonicalMath.ERF_END),
-        ERF_LOW_5(19, CanonicalMath.ERF_LOW_5),
-        ERF_LOW_4(20, CanonicalMath.ERF_LOW_4),
-        ERF_LOW_3(21, CanonicalMath.ERF_LOW_3),
-        ERF_LOW_2(22, CanonicalMath.ERF_LOW_2),
-        ERF_LOW_1(23, CanonicalMath.ERF_LOW_1),
-        ERF_LOW_0(24, CanonicalMath.ERF_LOW_0),
-        ERF_HIGH_6(25, CanonicalMath.ERF_HIGH_6),
-        ERF_HIGH_5(26, CanonicalMath.ERF_HIGH_5),
-        ERF_HIGH_4(27, CanonicalMath.ERF_HIGH_4),
-        ERF_HIGH_3(28, CanonicalMath.ERF_HIGH_3),
-        ERF_HIGH_2(29, CanonicalMath.ERF_HIGH_2),
-        ERF_HIGH_1(30, CanonicalMath.ERF_HIGH_1),
-        ERF_HIGH_0(31, CanonicalMath.ERF_HIGH_0);
+    /** Where constants begin in a parameter block. */
+    private static final int CONSTANTS = 8 * PointwiseKernel.SLOTS;
 
-        private static final int FIRST_REGISTER = 16;
-        private static final int REGISTERS = 13;
+    private static final ExpCode EXP = new ExpCode(16);
+
+    /** Numbers that kernels broadcast, behind those of {@link ExpCode}. */
+    enum Constant {
+        SIGN(0, -0f),
+        HALF(1, 0.5f),
+        MINUS_INFINITY(2, Float.NEGATIVE_INFINITY),
+        SQRT_HALF(3, CanonicalMath.SQRT_HALF),
+        ERF_SPLIT(4, CanonicalMath.ERF_SPLIT),
+        ERF_END(5, CanonicalMath.ERF_END),
+        ERF_LOW_5(6, CanonicalMath.ERF_LOW_5),
+        ERF_LOW_4(7, CanonicalMath.ERF_LOW_4),
+        ERF_LOW_3(8, CanonicalMath.ERF_LOW_3),
+        ERF_LOW_2(9, CanonicalMath.ERF_LOW_2),
+        ERF_LOW_1(10, CanonicalMath.ERF_LOW_1),
+        ERF_LOW_0(11, CanonicalMath.ERF_LOW_0),
+        ERF_HIGH_6(12, CanonicalMath.ERF_HIGH_6),
+        ERF_HIGH_5(13, CanonicalMath.ERF_HIGH_5),
+        ERF_HIGH_4(14, CanonicalMath.ERF_HIGH_4),
+        ERF_HIGH_3(15, CanonicalMath.ERF_HIGH_3),
+        ERF_HIGH_2(16, CanonicalMath.ERF_HIGH_2),
+        ERF_HIGH_1(17, CanonicalMath.ERF_HIGH_1),
+        ERF_HIGH_0(18, CanonicalMath.ERF_HIGH_0),
+        ONE(19, 1f);
+
         private final int place;
         private final float value;
 
@@ -82,21 +73,17 @@ final class PointwiseCode {
         }
 
         private int offset() {
-            return 8 * PointwiseKernel.SLOTS + 4 * place;
+            return CONSTANTS + ExpCode.BYTES + 4 * place;
         }
 
         private Mem inMemory() {
             return Mem.at(RDI, offset()).broadcasting();
         }
-
-        /** Where {@link PointwiseCode#expConstants} puts the first ones. */
-        private Zmm inRegister() {
-            return zmm(FIRST_REGISTER + place);
-        }
     }
 
     /** Fills in the constants of a parameter block. */
     static void writeConstants(MemorySegment params) {
+        ExpCode.store(params, CONSTANTS);
         for (Constant c : Constant.values()) {
             params.set(ValueLayout.JAVA_FLOAT_UNALIGNED, c.offset(), c.value);
         }
@@ -226,34 +213,7 @@ final class PointwiseCode {
     // --- functions
 
     private void expConstants() {
-        for (Constant c : Constant.values()) {
-            if (c.place < Constant.REGISTERS) {
-                load(c.inRegister(), c);
-            }
-        }
-    }
-
-    /** out ← e^x; x, t and n are used up. */
-    private void exp(Zmm x, Zmm t, Zmm n, Zmm out) {
-        asm.op(VMAXPS, x, Constant.EXP_LOW.inRegister(), x); // the second if one is NaN
-        asm.op(VMINPS, x, Constant.EXP_HIGH.inRegister(), x);
-        asm.op(VMOVUPS, t, Constant.ROUND_MAGIC.inRegister());
-        asm.op(VFMADD231PS, t, x, Constant.LOG2_E.inRegister());
-        asm.op(VSUBPS, n, t, Constant.ROUND_MAGIC.inRegister());
-        asm.op(VFNMADD231PS, x, n, Constant.LN2_HIGH.inRegister());
-        asm.op(VFNMADD231PS, x, n, Constant.LN2_LOW.inRegister());
-        asm.op(VMOVUPS, out, Constant.EXP_5.inRegister());
-        asm.op(VFMADD213PS, out, x, Constant.EXP_4.inRegister());
-        asm.op(VFMADD213PS, out, x, Constant.EXP_3.inRegister());
-        asm.op(VFMADD213PS, out, x, Constant.EXP_2.inRegister());
-        asm.op(VFMADD213PS, out, x, Constant.EXP_1.inRegister());
-        asm.op(VFMADD213PS, out, x, Constant.EXP_0.inRegister());
-        asm.op(VMULPS, n, x, x);
-        asm.op(VFMADD213PS, out, n, x);
-        asm.op(VADDPS, out, out, Constant.ONE.inRegister());
-        asm.op(VPSLLD, t, t, 23);
-        asm.op(VPADDD, t, t, Constant.ONE.inRegister()); // the bits of 1
-        asm.op(VMULPS, out, out, t);
+        EXP.load(asm, Mem.at(RDI, CONSTANTS));
     }
 
     /** Horner's rule: out ← the polynomial of x with these coefficients, highest first. */
@@ -285,11 +245,11 @@ final class PointwiseCode {
 
     private void swiGlu(boolean tail) {
         Zmm gate = zmm(0);
-        Zmm e = zmm(4);
+        Zmm e = zmm(1);
         load(gate, IN_A, tail);
-        asm.op(VPXOR, zmm(1), gate, zmm(31));
-        exp(zmm(1), zmm(2), zmm(3), e);
-        asm.op(VADDPS, e, e, Constant.ONE.inRegister());
+        asm.op(VPXOR, e, gate, zmm(31));
+        EXP.exp(asm, 1, 1);
+        asm.op(VADDPS, e, e, EXP.one());
         asm.op(VDIVPS, gate, gate, e);
         load(zmm(5), IN_B, tail);
         asm.op(VMULPS, gate, gate, zmm(5));
@@ -303,7 +263,7 @@ final class PointwiseCode {
         Zmm square = zmm(3);
         Zmm small = zmm(4);
         Zmm large = zmm(5);
-        Zmm erf = zmm(8);
+        Zmm erf = large;
         KMask isSmall = new KMask(3);
         load(x, IN_A, tail);
         asm.op(VMULPS, y, x, Constant.SQRT_HALF.inMemory());
@@ -334,8 +294,8 @@ final class PointwiseCode {
                 Constant.ERF_HIGH_2,
                 Constant.ERF_HIGH_1,
                 Constant.ERF_HIGH_0);
-        exp(large, zmm(6), zmm(7), erf);
-        asm.op(VSUBPS, erf, Constant.ONE.inRegister(), erf);
+        EXP.exp(asm, 5, 1);
+        asm.op(VSUBPS, erf, EXP.one(), erf);
         asm.op(VPOR, erf, erf, zmm(9));
         asm.op(VMOVUPS, erf.merging(isSmall), small);
         asm.op(VMULPS, x, x, Constant.HALF.inMemory());
@@ -433,10 +393,10 @@ final class PointwiseCode {
         asm.op(VBROADCASTSS, max, low(max));
         asm.op(VPXOR, sum, sum, sum);
         sweep(tail -> {
-            Zmm e = zmm(5);
-            load(zmm(2), IN_A, tail);
-            asm.op(VSUBPS, zmm(2), zmm(2), max);
-            exp(zmm(2), zmm(3), zmm(4), e);
+            Zmm e = zmm(2);
+            load(e, IN_A, tail);
+            asm.op(VSUBPS, e, e, max);
+            EXP.exp(asm, 2, 1);
             asm.op(VADDPS, held(sum, tail), sum, e);
             if (keep) {
                 store(TO, e, tail);
@@ -450,7 +410,7 @@ final class PointwiseCode {
         expConstants();
         eachRow(() -> {
             maxAndSum(zmm(0), inverse, true);
-            asm.op(VDIVPS, inverse, Constant.ONE.inRegister(), inverse);
+            asm.op(VDIVPS, inverse, EXP.one(), inverse);
             sweep(tail -> {
                 load(zmm(2), TO, tail);
                 asm.op(VMULPS, zmm(2), zmm(2), inverse);
