@@ -445,11 +445,6 @@ final class Bench {
         if (!missing.isEmpty()) {
             rounds.noRatio(engine, "its build does not use " + String.join(", ", missing));
         }
-        if (engine == Engine.LLAMA_CPP
-                && machine.has("amx_int8")
-                && !info.contains("AMX_INT8 = 1")) {
-            report.fact("its build", "built without AMX, which this processor has");
-        }
         attempt(engine, () -> compare(peer, own, greedy, work));
     }
 

@@ -16,6 +16,9 @@ enum Engine {
     /** What Linux calls a feature, and what a build of llama.cpp must report where it is there. */
     private static final Map<String, String> REPORTED = reported();
 
+    /** As above, for what ik_llama.cpp has no code for. */
+    private static final Map<String, String> REPORTED_BY_LLAMA_CPP = Map.of("amx_int8", "AMX_INT8");
+
     private final String title;
     private final String script;
     private final boolean reportsFeatures;
@@ -93,6 +96,7 @@ enum Engine {
         map.put("avx_vnni", "AVX_VNNI");
         map.put("avx512f", "AVX512");
         map.put("avx512_vnni", "AVX512_VNNI");
+        map.put("avx512_bf16", "AVX512_BF16");
         map.put("asimd", "NEON");
         map.put("asimddp", "DOTPROD");
         map.put("i8mm", "MATMUL_INT8");
@@ -105,7 +109,11 @@ enum Engine {
         if (!reportsFeatures) {
             return missing;
         }
-        REPORTED.forEach((feature, name) -> {
+        var wanted = new LinkedHashMap<>(REPORTED);
+        if (this == LLAMA_CPP) {
+            wanted.putAll(REPORTED_BY_LLAMA_CPP);
+        }
+        wanted.forEach((feature, name) -> {
             // The wider VNNI makes the narrower one unnecessary.
             boolean superseded = feature.equals("avx_vnni") && machine.has("avx512_vnni");
             boolean told = systemInfo.contains(" " + name + " = 1");

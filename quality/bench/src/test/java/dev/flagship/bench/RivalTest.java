@@ -134,6 +134,11 @@ class RivalTest {
         assertThat(Engine.LLAMA_CPP.missing(vnni, avx2)).containsExactly("AVX512", "AVX512_VNNI");
         assertThat(Engine.LLAMA_CPP.missing(vnni, avx2 + "AVX512 = 1 | AVX512_VNNI = 1 | "))
                 .isEmpty();
+        Machine amx = new Machine("", Set.of("avx2", "avx512_bf16", "amx_int8"), 2, 0);
+        assertThat(Engine.LLAMA_CPP.missing(amx, avx2)).containsExactly("AVX512_BF16", "AMX_INT8");
+        assertThat(Engine.IK_LLAMA_CPP.missing(amx, avx2)).containsExactly("AVX512_BF16");
+        assertThat(Engine.LLAMA_CPP.missing(amx, avx2 + "AVX512_BF16 = 1 | AMX_INT8 = 1 | "))
+                .isEmpty();
         assertThat(Engine.LLAMA_CPP.missing(arm, "CPU : NEON = 1 | ")).containsExactly("DOTPROD");
     }
 
