@@ -15,6 +15,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -22,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
@@ -117,8 +119,13 @@ public final class Main implements Callable<Integer> {
     @Option(
             names = "--parity",
             description =
-                    "Measure the default model's distance from the reference implementation instead.")
+                    "Measure the default model's distance from the reference implementation instead. Takes --threads and --kernels, no other flag of the above.")
     private boolean parity;
+
+    @Option(
+            names = "--greedy-only",
+            description = "With --parity: prompts, greedy answers and logits, no perplexity.")
+    private boolean greedyOnly;
 
     @Option(
             names = {"-h", "--help"},
@@ -169,6 +176,7 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        checkCombination();
         Map<Engine, String> peers = peers();
         if (runs < 1 || runs > 1000) {
             throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
@@ -178,7 +186,8 @@ public final class Main implements Callable<Integer> {
         Path path = store.resolve(model, new Stages(err));
         Path packed = store.home().resolve("packed");
         if (parity) {
-            return new Parity(path, options.withPackedFolder(packed), out).run() ? 0 : 1;
+            boolean good = new Parity(path, options.withPackedFolder(packed), out).run(greedyOnly);
+            return good ? 0 : 1;
         }
         Files.createDirectories(packed);
         var settings =
@@ -197,6 +206,25 @@ public final class Main implements Callable<Integer> {
         return 0;
     }
 
+    /** Refuses flags that would have no effect. */
+    private void checkCombination() {
+        if (greedyOnly && !parity) {
+            throw wrong("--greedy-only belongs to --parity");
+        }
+        if (against.isEmpty() && !paths.isEmpty()) {
+            throw wrong("--peer-path belongs to --against");
+        }
+        if (!parity) {
+            return;
+        }
+        var known = List.of("--parity", "--greedy-only", "--threads", "--kernels");
+        for (OptionSpec given : commandLine().getParseResult().matchedOptions()) {
+            if (!known.contains(given.longestName())) {
+                throw wrong("--parity does not take " + given.longestName());
+            }
+        }
+    }
+
     private Map<Engine, String> peers() {
         var peers = new EnumMap<Engine, String>(Engine.class);
         for (String name : against) {
@@ -208,6 +236,11 @@ public final class Main implements Callable<Integer> {
                 peers.replaceAll((_, _) -> path);
             } else {
                 Engine engine = engine(path.substring(0, equals), "--peer-path");
+                if (!peers.containsKey(engine)) {
+                    throw wrong(
+                            "--peer-path names %s, which --against does not"
+                                    .formatted(engine.title()));
+                }
                 peers.replace(engine, path.substring(equals + 1));
             }
         }
@@ -245,8 +278,11 @@ public final class Main implements Callable<Integer> {
     }
 
     private ParameterException wrong(String message) {
-        return new ParameterException(
-                java.util.Objects.requireNonNull(spec).commandLine(), message);
+        return new ParameterException(commandLine(), message);
+    }
+
+    private CommandLine commandLine() {
+        return Objects.requireNonNull(spec).commandLine();
     }
 
     /** One line a stage, and one for every tenth of a download. */

@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -141,6 +142,39 @@ class BenchTest {
         assertThat(out.size()).isZero();
         assertThat(Main.execute(stream(out), stream(err), "--help")).isZero();
         assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-path");
+    }
+
+    @Test
+    void flagsWithoutEffectAreUsageErrors() {
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        for (String line :
+                List.of(
+                        "--parity --json",
+                        "--parity --runs 7",
+                        "--parity --numerics fast",
+                        "--parity --against llama.cpp",
+                        "--greedy-only",
+                        "--peer-path /usr/bin/python3",
+                        "--against llama.cpp --peer-path pytorch=/usr/bin/python3")) {
+            err.reset();
+            assertThat(Main.execute(stream(out), stream(err), line.split(" "))).isEqualTo(2);
+            assertThat(err.toString(StandardCharsets.UTF_8)).contains("--");
+        }
+        assertThat(out.size()).isZero();
+    }
+
+    @Test
+    void parityIsOfTheReferencesFileOnly() throws IOException {
+        var err = new ByteArrayOutputStream();
+        int code =
+                Main.execute(
+                        stream(new ByteArrayOutputStream()),
+                        stream(err),
+                        "--parity",
+                        model().toString());
+        assertThat(code).isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8)).contains("SHA-256", "tiny.gguf");
     }
 
     @Test
