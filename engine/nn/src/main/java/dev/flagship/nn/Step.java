@@ -39,9 +39,11 @@ public final class Step implements AutoCloseable {
     /**
      * Adds {@code count} tokens of a sequence at its end, and marks which rows' logits are wanted.
      *
-     * @param sequence must have room for them; its length grows only by {@link
+     * @param sequence must have room for them, in pages of its own; its length grows only by {@link
      *     PagedKvCache.Sequence#advance}, after the pass succeeded
      * @param wanted logits for all rows, or for the last only, or none
+     * @throws InvalidArgumentException if there is no room, or a row would be written to a page
+     *     that other sequences read; {@link PagedKvCache.Sequence#reserve} gives both
      */
     public void add(PagedKvCache.Sequence sequence, int[] ids, int from, int count, Wanted wanted) {
         if (sequence.owner() != cache
@@ -51,6 +53,7 @@ public final class Step implements AutoCloseable {
                     "step: %s tokens from %s on do not fit into a sequence with room for %s"
                             .formatted(count, sequence.length(), sequence.capacity()));
         }
+        sequence.checkOwned(sequence.length(), sequence.length() + count);
         grow(rows + count);
         for (int i = 0; i < count; i++) {
             tokens[rows] = ids[from + i];
