@@ -253,30 +253,40 @@ class StepLoopTest {
         }
     }
 
+    /** One request's rows make every step that holds them fail, in the midst of its layers. */
     @Test
-    void aFailedStepEndsThoseInItAndNobodyElse() throws Exception {
-        Answer expected;
-        try (RunningLoop loop = RunningLoop.over(folder, "faulty", 200)) {
-            expected = loop.submit(new int[] {3, 4}, endless(0, 0), 8).toEnd();
-        }
+    void aRequestThatMakesStepsFailEndsAloneAndTheOthersKeepTheirBits() throws Exception {
+        Seed seed = Seed.given();
+        int poison = 47;
         for (Throwable failure :
-                List.of(new IllegalStateException("fault"), new AssertionError("fault"))) {
-            try (RunningLoop loop = held(folder, "faulty", 200)) {
-                AtomicInteger steps = new AtomicInteger();
-                loop.faulty()
-                        .fault(logits -> {
-                            if (logits.rows() == StepLoop.MOST_RUNNING
-                                    && steps.incrementAndGet() == 3) {
-                                sneak(failure);
-                            }
-                        });
-                List<Answering> all = new ArrayList<>();
-                for (int i = 0; i < StepLoop.MOST_RUNNING + 2; i++) {
-                    all.add(loop.submit(new int[] {3, 4}, endless(0, 0), 8 + 30));
-                }
+                List.of(
+                        new IllegalStateException("fault"),
+                        new AssertionError("fault"),
+                        new OutOfMemoryError("fault"))) {
+            Random random = seed.random();
+            List<Given> sound = new ArrayList<>();
+            for (int length : new int[] {1, 16, 17, 150, 300}) {
+                int[] ids = random.ints(length, 0, poison).toArray();
+                sound.add(
+                        new Given(
+                                Arrays.stream(ids).boxed().toList(),
+                                without(poison, length % 2, random.nextLong()),
+                                60));
+            }
+            int[] atTheEnd = random.ints(290, 0, poison).toArray();
+            atTheEnd[285] = poison;
+            try (HeardLog log = new HeardLog(StepLoop.class);
+                    RunningLoop loop = held(folder, "faulty", 200)) {
+                loop.faulty().poison(poison, failure);
+                List<Answering> answers = new ArrayList<>();
+                sound.subList(0, 3).forEach(g -> answers.add(g.to(loop)));
+                Answering inPrefill = loop.submit(atTheEnd, endless(0, 0), 60);
+                // Its first answer is the poison, so that its second step fails.
+                Answering inDecode = loop.submit(new int[] {3}, only(poison), 60);
+                sound.subList(3, 5).forEach(g -> answers.add(g.to(loop)));
                 loop.start();
-                for (Answering in : all.subList(0, StepLoop.MOST_RUNNING)) {
-                    Event.Finished end = in.toEnd().end();
+                for (Answering sick : List.of(inPrefill, inDecode)) {
+                    Event.Finished end = sick.toEnd().end();
                     assertThat(end.reason()).isEqualTo(FinishReason.ERROR);
                     assertThat(end.warnings())
                             .singleElement()
@@ -284,24 +294,63 @@ class StepLoopTest {
                             .contains("the log says why")
                             .doesNotContain("fault");
                 }
-                for (Answering after : all.subList(StepLoop.MOST_RUNNING, all.size())) {
-                    Answer answer = after.toEnd();
-                    assertThat(answer.end().reason()).isEqualTo(FinishReason.LENGTH);
-                    assertThat(answer.tokens().subList(0, 8)).isEqualTo(expected.tokens());
+                assertThat(inDecode.job().generated).isEqualTo(1);
+                assertThat(log.messages()).filteredOn("a request failed"::equals).hasSize(2);
+                List<Answer> together = new ArrayList<>();
+                for (Answering each : answers) {
+                    together.add(each.toEnd());
+                }
+                for (int i = 0; i < sound.size(); i++) {
+                    Answer alone = sound.get(i).to(loop).toEnd();
+                    assertThat(alone.end().reason()).isEqualTo(FinishReason.LENGTH);
+                    assertThat(together.get(i).tokens())
+                            .as("%s, %s", seed, i)
+                            .isEqualTo(alone.tokens());
                 }
                 assertThat(loop.cache.freePages()).isEqualTo(200);
             }
         }
     }
 
-    @SuppressWarnings("unchecked")
-    private static <T extends Throwable> void sneak(Throwable t) throws T {
-        throw (T) t;
+    private static Sampling without(int token, float temperature, long seed) {
+        return new Sampling(temperature, 0, 1, 0, 1, 0, 0, Map.of(END, -100f, token, -100f), seed);
+    }
+
+    private static Sampling only(int token) {
+        return new Sampling(0, 0, 1, 0, 1, 0, 0, Map.of(token, 100f), 0);
+    }
+
+    @Test
+    void aStepThatFailsOnceCostsNobodyHisAnswer() throws Exception {
+        try (HeardLog log = new HeardLog(StepLoop.class);
+                RunningLoop loop = held(folder, "faulty", 200)) {
+            AtomicInteger steps = new AtomicInteger();
+            loop.faulty()
+                    .fault(logits -> {
+                        if (logits.rows() == 3 && steps.incrementAndGet() == 3) {
+                            throw new IllegalStateException("once");
+                        }
+                    });
+            List<Answering> all = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                all.add(loop.submit(new int[] {3, 4}, endless(0, 0), 30));
+            }
+            loop.start();
+            Answer first = all.getFirst().toEnd();
+            assertThat(first.ids()).hasSize(30);
+            assertThat(all.get(1).toEnd().tokens()).isEqualTo(first.tokens());
+            assertThat(all.get(2).toEnd().tokens()).isEqualTo(first.tokens());
+            loop.faulty().fault(null);
+            assertThat(loop.submit(new int[] {3, 4}, endless(0, 0), 30).toEnd().tokens())
+                    .isEqualTo(first.tokens());
+            assertThat(log.messages()).singleElement().asString().contains("one by one");
+        }
     }
 
     @Test
     void logitsThatAreNotNumbersEndTheirAnswerAlone() throws Exception {
-        try (RunningLoop loop = RunningLoop.over(folder, "faulty", 64)) {
+        try (HeardLog log = new HeardLog(StepLoop.class);
+                RunningLoop loop = RunningLoop.over(folder, "faulty", 64)) {
             Answer expected = loop.submit(new int[] {9, 10}, endless(1, 5), 30).toEnd();
             for (float temperature : new float[] {0, 1}) {
                 AtomicInteger steps = new AtomicInteger();
@@ -321,6 +370,7 @@ class StepLoopTest {
                 assertThat(sound.toEnd().tokens()).isEqualTo(expected.tokens());
                 assertThat(loop.cache.freePages()).isEqualTo(64);
             }
+            assertThat(log.messages()).containsExactly("a request failed", "a request failed");
         }
     }
 
@@ -370,7 +420,8 @@ class StepLoopTest {
     void whenTheThreadDiesNobodyWaitsForEverAndAllMemoryIsFreed() throws Exception {
         long arenas = MemoryLedger.arenas();
         BrokenQueue queue = new BrokenQueue();
-        try (RunningLoop loop = RunningLoop.held(folder, "vector", 64, queue)) {
+        try (HeardLog log = new HeardLog(StepLoop.class);
+                RunningLoop loop = RunningLoop.held(folder, "vector", 64, queue)) {
             loop.start();
             List<Answering> all = new ArrayList<>();
             for (int i = 0; i < 12; i++) {
@@ -384,6 +435,7 @@ class StepLoopTest {
                 assertThat(end.warnings()).singleElement().asString().contains("has stopped");
             }
             loop.join();
+            assertThat(log.messages()).containsExactly("the step thread died");
             assertThat(loop.loop.ended()).isTrue();
             assertThat(MemoryLedger.arenas()).isEqualTo(arenas);
         }
