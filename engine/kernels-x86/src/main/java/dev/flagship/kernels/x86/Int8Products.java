@@ -23,16 +23,12 @@ import java.util.Set;
  * publishes them.
  */
 final class Int8Products implements Team.Task, AutoCloseable {
-    /** Rows of x from which unpacking the weights pays. */
-    private static final int UNPACK_ROWS = 16;
-
     /** Bands that stay with one thread, so that tiles of two are not cut. */
     private static final int UNIT = 2;
 
     /** Numbers of x below which quantising is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
 
-    private static final long ALL_LANES = 0xFFFF;
     private static final ValueLayout.OfLong SLOT = ValueLayout.JAVA_LONG;
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
@@ -55,7 +51,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
      * @param types quantised types whose kernels may be used
      */
     Int8Products(Team team, KernelLibrary library, Set<DType> types) {
-        this(team, library, types, UNPACK_ROWS);
+        this(team, library, types, library.unpackRows());
     }
 
     /**
@@ -231,7 +227,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
-        for (int size = KernelLibrary.largestGroup(x.rows()); size > 0; size /= 2) {
+        for (int size = library.largestGroup(x.rows()); size > 0; size /= 2) {
             MemorySegment entry =
                     x.rows() == 1
                             ? products.row(size)
@@ -240,7 +236,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
             // The matrix's last band may lack rows; its group is stored under a mask.
             boolean cut = at + groups * size == w.bands() && w.rows() % BAND != 0;
             int whole = cut ? groups - 1 : groups;
-            sweep(worker, entry, w, out, at, whole, ALL_LANES);
+            sweep(worker, entry, w, out, at, whole, ProductKernel.ALL_LANES);
             at += Math.max(whole, 0) * size;
             if (cut && groups > 0) {
                 sweep(worker, entry, w, out, at, 1, (1L << w.rows() % BAND) - 1);
@@ -267,7 +263,14 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ProductKernel.OUT, out.data().address() + band * (BAND * 4L));
         worker.set(ProductKernel.GROUPS, groups);
         worker.set(ProductKernel.LAST_MASK, lastMask);
+        worker.set(ProductKernel.LAST_LANES, bytesOf(lastMask & 0xFF));
+        worker.set(ProductKernel.LAST_LANES + 1, bytesOf(lastMask >> 8));
         worker.call(entry);
+    }
+
+    /** A byte of ones for each of 8 bits, of which the set ones are the lowest. */
+    private static long bytesOf(long bits) {
+        return bits == 0xFF ? -1 : (1L << 8 * Long.bitCount(bits)) - 1;
     }
 
     private static int share(int units, int thread, int threads) {

@@ -36,7 +36,7 @@ final class X86Kernels implements Kernels {
 
     @Override
     public String rung() {
-        return "x86-avx512-vnni over " + other.rung();
+        return "x86-" + library.isa().tag + " over " + other.rung();
     }
 
     @Override

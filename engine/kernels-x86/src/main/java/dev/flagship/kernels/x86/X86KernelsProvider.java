@@ -7,6 +7,7 @@ import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Team;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -14,29 +15,45 @@ import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
-/** Offers the emitted kernels on Linux on x86-64 with AVX-512 VNNI. */
+/**
+ * Offers the emitted kernels on Linux on x86-64: those of the best of the instruction sets of
+ * {@link Isa} that the processor has.
+ */
 public final class X86KernelsProvider implements KernelsProvider {
     private static final System.Logger LOG = System.getLogger(X86KernelsProvider.class.getName());
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 3;
+    private static final int KERNEL_VERSION = 4;
+
+    /**
+     * System property: the {@link Isa#tag} of the one instruction set to use. For tests and
+     * measurements of kernels that the processor has better ones than.
+     */
+    static final String ISA_PROPERTY = "flagship.x86.isa";
 
     private final Supplier<Pages> pages;
     private final Path markers;
+    private final String forced;
 
     public X86KernelsProvider() {
-        this(LinuxPages::new, TrialMarker.defaultFolder(System.getenv()));
+        this(
+                LinuxPages::new,
+                TrialMarker.defaultFolder(System.getenv()),
+                System.getProperty(ISA_PROPERTY, ""));
     }
 
     /**
      * @param pages asked for only where native access is allowed
      * @param markers where {@link TrialMarker}s are
+     * @param forced what {@link #ISA_PROPERTY} says; empty for the best
      */
-    X86KernelsProvider(Supplier<Pages> pages, Path markers) {
+    X86KernelsProvider(Supplier<Pages> pages, Path markers, String forced) {
         this.pages = pages;
         this.markers = markers;
+        this.forced = forced;
     }
 
     @Override
@@ -57,11 +74,17 @@ public final class X86KernelsProvider implements KernelsProvider {
         };
     }
 
-    private sealed interface Examination {}
+    /** What can be done on this machine. */
+    sealed interface Examination {}
 
-    private record Runs(String variant) implements Examination {}
+    /**
+     * The best kernels that run.
+     *
+     * @param barred why better ones are left out, a sentence each; what the processor lacks is none
+     */
+    record Runs(Isa isa, String variant, List<String> barred) implements Examination {}
 
-    private record Cannot(String why) implements Examination {}
+    record Cannot(String why) implements Examination {}
 
     private Examination examine() {
         String os = System.getProperty("os.name", "");
@@ -86,26 +109,47 @@ public final class X86KernelsProvider implements KernelsProvider {
         };
     }
 
-    private Examination examine(CpuFeatures features) {
-        List<String> lacking = features.lackingForAvx512();
-        if (!lacking.isEmpty()) {
-            return new Cannot(
-                    "the processor lacks %s, or the system does not enable it"
-                            .formatted(String.join(", ", lacking)));
+    /** The best kernels that a processor runs and whose trial no process died of. */
+    Examination examine(CpuFeatures features) {
+        List<Isa> wanted = List.of(Isa.values());
+        if (!forced.isEmpty()) {
+            Optional<Isa> isa = Isa.of(forced);
+            if (isa.isEmpty()) {
+                return new Cannot(
+                        "%s is '%s' and none of %s"
+                                .formatted(
+                                        ISA_PROPERTY,
+                                        forced,
+                                        wanted.stream()
+                                                .map(known -> known.tag)
+                                                .collect(Collectors.joining(", "))));
+            }
+            wanted = List.of(isa.get());
         }
-        String variant = variant(features);
-        Optional<Path> marker = TrialMarker.leftBehind(markers, variant);
-        if (marker.isPresent()) {
-            return new Cannot(
-                    "an earlier process died while it tried them on this processor; remove %s to try again"
-                            .formatted(marker.get()));
+        List<String> barred = new ArrayList<>();
+        for (Isa isa : wanted) {
+            String variant = variant(isa, features);
+            if (isa.lacking(features).isEmpty()) {
+                Optional<Path> marker = TrialMarker.leftBehind(markers, variant);
+                if (marker.isEmpty()) {
+                    return new Runs(isa, variant, barred);
+                }
+                barred.add(
+                        "an earlier process died while it tried those for %s on this processor; remove %s to try again"
+                                .formatted(isa.tag, marker.get()));
+            }
         }
-        return new Runs(variant);
+        return new Cannot(
+                barred.isEmpty()
+                        ? "the processor lacks %s, or the system does not enable it"
+                                .formatted(String.join(", ", wanted.getLast().lacking(features)))
+                        : String.join("; ", barred));
     }
 
     /** Kernels, their version and the processor, fit for a file name. */
-    static String variant(CpuFeatures features) {
-        return String.format(Locale.ROOT, "avx512-v%d-%s", KERNEL_VERSION, features.signature());
+    static String variant(Isa isa, CpuFeatures features) {
+        return String.format(
+                Locale.ROOT, "%s-v%d-%s", isa.tag, KERNEL_VERSION, features.signature());
     }
 
     /**
@@ -117,11 +161,13 @@ public final class X86KernelsProvider implements KernelsProvider {
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why());
             case Runs runs ->
-                    switch (KernelLibrary.load(pages.get(), KernelLibrary.PREFETCH)) {
+                    switch (KernelLibrary.load(pages.get(), runs.isa(), KernelLibrary.PREFETCH)) {
                         case KernelLibrary.Refused refused ->
                                 instead(other, refused.cause().toString());
-                        case KernelLibrary.Loaded loaded ->
-                                tried(team, loaded.library(), runs.variant(), other);
+                        case KernelLibrary.Loaded loaded -> {
+                            runs.barred().forEach(why -> leftOut(runs.isa(), why));
+                            yield tried(team, loaded.library(), runs.variant(), other);
+                        }
                     };
         };
     }
@@ -135,14 +181,25 @@ public final class X86KernelsProvider implements KernelsProvider {
         return other;
     }
 
+    private static void leftOut(Isa isa, String why) {
+        LOG.log(
+                Level.WARNING,
+                () ->
+                        "The best %s kernels are left out: %s. Computing with those for %s."
+                                .formatted(NAME, why, isa.tag));
+    }
+
     private Kernels tried(Team team, KernelLibrary library, String variant, Kernels other) {
         Set<DType> passing;
-        Set<DType> attention;
-        Set<PointwiseKernel> pointwise;
+        Set<DType> attention = Set.of();
+        Set<PointwiseKernel> pointwise = Set.of();
+        boolean complete = library.isa().complete();
         try (TrialMarker _ = TrialMarker.write(markers, variant)) {
             passing = SelfTest.passing(library);
-            attention = AttentionSelfTest.passing(library);
-            pointwise = PointwiseSelfTest.passing(library);
+            if (complete) {
+                attention = AttentionSelfTest.passing(library);
+                pointwise = PointwiseSelfTest.passing(library);
+            }
         }
         for (DType type : DType.values()) {
             if (type.quantized() && !passing.contains(type)) {
@@ -150,12 +207,12 @@ public final class X86KernelsProvider implements KernelsProvider {
             }
         }
         for (DType type : AttentionSelfTest.TYPES) {
-            if (!attention.contains(type)) {
+            if (complete && !attention.contains(type)) {
                 wrong("attention to " + type, variant, other);
             }
         }
         for (PointwiseKernel kernel : PointwiseKernel.values()) {
-            if (!pointwise.contains(kernel)) {
+            if (complete && !pointwise.contains(kernel)) {
                 wrong(kernel, variant, other);
             }
         }
