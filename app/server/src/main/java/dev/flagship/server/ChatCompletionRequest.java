@@ -23,7 +23,7 @@ import tools.jackson.databind.node.ObjectNode;
  * refused.
  *
  * @param model the name asked for; empty if the client leaves it to the server
- * @param chat what each choice is asked, but for its seed
+ * @param chat what each choice is asked, but for its seed; see {@link ChatRequest#choice}
  * @param n number of choices
  * @param includeUsage whether a stream ends with a chunk of usage
  * @param warnings what was accepted and has no effect
@@ -43,26 +43,6 @@ record ChatCompletionRequest(
 
     ChatCompletionRequest {
         warnings = List.copyOf(warnings);
-    }
-
-    /** The request of one choice: seeds count up, so that equal seeds do not give equal choices. */
-    ChatRequest choice(int index) {
-        Sampling s = chat.sampling();
-        return new ChatRequest(
-                chat.prompt(),
-                new Sampling(
-                        s.temperature(),
-                        s.topK(),
-                        s.topP(),
-                        s.minP(),
-                        s.repetitionPenalty(),
-                        s.presencePenalty(),
-                        s.frequencyPenalty(),
-                        s.logitBias(),
-                        s.seed() + index),
-                chat.maxTokens(),
-                chat.stop(),
-                chat.topLogprobs());
     }
 
     /**

@@ -1,5 +1,7 @@
 package dev.flagship.serving;
 
+import static dev.flagship.base.Check.check;
+
 import dev.flagship.base.FlagshipException;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
@@ -13,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +44,8 @@ final class StepLoop implements Runnable {
 
     private static final int GROWTH = 256;
 
+    private static final String DEAD = "The model has stopped; the log says why. Start it again.";
+
     private final LoadedModel model;
     private final PagedKvCache cache;
     private final Step step;
@@ -54,6 +59,7 @@ final class StepLoop implements Runnable {
     private final int[] rows = new int[MOST_RUNNING];
     private int plannedCount;
     private volatile boolean closing;
+    private volatile boolean died;
 
     StepLoop(LoadedModel model, PagedKvCache cache, BlockingQueue<Job> arrivals) {
         this.model = model;
@@ -75,6 +81,11 @@ final class StepLoop implements Runnable {
         return closing;
     }
 
+    /** Why no request will be answered any more, if the loop has ended by itself. */
+    Optional<String> death() {
+        return died ? Optional.of(DEAD) : Optional.empty();
+    }
+
     @Override
     public void run() {
         List<String> why = List.of();
@@ -93,9 +104,10 @@ final class StepLoop implements Runnable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (Throwable t) {
-            LOG.log(Level.ERROR, "the step thread died", t);
+            died = true;
             reason = FinishReason.ERROR;
-            why = List.of("The model has stopped; the log says why. Start it again.");
+            why = List.of(DEAD);
+            LOG.log(Level.ERROR, "the step thread died", t);
         } finally {
             closing = true;
             answerAll(reason, why);
@@ -145,15 +157,18 @@ final class StepLoop implements Runnable {
         while (running.size() < MOST_RUNNING) {
             Job job = next != null ? next : arrivals.poll();
             next = job;
-            if (job == null) {
+            if (job == null || job.shared.underWay()) {
                 return;
             }
             int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
             int wanted = job.prompt.length + answer;
-            PagedKvCache.Sequence sequence = cache.sequence();
-            if (!sequence.reserve(wanted)) {
+            // Whole pages are shared; of the last one each writer needs a copy.
+            if (pagesFor(wanted) - job.shared.ready() / KvLayout.PAGE > cache.freePages()) {
                 if (!running.isEmpty()) {
                     return;
+                }
+                if (job.shared.keepWholePages()) {
+                    continue;
                 }
                 // Cannot happen while the pool holds a whole context.
                 next = null;
@@ -161,7 +176,11 @@ final class StepLoop implements Runnable {
                 continue;
             }
             next = null;
+            PagedKvCache.Sequence sequence = job.shared.begin(job, cache);
             job.sequence = sequence;
+            job.prefilled = sequence.length();
+            boolean roomy = sequence.reserve(wanted);
+            check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
             job.reserved = wanted;
             job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
             job.firstStep = System.nanoTime();
@@ -220,6 +239,9 @@ final class StepLoop implements Runnable {
                 sequence(job).advance(rows[i]);
                 if (!job.decoding()) {
                     job.prefilled += rows[i];
+                    if (job.decoding()) {
+                        job.shared.computed(job, sequence(job));
+                    }
                 }
                 if (job.decoding()) {
                     publishOrFail(job, logits, output++);
@@ -359,6 +381,7 @@ final class StepLoop implements Runnable {
         if (job.sequence != null) {
             job.sequence.close();
         }
+        job.shared.ended(job);
         job.ended = System.nanoTime();
         job.news.add(new Job.News.End(reason, warnings));
     }

@@ -8,6 +8,7 @@ import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /** Another rung until a test asks for a fault. */
@@ -22,6 +23,7 @@ final class FaultyKernels implements Kernels {
     private final Kernels kernels;
     private volatile @Nullable Fault fault;
     private volatile int poison = HEALTHY;
+    private final AtomicInteger embedded = new AtomicInteger();
     private volatile @Nullable Throwable failure;
     private int sick = HEALTHY; // row of the poison in the step at hand
 
@@ -43,6 +45,11 @@ final class FaultyKernels implements Kernels {
         poison = token;
     }
 
+    /** Rows of all steps so far. */
+    int rows() {
+        return embedded.get();
+    }
+
     @Override
     public String rung() {
         return FaultyKernelsProvider.NAME;
@@ -59,6 +66,7 @@ final class FaultyKernels implements Kernels {
 
     @Override
     public void embed(BandMatrix table, int[] ids, Tensor out) {
+        embedded.addAndGet(out.rows());
         sick = HEALTHY;
         for (int row = 0; row < out.rows(); row++) {
             sick = poison != HEALTHY && ids[row] == poison ? row : sick;

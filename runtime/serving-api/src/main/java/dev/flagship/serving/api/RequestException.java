@@ -50,6 +50,11 @@ public final class RequestException extends FlagshipException {
         return new RequestException("overloaded", message, null);
     }
 
+    /** The model has failed and answers no more. */
+    public static RequestException failed(String model, String why) {
+        return new RequestException("model_failed", "Model %s: %s".formatted(model, why), null);
+    }
+
     /** The model is closed or closing. */
     public static RequestException closed(String model) {
         return new RequestException(

@@ -78,4 +78,18 @@ public record Sampling(
     public static Sampling at(float temperature, long seed) {
         return new Sampling(temperature, 0, 1, 0, 1, 0, 0, Map.of(), seed);
     }
+
+    /** The same choice of tokens with another seed. */
+    public Sampling withSeed(long other) {
+        return new Sampling(
+                temperature,
+                topK,
+                topP,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                logitBias,
+                other);
+    }
 }
