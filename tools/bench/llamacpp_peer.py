@@ -1,14 +1,18 @@
-"""llama.cpp as the other side of `./flagship bench --against llama.cpp`, by llama-cpp-python's low-level API.
+"""llama.cpp and its fork ik_llama.cpp as other sides of `./flagship bench --against`, by the low-level APIs of
+llama-cpp-python and ik-llama-cpp-python.
 
 Reads a request a line from stdin and answers with a line on stdout, both JSON. Every answer to a failed request is
 {"error": text}. Rates are repeated until `seconds` have passed; the clock stands while the cache is being prepared.
 
-    {"op": "load", "model": path, "threads": n, "positions": n}  -> {"version", "system_info", "seconds"}
-    {"op": "prefill", "ids": [...], "flash": bool, "seconds": s} -> {"tokens", "seconds"}
-    {"op": "decode", "ids": [...], "count": n, "flash": bool, "seconds": s}
-        prepares the cache with all ids but the last, then feeds the last and decodes greedily -> {"tokens", "seconds", "ids"}
-    {"op": "nll", "ids": [...], "flash": bool}                   -> {"nll": mean over ids[1:]}
-    {"op": "memory"}                                             -> {"peak_bytes"}
+    {"op": "load", "engine": name, "model": path, "threads": n, "positions": n}  -> {"version", "system_info", "seconds"}
+    {"op": "prefill", "ids": [...], "flash": bool, "repack": bool, "seconds": s} -> {"tokens", "seconds"}
+    {"op": "decode", "ids": [...], "sequences": n, "count": n, "flash": bool, "repack": bool, "seconds": s}
+        cuts ids into n equal parts, one a sequence; prepares the cache with all of a part but the last, then feeds the
+        last ones and decodes greedily, all sequences in one batch -> {"tokens", "seconds", "ids": of the first sequence}
+    {"op": "nll", "ids": [...], "flash": bool, "repack": bool}                   -> {"nll": mean over ids[1:]}
+    {"op": "memory"}                                                             -> {"peak_bytes"}
+
+`repack` is ik_llama.cpp's repacking of weights at load.
 """
 
 import ctypes
@@ -20,102 +24,193 @@ BATCH = 512
 NLL_BATCH = 128
 
 
-class Context:
-    """One llama_context with one sequence, and the ids that its cache holds."""
+class LlamaCpp:
+    """What differs between the two APIs, for llama.cpp."""
 
-    def __init__(self, c, model, vocabulary, positions, threads, flash):
+    flash_for_many = True
+
+    def __init__(self):
+        import llama_cpp
+        from llama_cpp import llama_cpp as c
+
+        self.c = c
+        self.version = "llama-cpp-python " + llama_cpp.__version__
+        # Kept, since llama.cpp keeps the pointer. Its log would drown ours.
+        self.silence = c.llama_log_callback(lambda level, text, data: None)
+        c.llama_log_set(self.silence, ctypes.c_void_p(0))
+
+    def system_info(self):
+        return self.c.llama_print_system_info().decode()
+
+    def model_parameters(self, repack):
+        return self.c.llama_model_default_params()
+
+    def set_flash(self, parameters, flash):
+        c = self.c
+        parameters.flash_attn_type = c.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else c.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        parameters.no_perf = True
+        parameters.kv_unified = False
+
+    def cut(self, context, sequence, length):
+        memory = self.c.llama_get_memory(context)
+        if not self.c.llama_memory_seq_rm(memory, sequence, length, -1):
+            raise RuntimeError(f"the cache cannot be cut to {length} tokens")
+
+    def synchronize(self, context):
+        self.c.llama_synchronize(context)
+
+
+class IkLlamaCpp:
+    """The same for ik_llama.cpp. Its package leaves a few functions out, which the library has."""
+
+    # Its flash attention fails an assertion of its own (S > 0) on a batch of several sequences.
+    flash_for_many = False
+
+    def __init__(self):
+        import ik_llama_cpp
+        from ik_llama_cpp import _ctypes_api as c
+        from ik_llama_cpp._lib_loader import load_shared_library
+
+        self.c = c
+        self.version = "ik-llama-cpp-python " + ik_llama_cpp.__version__
+        self.library = load_shared_library()
+        self.silence = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)(lambda level, text, data: None)
+        self.library.llama_log_set(self.silence, ctypes.c_void_p(0))
+
+    def system_info(self):
+        self.library.llama_print_system_info.restype = ctypes.c_char_p
+        return self.library.llama_print_system_info().decode()
+
+    def model_parameters(self, repack):
+        parameters = self.c.llama_model_default_params()
+        parameters.repack_tensors = repack
+        # A mapped file cannot be repacked in place.
+        parameters.use_mmap = not repack
+        return parameters
+
+    def set_flash(self, parameters, flash):
+        parameters.flash_attn = flash
+
+    def cut(self, context, sequence, length):
+        remove = self.library.llama_kv_cache_seq_rm
+        remove.restype = ctypes.c_bool
+        remove.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32, ctypes.c_int32]
+        if not remove(context, sequence, length, -1):
+            raise RuntimeError(f"the cache cannot be cut to {length} tokens")
+
+    def synchronize(self, context):
+        self.library.llama_synchronize.argtypes = [ctypes.c_void_p]
+        self.library.llama_synchronize(context)
+
+
+class Context:
+    """One llama_context, and the ids that its cache holds for each sequence."""
+
+    def __init__(self, api, model, vocabulary, positions, sequences, threads, flash):
+        c = api.c
         parameters = c.llama_context_default_params()
-        parameters.n_ctx = positions
+        parameters.n_ctx = positions * sequences
         parameters.n_batch = BATCH
         parameters.n_ubatch = BATCH
-        parameters.n_seq_max = 1
+        parameters.n_seq_max = sequences
         parameters.n_threads = threads
         parameters.n_threads_batch = threads
-        parameters.no_perf = True
-        parameters.flash_attn_type = c.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else c.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        api.set_flash(parameters, flash)
+        self.api = api
         self.c = c
         self.vocabulary = vocabulary
         self.context = c.llama_init_from_model(model, parameters)
         if not self.context:
             raise RuntimeError("llama_init_from_model failed")
-        self.memory = c.llama_get_memory(self.context)
         self.batch = c.llama_batch_init(BATCH, 0, 1)
-        self.held = []
+        self.held = [[] for _ in range(sequences)]
 
-    def cut(self, length):
-        if not self.c.llama_memory_seq_rm(self.memory, 0, length, -1):
-            raise RuntimeError(f"the cache cannot be cut to {length} tokens")
-        del self.held[length:]
+    def cut(self, sequence, length):
+        self.api.cut(self.context, sequence, length)
+        del self.held[sequence][length:]
 
-    def feed(self, ids, all_logits=False):
+    def run(self, rows):
+        """Rows are (sequence, token, whether its logits are wanted), at most a batch of them."""
+        for i, (sequence, token, wanted) in enumerate(rows):
+            self.batch.token[i] = token
+            self.batch.pos[i] = len(self.held[sequence])
+            self.batch.n_seq_id[i] = 1
+            self.batch.seq_id[i][0] = sequence
+            self.batch.logits[i] = wanted
+            self.held[sequence].append(token)
+        self.batch.n_tokens = len(rows)
+        status = self.c.llama_decode(self.context, self.batch)
+        if status != 0:
+            raise RuntimeError(f"llama_decode gave {status}")
+
+    def feed(self, ids, sequence=0, all_logits=False):
         for start in range(0, len(ids), BATCH):
             piece = ids[start : start + BATCH]
-            for i, token in enumerate(piece):
-                self.batch.token[i] = token
-                self.batch.pos[i] = len(self.held) + i
-                self.batch.n_seq_id[i] = 1
-                self.batch.seq_id[i][0] = 0
-                self.batch.logits[i] = all_logits or start + i == len(ids) - 1
-            self.batch.n_tokens = len(piece)
-            status = self.c.llama_decode(self.context, self.batch)
-            if status != 0:
-                raise RuntimeError(f"llama_decode gave {status}")
-            self.held += piece
-        self.c.llama_synchronize(self.context)
+            self.run([(sequence, t, all_logits or start + i == len(ids) - 1) for i, t in enumerate(piece)])
+        self.api.synchronize(self.context)
 
-    def prepare(self, ids):
+    def prepare(self, sequence, ids):
+        held = self.held[sequence]
         same = 0
-        while same < min(len(ids), len(self.held)) and ids[same] == self.held[same]:
+        while same < min(len(ids), len(held)) and ids[same] == held[same]:
             same += 1
-        self.cut(same)
-        self.feed(ids[same:])
+        self.cut(sequence, same)
+        if same < len(ids):
+            self.feed(ids[same:], sequence)
 
     def logits(self, row):
         import numpy as np
 
         pointer = self.c.llama_get_logits_ith(self.context, row)
-        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary,))
+        return np.ctypeslib.as_array(ctypes.cast(pointer, ctypes.POINTER(ctypes.c_float)), shape=(self.vocabulary,))
 
 
 class Peer:
     def __init__(self):
+        self.models = {}
         self.contexts = {}
 
     def load(self, request):
-        import llama_cpp
-        from llama_cpp import llama_cpp as c
-
-        self.c = c
-        # Kept, since llama.cpp keeps the pointer. Its log would drown ours.
-        self.silence = c.llama_log_callback(lambda level, text, data: None)
-        c.llama_log_set(self.silence, ctypes.c_void_p(0))
-        c.llama_backend_init()
-        started = time.perf_counter()
-        self.model = c.llama_model_load_from_file(request["model"].encode(), c.llama_model_default_params())
-        if not self.model:
-            raise RuntimeError("llama.cpp cannot load " + request["model"])
-        self.vocabulary = c.llama_vocab_n_tokens(c.llama_model_get_vocab(self.model))
+        self.api = LlamaCpp() if request["engine"] == "llama.cpp" else IkLlamaCpp()
+        self.api.c.llama_backend_init()
+        self.path = request["model"]
         self.threads = request["threads"]
         self.positions = request["positions"]
+        started = time.perf_counter()
+        self.model(False)
         return {
-            "version": llama_cpp.__version__,
-            "system_info": c.llama_print_system_info().decode(),
+            "version": self.api.version,
+            "system_info": self.api.system_info(),
             "seconds": time.perf_counter() - started,
         }
 
-    def context(self, role, flash, positions):
+    def model(self, repack):
+        if repack not in self.models:
+            c = self.api.c
+            model = c.llama_model_load_from_file(self.path.encode(), self.api.model_parameters(repack))
+            if not model:
+                raise RuntimeError("it cannot load " + self.path)
+            self.models[repack] = model
+            self.vocabulary = c.llama_vocab_n_tokens(c.llama_model_get_vocab(model))
+        return self.models[repack]
+
+    def context(self, request, role, positions, sequences=1):
         """Contexts differ by use, so that none has a cache larger than its work needs."""
-        key = (role, flash)
+        flash, repack = request["flash"], request.get("repack", False)
+        if sequences > 1 and not self.api.flash_for_many:
+            flash = False
+        key = (role, flash, repack)
         if key not in self.contexts:
-            self.contexts[key] = Context(self.c, self.model, self.vocabulary, positions, self.threads, flash)
+            model = self.model(repack)
+            self.contexts[key] = Context(self.api, model, self.vocabulary, positions, sequences, self.threads, flash)
         return self.contexts[key]
 
     def prefill(self, request):
         ids = request["ids"]
-        context = self.context("short", request["flash"], max(len(ids), BATCH) + 64)
+        context = self.context(request, "short", max(len(ids), BATCH) + 64)
         tokens, seconds = 0, 0.0
         while seconds < request["seconds"]:
-            context.cut(0)
+            context.cut(0, 0)
             started = time.perf_counter()
             context.feed(ids)
             seconds += time.perf_counter() - started
@@ -123,21 +218,27 @@ class Peer:
         return {"tokens": tokens, "seconds": seconds}
 
     def decode(self, request):
-        ids, count = request["ids"], request["count"]
-        short = len(ids) + count <= BATCH
-        positions = BATCH + 64 if short else self.positions
-        context = self.context("short" if short else "long", request["flash"], positions)
+        count, sequences = request["count"], request["sequences"]
+        each = len(request["ids"]) // sequences
+        parts = [request["ids"][i * each : (i + 1) * each] for i in range(sequences)]
+        if sequences > 1:
+            context = self.context(request, "many", each + count + 32, sequences)
+        elif each + count <= BATCH:
+            context = self.context(request, "short", BATCH + 64)
+        else:
+            context = self.context(request, "long", self.positions)
         tokens, seconds, first = 0, 0.0, None
         while seconds < request["seconds"]:
-            context.prepare(ids[:-1])
-            token, chosen = ids[-1], []
+            for i, part in enumerate(parts):
+                context.prepare(i, part[:-1])
+            last, chosen = [part[-1] for part in parts], []
             started = time.perf_counter()
             for _ in range(count):
-                context.feed([token])
-                token = int(context.logits(0).argmax())
-                chosen.append(token)
+                context.run([(i, token, True) for i, token in enumerate(last)])
+                last = [int(context.logits(i).argmax()) for i in range(sequences)]
+                chosen.append(last[0])
             seconds += time.perf_counter() - started
-            tokens += count
+            tokens += count * sequences
             first = first or chosen
         return {"tokens": tokens, "seconds": seconds, "ids": first}
 
@@ -145,8 +246,8 @@ class Peer:
         import numpy as np
 
         ids = request["ids"]
-        context = self.context("nll", request["flash"], max(len(ids), BATCH) + 64)
-        context.cut(0)
+        context = self.context(request, "nll", max(len(ids), BATCH) + 64)
+        context.cut(0, 0)
         total = 0.0
         for start in range(0, len(ids) - 1, NLL_BATCH):
             piece = ids[start : min(start + NLL_BATCH, len(ids) - 1)]

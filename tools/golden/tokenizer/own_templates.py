@@ -71,6 +71,113 @@ tail
 {%- if messages and messages[-1].role == 'user' and messages[-1]['content'] is string %} last {{ messages[-1].content.split('\\n')[0] }}{% endif %}
 {%- for m in messages[1:][::-1] %}{{ m.role[0] }}{% endfor -%}
 """,
+    # refusals by parity, a flag that is false or a text, line breaks inside literals, one name set anew in each round
+    """{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set lead = messages[0]['content'] %}{% else %}{% set rest = messages %}{% set lead = false %}{% endif %}
+{{- bos_token }}{% for m in rest %}{% if (m['role'] == 'assistant') != (loop.index0 % 2 == 1) %}{{ raise_exception('turn ' ~ loop.index0 ~ ' is of the wrong role') }}{% endif %}
+{%- if loop.index0 == 0 and lead != false %}{% set body = '{' + lead + '}\n\n' + m['content'] %}{% else %}{% set body = m['content'] %}{% endif %}
+{%- if m['role'] == 'user' %}{{ 'Q:
+' + body.strip() + '
+' }}{% elif m['role'] == 'assistant' %}{{ 'A: ' + body | trim + eos_token }}{% else %}{{ raise_exception('no place for ' + m['role']) }}{% endif %}{% endfor %}
+{%- if add_generation_prompt %}{{ 'A:' }}{% endif %}
+""",
+    # defaults for what is not passed, names of the caller set anew, tools as indented JSON, calls and results of tools
+    """{%- if not date_string is defined %}
+    {%- if strftime_now is defined %}
+        {%- set date_string = strftime_now("%d %b %Y") %}
+    {%- else %}
+        {%- set date_string = "never" %}
+    {%- endif %}
+{%- endif %}
+{%- if not own_tools is defined %}
+    {%- set own_tools = none %}
+{%- endif %}
+{#- the first message may be the system's -#}
+{%- if messages[0]['role'] == 'system' %}
+    {%- set lead = messages[0]['content']|trim %}
+    {%- set messages = messages[1:] %}
+{%- else %}
+    {%- set lead = "" %}
+{%- endif %}
+{{- bos_token + "On " + date_string + ". " + lead + "\n" }}
+{%- if builtin_tools is defined %}
+    {{- "Builtin: " + builtin_tools | reject('equalto', 'code_interpreter') | join(", ") + "\n" }}
+{%- endif %}
+{%- if tools is not none and not own_tools and not tools is none %}
+    {%- if messages | length != 0 %}
+        {%- set first = messages[0]['content']|trim %}
+        {%- set messages = messages[1:] %}
+    {%- else %}
+        {{- raise_exception("tools want a message") }}
+    {%- endif %}
+    {%- for t in tools %}
+        {{- t | tojson(indent=4) }}
+        {{- "\n" }}
+    {%- endfor %}
+    {{- first + "\n" }}
+{%- endif %}
+{%- for message in messages %}
+    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
+        {{- '[' + message['role'] + ']' + message['content'] | trim + '\n' }}
+    {%- elif 'tool_calls' in message %}
+        {%- if not message.tool_calls|length == 1 %}
+            {{- raise_exception("one call at a time") }}
+        {%- endif %}
+        {%- set call = message.tool_calls[0].function %}
+        {%- if builtin_tools is defined and call.name in builtin_tools %}
+            {{- call.name + "(" }}
+            {%- for key, val in call.arguments | items %}
+                {{- key + '="' + val + '"' }}
+                {%- if not loop.last %}
+                    {{- ", " }}
+                {%- endif %}
+            {%- endfor %}
+            {{- ")" }}
+        {%- else  %}
+            {{- '{"call": "' + call.name + '", "with": ' }}
+            {{- call.arguments | tojson }}
+            {{- "}" }}
+        {%- endif %}
+    {%- elif message.role == "tool" or message.role == "ipython" %}
+        {%- if message.content is mapping or message.content is iterable %}
+            {{- message.content | tojson }}
+        {%- else %}
+            {{- message.content }}
+        {%- endif %}
+    {%- endif %}
+{%- endfor %}
+""",
+    # equal messages, a loop's name set anew, a filtered loop over a dictionary, a dictionary made for JSON, tabs
+    """{%- set asked = messages | selectattr('role', 'equalto', 'user') | list %}
+{%- for message in messages %}
+	{%- if message['role'] == 'user' and tools and (message == asked[-1]) %}
+		{%- for tool in tools %}
+		{%- set tool = tool.function %}
+		{{- '{' }}
+		{%- for key, val in tool|items if key != "description" %}
+			{%- if val is string %}
+				{{- '"' + key + '": "' + val + '"' }}
+			{%- else %}
+				{{- '"' + key + '": ' + val|tojson }}
+			{%- endif %}
+			{%- if not loop.last %}
+				{{- ", " }}
+			{%- endif %}
+		{%- endfor %}
+		{{- '}' if loop.last else '},' }}
+		{%- endfor %}
+	{%- elif message.tool_calls is defined and message.tool_calls|length > 0 %}
+		{%- for call in message.tool_calls %}
+			{{- {"id": call.id, "name": call.function.name, "with": call.function.arguments}|tojson }}
+		{%- endfor %}
+		{{- eos_token }}
+	{%- elif message['role'] == 'tool' %}
+		{{- '"' + message.tool_call_id + '": ' + message.content|string }}
+	{%- elif message.content is defined %}
+		{{- ' ' + message.content + ' ' + eos_token}}
+	{%- endif %}
+	{{- '|' if not loop.last }}
+{%- endfor %}
+""",
 ]
 
 EXPRESSIONS = [

@@ -1,12 +1,15 @@
 """Writes ids of a real vocabulary for RealVocabularyTest, which compares them when told where they are.
 
+    python real.py strings MODEL.gguf ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers/smollm2.golden.json.gz
     python real.py smollm2 MODEL.gguf GOLDEN.json.gz
     python real.py json tokenizer.json GOLDEN.json.gz
 
-SmolLM2's tokenizer is rebuilt from the GGUF file's own vocabulary. 10,000 random strings and a corpus (the documents of the
-Python on which this runs, several scripts of random text, long runs), each with ids and decoding. Then
+SmolLM2's tokenizer is rebuilt from the GGUF file's own vocabulary. "strings" are 10,000 random strings and long runs; that
+golden is committed, and needs the model alone to be compared. The others add a corpus (the documents of the Python on which
+this runs, several scripts of random text). Each text has its ids and decoding. Then
 
-    FLAGSHIP_SMOLLM2_GGUF=MODEL.gguf FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
+    FLAGSHIP_TEST_SMOLLM2=MODEL.gguf ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
+    FLAGSHIP_TEST_SMOLLM2=MODEL.gguf FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
     FLAGSHIP_TOKENIZER_JSON=tokenizer.json FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ...
 """
 
@@ -37,9 +40,10 @@ def from_gguf(path):
 
 
 def main(kind, source, target):
-    tokenizer = from_gguf(source) if kind == "smollm2" else Tokenizer.from_file(source)
-    topics = list(pydoc_data.topics.topics.values())
-    texts = strings(3, 10_000) + topics + ["".join(strings(s, 400)) for s in range(20)] + [c * 20_000 for c in "a \n0é"]
+    tokenizer = from_gguf(source) if kind in ("strings", "smollm2") else Tokenizer.from_file(source)
+    texts = strings(3, 10_000) + [c * 20_000 for c in "a \n0é"]
+    if kind != "strings":
+        texts += list(pydoc_data.topics.topics.values()) + ["".join(strings(s, 400)) for s in range(20)]
     tokenizer.encode_special_tokens = True
     plain = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
     tokenizer.encode_special_tokens = False

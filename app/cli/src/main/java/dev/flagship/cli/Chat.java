@@ -151,6 +151,7 @@ final class Chat {
                 case Event.Finished end -> {
                     say("");
                     tell(end);
+                    say("");
                     return answer.toString();
                 }
             }

@@ -41,7 +41,13 @@ final class Failures {
                         && atRoot
                 ? "there is no command \"%s\"; there are run, serve, bench, doctor, kernels and test"
                         .formatted(unmatched.getUnmatched().getFirst())
-                : String.valueOf(e.getMessage());
+                : inWords(String.valueOf(e.getMessage()));
+    }
+
+    /** picocli names Java's types. */
+    private static String inWords(String message) {
+        return message.replaceAll("is not an? (int|long)$", "is not a whole number")
+                .replaceAll("is not a (float|double)$", "is not a number");
     }
 
     /** Reports an error; its stack trace only on request. */

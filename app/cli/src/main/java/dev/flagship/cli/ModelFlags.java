@@ -42,7 +42,7 @@ final class ModelFlags {
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "Threads that compute. Default: one a physical core.")
+            description = "Threads that compute. Default (or 0): one a physical core.")
     private int threads;
 
     @Option(

@@ -12,6 +12,8 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -112,6 +114,7 @@ final class RunCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         var settings = settings();
+        checkModel();
         String prompt = prompt();
         boolean chat = prompt.isEmpty();
         if (chat) {
@@ -149,6 +152,18 @@ final class RunCommand implements Callable<Integer> {
             return settings;
         } catch (InvalidArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
+    /** A prompt alone looks like a model with words in its name. */
+    private void checkModel() {
+        if (words.isEmpty()
+                && model.strip().chars().anyMatch(Character::isWhitespace)
+                && !Files.exists(Path.of(model))) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "\"%s\" stands where a model belongs; to ask the default one: flagship run smollm2 \"%s\""
+                            .formatted(model, model));
         }
     }
 

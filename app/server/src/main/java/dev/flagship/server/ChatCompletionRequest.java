@@ -19,11 +19,11 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * A body of {@code POST /v1/chat/completions}, as OpenAI's API reference describes it, with {@code
  * top_k}, {@code min_p} and {@code repetition_penalty} as other servers name them. What is absent
- * takes OpenAI's default: temperature 1, top_p 1, one choice, a random seed. What cannot be
- * honoured is refused.
+ * takes its default: {@link Sampling#usual}, one choice, a random seed. What cannot be honoured is
+ * refused.
  *
  * @param model the name asked for; empty if the client leaves it to the server
- * @param chat what each choice is asked, but for its seed
+ * @param chat what each choice is asked, but for its seed; see {@link ChatRequest#choice}
  * @param n number of choices
  * @param includeUsage whether a stream ends with a chunk of usage
  * @param warnings what was accepted and has no effect
@@ -43,26 +43,6 @@ record ChatCompletionRequest(
 
     ChatCompletionRequest {
         warnings = List.copyOf(warnings);
-    }
-
-    /** The request of one choice: seeds count up, so that equal seeds do not give equal choices. */
-    ChatRequest choice(int index) {
-        Sampling s = chat.sampling();
-        return new ChatRequest(
-                chat.prompt(),
-                new Sampling(
-                        s.temperature(),
-                        s.topK(),
-                        s.topP(),
-                        s.minP(),
-                        s.repetitionPenalty(),
-                        s.presencePenalty(),
-                        s.frequencyPenalty(),
-                        s.logitBias(),
-                        s.seed() + index),
-                chat.maxTokens(),
-                chat.stop(),
-                chat.topLogprobs());
     }
 
     /**
@@ -160,11 +140,19 @@ record ChatCompletionRequest(
     }
 
     private static Sampling sampling(Fields fields) {
+        Sampling usual = Sampling.usual(0);
         float temperature =
-                fields.number("temperature", 1, t -> t >= 0 && t <= 2, "between 0 and 2");
-        float topP = fields.number("top_p", 1, p -> p > 0 && p <= 1, "above 0 and at most 1");
-        long topK = fields.integer("top_k", -1, Integer.MAX_VALUE).orElse(0);
-        float minP = fields.number("min_p", 0, p -> p >= 0 && p < 1, "at least 0 and below 1");
+                fields.number(
+                        "temperature",
+                        usual.temperature(),
+                        t -> t >= 0 && t <= 2,
+                        "between 0 and 2");
+        float topP =
+                fields.number("top_p", usual.topP(), p -> p > 0 && p <= 1, "above 0 and at most 1");
+        long topK = fields.integer("top_k", -1, Integer.MAX_VALUE).orElse(usual.topK());
+        float minP =
+                fields.number(
+                        "min_p", usual.minP(), p -> p >= 0 && p < 1, "at least 0 and below 1");
         float repetition =
                 fields.number(
                         "repetition_penalty", 1, p -> p > 0 && p <= 100, "above 0 and at most 100");

@@ -21,16 +21,24 @@ import org.jspecify.annotations.Nullable;
 final class Choices implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Choices.class.getName());
 
+    private static final Event BROKEN =
+            new Event.Finished(
+                    FinishReason.ERROR,
+                    new Usage(0, 0, 0, 0, 0),
+                    List.of("The answer broke off; the log says why."));
+
     /** What a choice said. */
     record Heard(int choice, Event event) {}
 
-    private final List<Generation> generations = new ArrayList<>();
+    private final List<Generation> generations;
     private final List<Thread> listeners = new ArrayList<>();
 
     /** Grows no longer than the answers, whose length the request bounds. */
     private final BlockingQueue<Heard> heard = new LinkedBlockingQueue<>();
 
-    private Choices() {}
+    private Choices(List<Generation> generations) {
+        this.generations = generations;
+    }
 
     /**
      * Starts all choices of a request, or none.
@@ -38,24 +46,22 @@ final class Choices implements AutoCloseable {
      * @throws dev.flagship.serving.api.RequestException if the model refuses one
      */
     static Choices start(ChatModel model, ChatCompletionRequest request) {
-        var choices = new Choices();
+        var choices = new Choices(model.generate(request.chat(), request.n()));
         boolean started = false;
         try {
             for (int i = 0; i < request.n(); i++) {
-                choices.generations.add(model.generate(request.choice(i)));
+                int choice = i;
+                choices.listeners.add(
+                        Thread.ofVirtual()
+                                .name("choice-" + i)
+                                .start(() ->
+                                        choices.listen(choice, choices.generations.get(choice))));
             }
             started = true;
         } finally {
             if (!started) {
                 choices.close();
             }
-        }
-        for (int i = 0; i < request.n(); i++) {
-            int choice = i;
-            choices.listeners.add(
-                    Thread.ofVirtual()
-                            .name("choice-" + i)
-                            .start(() -> choices.listen(choice, choices.generations.get(choice))));
         }
         return choices;
     }
@@ -69,15 +75,9 @@ final class Choices implements AutoCloseable {
             } while (!(event instanceof Event.Finished));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // closed: nobody listens any more
-        } catch (RuntimeException e) {
-            LOG.log(Level.ERROR, "a generation broke", e);
-            heard.add(
-                    new Heard(
-                            choice,
-                            new Event.Finished(
-                                    FinishReason.ERROR,
-                                    new Usage(0, 0, 0, 0, 0),
-                                    List.of("The answer broke off; the log says why."))));
+        } catch (Throwable t) { // errors too: whoever reads the answer waits for its end
+            heard.add(new Heard(choice, BROKEN));
+            LOG.log(Level.ERROR, "a generation broke", t);
         }
     }
 

@@ -80,13 +80,26 @@ final class Models {
         exchange.respond(200, Wire.JSON, Wire.bytes(describe(model.info())));
     }
 
-    /** {@code GET /health}: 200 once every model is ready, 503 before. */
+    /**
+     * {@code GET /health}: 200 while every model is ready; 503 before, and once one has failed,
+     * with the reasons.
+     */
     void health(Exchange exchange) {
         boolean ready = !isLoading();
-        ObjectNode json = Wire.object().put("status", ready ? "ok" : "loading");
-        ArrayNode names = json.putArray("models");
-        all().keySet().forEach(names::add);
-        exchange.respond(ready ? 200 : 503, Wire.JSON, Wire.bytes(json));
+        Map<String, String> failed = new LinkedHashMap<>();
+        ArrayNode names = Wire.object().arrayNode();
+        all().forEach((name, model) -> {
+            names.add(name);
+            model.failure().ifPresent(why -> failed.put(name, why));
+        });
+        String status = !failed.isEmpty() ? "failed" : ready ? "ok" : "loading";
+        ObjectNode json = Wire.object().put("status", status);
+        json.set("models", names);
+        if (!failed.isEmpty()) {
+            ObjectNode reasons = json.putObject("failed");
+            failed.forEach(reasons::put);
+        }
+        exchange.respond(status.equals("ok") ? 200 : 503, Wire.JSON, Wire.bytes(json));
     }
 
     private static ObjectNode describe(ModelInfo info) {

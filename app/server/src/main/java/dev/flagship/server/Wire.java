@@ -77,7 +77,10 @@ final class Wire {
             throw ApiException.malformed(
                     "The body is not valid JSON: %s (line %d, column %d)."
                             .formatted(
-                                    e.getOriginalMessage(),
+                                    // What follows in brackets tells of the parser, not of the
+                                    // text.
+                                    e.getOriginalMessage()
+                                            .replaceFirst("(?s) \\([^(]* at \\[Source.*", ""),
                                     e.getLocation().getLineNr(),
                                     e.getLocation().getColumnNr()),
                     e);

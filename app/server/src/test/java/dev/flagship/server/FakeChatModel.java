@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -30,6 +31,8 @@ final class FakeChatModel implements ChatModel {
     private final String id;
     private volatile Script script = _ -> List.of(text("Hello"), end(FinishReason.STOP, 1));
     private volatile Duration pause = Duration.ZERO;
+    private volatile Optional<String> failure = Optional.empty();
+    private volatile Optional<Throwable> breach = Optional.empty();
 
     FakeChatModel(String id) {
         this.id = id;
@@ -75,12 +78,33 @@ final class FakeChatModel implements ChatModel {
                 Instant.EPOCH);
     }
 
+    /** Answers go on, as those of a model whose thread has died do not. */
+    void fail(String why) {
+        failure = Optional.of(why);
+    }
+
+    /** Readers of its answers meet this instead of their next event. */
+    FakeChatModel breaks(Throwable with) {
+        breach = Optional.of(with);
+        return this;
+    }
+
     @Override
-    public Generation generate(ChatRequest request) {
-        requests.add(request);
-        var answer = new Answer(script.apply(request), pause);
-        answers.add(answer);
-        return answer;
+    public Optional<String> failure() {
+        return failure;
+    }
+
+    @Override
+    public List<Generation> generate(ChatRequest request, int choices) {
+        var all = new ArrayList<Generation>();
+        for (int i = 0; i < choices; i++) {
+            ChatRequest choice = request.choice(i);
+            requests.add(choice);
+            var answer = new Answer(script.apply(choice), pause, breach);
+            answers.add(answer);
+            all.add(answer);
+        }
+        return all;
     }
 
     @Override
@@ -92,12 +116,14 @@ final class FakeChatModel implements ChatModel {
     static final class Answer implements Generation {
         private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
         private final Duration pause;
+        private final Optional<Throwable> breach;
         private boolean begun;
         volatile boolean cancelled;
         volatile long cancelledAt;
 
-        Answer(List<Event> script, Duration pause) {
+        Answer(List<Event> script, Duration pause, Optional<Throwable> breach) {
             this.pause = pause;
+            this.breach = breach;
             var all = new ArrayList<Event>();
             all.add(new Event.Started(PROMPT_TOKENS));
             all.addAll(script);
@@ -108,6 +134,11 @@ final class FakeChatModel implements ChatModel {
         public Event next() throws InterruptedException {
             if (begun) {
                 Thread.sleep(pause);
+                switch (breach.orElse(null)) {
+                    case RuntimeException e -> throw e;
+                    case Error e -> throw e;
+                    case null, default -> {}
+                }
             }
             begun = true;
             return events.take();

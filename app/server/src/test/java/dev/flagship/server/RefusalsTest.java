@@ -55,6 +55,7 @@ class RefusalsTest extends ServedTest {
         var reply = client.chat(body);
         assertThat(reply.status()).isEqualTo(400);
         assertThat(reply.error().get("type").stringValue()).isEqualTo("invalid_request_error");
+        assertThat(reply.error().get("message").stringValue()).doesNotContain("Source", "#UNKNOWN");
     }
 
     @Test

@@ -48,7 +48,7 @@ class RequestFieldsTest extends ServedTest {
     }
 
     @Test
-    void whatIsAbsentOrNullTakesOpenAisDefault() throws Exception {
+    void whatIsAbsentOrNullTakesItsDefault() throws Exception {
         client.chat(Client.body());
         client.chat(
                 Client.body(
@@ -56,7 +56,8 @@ class RequestFieldsTest extends ServedTest {
         assertThat(model.requests).hasSize(2);
         for (ChatRequest request : model.requests) {
             Sampling s = request.sampling();
-            assertThat(s).isEqualTo(Sampling.at(1, s.seed()));
+            assertThat(s)
+                    .isEqualTo(new Sampling(0.8f, 40, 0.95f, 0.05f, 1, 0, 0, Map.of(), s.seed()));
             assertThat(request.maxTokens()).isEmpty();
             assertThat(request.stop()).isEmpty();
             assertThat(request.topLogprobs()).isEmpty();

@@ -49,6 +49,17 @@ class ServerTest extends ServedTest {
     }
 
     @Test
+    void isUnhealthyOnceAModelHasFailedAndSaysWhy() throws Exception {
+        server.add(new FakeChatModel("other"));
+        model.fail("The model has stopped.");
+        var health = client.get("/health");
+        assertThat(health.status()).isEqualTo(503);
+        assertThat(health.json().toString())
+                .isEqualTo(
+                        "{\"status\":\"failed\",\"models\":[\"fake\",\"other\"],\"failed\":{\"fake\":\"The model has stopped.\"}}");
+    }
+
+    @Test
     void refusesASecondModelOfTheSameName() {
         assertThatThrownBy(() -> server.add(new FakeChatModel("fake")))
                 .isInstanceOf(InvalidArgumentException.class)

@@ -7,7 +7,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.TokenLogprob;
 import java.util.List;
+import java.util.logging.Logger;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 
 /** Answers in one piece: shape, usage, reasons, log-probabilities. */
@@ -45,6 +50,37 @@ class WholeAnswerTest extends ServedTest {
         assertThat(reply.status()).isEqualTo(500);
         assertThat(reply.error().get("code").stringValue()).isEqualTo("generation_failed");
         assertThat(reply.error().get("message").stringValue()).isEqualTo("No finite logit.");
+    }
+
+    static Stream<Throwable> breaches() {
+        return Stream.of(
+                new IllegalStateException("breach"),
+                new OutOfMemoryError("breach"),
+                new StackOverflowError("breach"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("breaches")
+    @Timeout(20)
+    void isAnErrorWhenAnAnswerBreaksWhateverBreaksIt(Throwable breach) throws Exception {
+        model.says(text("x"), end(FinishReason.STOP, 1)).breaks(breach);
+        var log = Logger.getLogger(Choices.class.getName());
+        log.setFilter(logged -> !breach.equals(logged.getThrown()));
+        try {
+            for (int n : new int[] {1, 3}) {
+                var reply = client.chat(Client.body("\"n\": " + n));
+                assertThat(reply.status()).isEqualTo(500);
+                assertThat(reply.error().get("code").stringValue()).isEqualTo("generation_failed");
+                assertThat(reply.error().get("message").stringValue())
+                        .contains("broke off")
+                        .doesNotContain("breach");
+            }
+            var last = client.stream().chunks().getLast();
+            assertThat(last.at("/choices/0/finish_reason").stringValue()).isEqualTo("error");
+            assertThat(last.at("/error/code").stringValue()).isEqualTo("generation_failed");
+        } finally {
+            log.setFilter(null);
+        }
     }
 
     @Test

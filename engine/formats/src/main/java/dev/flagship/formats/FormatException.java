@@ -1,6 +1,7 @@
 package dev.flagship.formats;
 
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
 import java.io.Serial;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -12,8 +13,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FormatException extends FlagshipException {
     @Serial private static final long serialVersionUID = 1L;
-
-    private static final int QUOTE_CHARS = 120;
 
     /**
      * @param file the file as it was opened
@@ -32,28 +31,8 @@ public final class FormatException extends FlagshipException {
         super("bad_model_file", file + ": " + place + ": " + problem + ". " + remedy, false, cause);
     }
 
-    /**
-     * Text from a file, fit for a message: in double quotes, at most 120 characters, with control
-     * and formatting characters and lone surrogates as {@code \}{@code uXXXX}, so that a file
-     * cannot forge log lines.
-     */
+    /** Text from a file, fit for a message, as {@link Quoted#of} makes it. */
     public static String quote(String text) {
-        StringBuilder quoted = new StringBuilder("\"");
-        int end = Math.min(text.length(), QUOTE_CHARS);
-        for (int i = 0; i < end; i++) {
-            char c = text.charAt(i);
-            if (c == '"' || c == '\\') {
-                quoted.append('\\').append(c);
-            } else if (c < ' ' || c > '~') {
-                quoted.append("\\u%04x".formatted((int) c));
-            } else {
-                quoted.append(c);
-            }
-        }
-        quoted.append('"');
-        if (end < text.length()) {
-            quoted.append("… (").append(text.length()).append(" characters)");
-        }
-        return quoted.toString();
+        return Quoted.of(text);
     }
 }

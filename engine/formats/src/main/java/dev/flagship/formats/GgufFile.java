@@ -65,9 +65,9 @@ public final class GgufFile implements ModelFile {
         header.skip(4);
         int version = version(header);
         header.place("tensor count");
-        int tensors = header.count("tensors", LEAST_TENSOR);
+        int tensors = header.count("tensors", LEAST_TENSOR, HeaderReader.MAX_TENSORS);
         header.place("metadata count");
-        int pairs = header.count("metadata pairs", LEAST_PAIR);
+        int pairs = header.count("metadata pairs", LEAST_PAIR, GgufMetadata.MAX_PAIRS);
         GgufMetadata metadata = GgufMetadata.read(header, pairs);
         refuseSplit(header, metadata);
         mapped.index(

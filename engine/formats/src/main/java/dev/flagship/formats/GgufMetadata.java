@@ -30,6 +30,12 @@ public final class GgufMetadata {
     /** The specification nests arrays without bound; no known file does it at all. */
     static final int MAX_DEPTH = 4;
 
+    /** A published file has some dozens. */
+    static final int MAX_PAIRS = 65_536;
+
+    /** All keys together: they stay in memory. Published files take a few kilobytes. */
+    static final int MAX_ALL_KEY_BYTES = 4 << 20;
+
     /** The specification's own limit. */
     static final int MAX_KEY_BYTES = 65_535;
 
@@ -54,9 +60,21 @@ public final class GgufMetadata {
     static GgufMetadata read(HeaderReader header, int count) {
         Map<String, Value> values = new LinkedHashMap<>();
         String previous = "the header";
+        int keyBytes = 0;
         for (int i = 0; i < count; i++) {
             header.place("metadata key after", previous);
+            int at = header.position();
             String key = header.string(MAX_KEY_BYTES);
+            keyBytes += header.position() - at - Long.BYTES;
+            if (keyBytes > MAX_ALL_KEY_BYTES) {
+                throw header.bad(
+                        "the keys up to here take "
+                                + keyBytes
+                                + " bytes, at most "
+                                + MAX_ALL_KEY_BYTES
+                                + " are allowed for all",
+                        HeaderReader.TOO_MANY);
+            }
             if (key.isEmpty()) {
                 throw header.bad("the key is empty", HeaderReader.DAMAGED);
             }
@@ -95,12 +113,7 @@ public final class GgufMetadata {
                     "arrays nested more than " + MAX_DEPTH + " deep", HeaderReader.DAMAGED);
         }
         GgufType elements = type(header);
-        int count = header.count("array elements", elements.leastBytes());
-        if (count > MAX_ELEMENTS) {
-            throw header.bad(
-                    count + " array elements, at most " + MAX_ELEMENTS + " are allowed",
-                    CONVERT_AGAIN);
-        }
+        int count = header.count("array elements", elements.leastBytes(), MAX_ELEMENTS);
         int at = header.position();
         if (elements == GgufType.ARRAY) {
             for (int i = 0; i < count; i++) {

@@ -17,6 +17,15 @@ final class HeaderReader {
      */
     static final int MAX_HEADER = 256 << 20;
 
+    /**
+     * Own limit. Three matrices for each of 128 experts in each of 48 layers, Llama 4 Maverick's
+     * figures, would make 18,432.
+     */
+    static final int MAX_TENSORS = 65_536;
+
+    static final String TOO_MANY =
+            "Far more than any known model has: convert the model again with a current converter, or use another file.";
+
     static final String DAMAGED = "The file is damaged or cut short; fetch it again.";
 
     private final Path file;
@@ -129,9 +138,10 @@ final class HeaderReader {
 
     /**
      * A count of things that take at least {@code least} bytes each, believed only if so many bytes
-     * are left.
+     * are left, and accepted only up to {@code most}: reading them takes time and memory even where
+     * the file has the bytes.
      */
-    int count(String what, int least) {
+    int count(String what, int least, int most) {
         long count = int64();
         if (count < 0 || count > left() / least) {
             throw bad(
@@ -143,16 +153,15 @@ final class HeaderReader {
                             + " bytes are left",
                     remedy());
         }
+        if (count > most) {
+            throw bad(count + " " + what + ", at most " + most + " are allowed", TOO_MANY);
+        }
         return (int) count;
     }
 
     /** Length-prefixed strict UTF-8 of at most {@code most} bytes. */
     String string(int most) {
-        int length = count("bytes of text", 1);
-        if (length > most) {
-            throw bad(
-                    "text of " + length + " bytes, at most " + most + " are allowed here", DAMAGED);
-        }
+        int length = count("bytes of text", 1, most);
         byte[] text = new byte[length];
         bytes.get(position, text);
         String decoded = Utf8.decode(text, 0, length);

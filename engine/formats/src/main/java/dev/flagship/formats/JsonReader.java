@@ -21,6 +21,12 @@ final class JsonReader implements AutoCloseable {
     private static final int MAX_DEPTH = 64;
     private static final int MAX_NUMBER_CHARS = 100;
 
+    /**
+     * Names and skipped values in one text: all are remembered to find repeated ones. As many as
+     * the tensors allowed have, each with its three fields, and as many again.
+     */
+    private static final int MAX_VALUES = 8 * HeaderReader.MAX_TENSORS;
+
     // Names are not interned in a shared table: a hostile file could fill it, or make all of them
     // collide.
     private static final JsonFactory FACTORY =
@@ -38,6 +44,7 @@ final class JsonReader implements AutoCloseable {
     private final JsonParser parser;
     private String place;
     private String name = "";
+    private int values;
 
     JsonReader(Path file, String place, byte[] utf8) {
         this.file = file;
@@ -65,6 +72,15 @@ final class JsonReader implements AutoCloseable {
         return new FormatException(file, where(), problem, HeaderReader.DAMAGED);
     }
 
+    /** The error for more things than the limit on them allows. */
+    FormatException tooMany(String what, int most) {
+        return new FormatException(
+                file,
+                where(),
+                "more than " + most + " " + what + ", at most so many are allowed",
+                HeaderReader.TOO_MANY);
+    }
+
     private String where() {
         return name.isEmpty() ? place : place + " " + FormatException.quote(name);
     }
@@ -78,6 +94,7 @@ final class JsonReader implements AutoCloseable {
         if (next() == JsonToken.END_OBJECT) {
             return null;
         }
+        countValue();
         String name = text();
         if (name.isEmpty()) {
             throw bad("a name is empty");
@@ -111,11 +128,21 @@ final class JsonReader implements AutoCloseable {
 
     /** Passes over a value of any kind. */
     void skipValue() {
-        next();
-        try {
-            parser.skipChildren();
-        } catch (JacksonException e) {
-            throw bad(e);
+        int depth = 0;
+        do {
+            countValue();
+            JsonToken token = next();
+            if (token.isStructStart()) {
+                depth++;
+            } else if (token.isStructEnd()) {
+                depth--;
+            }
+        } while (depth > 0);
+    }
+
+    private void countValue() {
+        if (++values > MAX_VALUES) {
+            throw tooMany("names and values", MAX_VALUES);
         }
     }
 

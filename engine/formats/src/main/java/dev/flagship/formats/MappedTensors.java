@@ -1,6 +1,7 @@
 package dev.flagship.formats;
 
 import dev.flagship.base.Check;
+import dev.flagship.base.Quoted;
 import dev.flagship.tensor.MappedFile;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -55,7 +56,7 @@ final class MappedTensors implements AutoCloseable {
         Check.check(
                 entry.equals(tensors.get(entry.name())),
                 "tensor %s is not one of this model's entries",
-                entry.name());
+                Quoted.of(entry.name()));
         return mapped.get(entry.file()).bytes().asSlice(entry.offset(), entry.byteSize());
     }
 

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** Opens a model without being told its format. */
@@ -30,7 +31,10 @@ public final class ModelFiles {
         try (MappedTensors peek = new MappedTensors()) {
             signature = Signature.of(peek.map(path));
         }
-        return signature == Signature.GGUF ? GgufFile.open(path) : SafetensorsFile.open(path);
+        boolean named = path.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".gguf");
+        return signature == Signature.GGUF || (named && signature == Signature.UNKNOWN)
+                ? GgufFile.open(path)
+                : SafetensorsFile.open(path);
     }
 
     private static Path onlyGguf(Path folder) throws IOException {

@@ -104,6 +104,16 @@ public final class SafetensorsFile implements ModelFile {
                         }
                     });
             header.metadata().forEach(metadata::putIfAbsent);
+            if (entries.size() + withheld.size() > HeaderReader.MAX_TENSORS) {
+                throw new FormatException(
+                        file,
+                        "shard " + (i + 1) + " of " + files.size(),
+                        (entries.size() + withheld.size())
+                                + " tensors up to here, at most "
+                                + HeaderReader.MAX_TENSORS
+                                + " are allowed",
+                        HeaderReader.TOO_MANY);
+            }
         }
         for (String name : withheld.keySet()) {
             if (entries.containsKey(name)) {
@@ -191,6 +201,9 @@ public final class SafetensorsFile implements ModelFile {
         json.beginObject();
         for (String name = json.nextName(); name != null; name = json.nextName()) {
             json.place("weight_map of tensor", name);
+            if (shardOf.size() == HeaderReader.MAX_TENSORS) {
+                throw json.tooMany("tensors", HeaderReader.MAX_TENSORS);
+            }
             String shard = json.string();
             if (!SHARD.matcher(shard).matches()) {
                 throw json.bad(

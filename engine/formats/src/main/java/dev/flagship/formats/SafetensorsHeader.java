@@ -78,6 +78,9 @@ record SafetensorsHeader(
                         metadata(json);
                     } else {
                         json.place("tensor", name);
+                        if (spans.size() == HeaderReader.MAX_TENSORS) {
+                            throw json.tooMany("tensors", HeaderReader.MAX_TENSORS);
+                        }
                         tensor(json, name);
                     }
                     json.place("header");

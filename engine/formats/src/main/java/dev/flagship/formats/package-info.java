@@ -38,7 +38,8 @@
  *   data section
  * </pre>
  *
- * <p>Own limits: header 256 MiB, arrays 4,194,304 elements and 4 deep, tensor names 1,024 bytes.
+ * <p>Own limits: header 256 MiB, 65,536 metadata pairs whose keys take 4 MiB together, 65,536
+ * tensors, arrays 4,194,304 elements and 4 deep, tensor names 1,024 bytes.
  *
  * <h2>safetensors</h2>
  *
@@ -55,7 +56,8 @@
  * <p>A folder has {@code model.safetensors}, or {@code model.safetensors.index.json}: {@code
  * {"weight_map": {tensor name: file name}}}, whose files lie beside it. Symbolic links are
  * followed, because Hugging Face's cache is made of them; names with a separator are refused. Own
- * limits: 8 dimensions, index 100,000,000 bytes.
+ * limits: 65,536 tensors in all shards, 524,288 names and unread values in a header or index, 8
+ * dimensions, index 100,000,000 bytes.
  */
 @NullMarked
 package dev.flagship.formats;

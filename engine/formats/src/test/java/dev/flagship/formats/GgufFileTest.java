@@ -57,6 +57,24 @@ class GgufFileTest {
     }
 
     @Test
+    void readsAsManyPairsAndTensorsAsAreAllowed() throws IOException {
+        int most = 65_536;
+        LittleEndian bytes = LittleEndian.gguf(3, most, most);
+        bytes.pair("general.alignment", U8, v -> v.u8(8));
+        for (int i = 1; i < most; i++) {
+            bytes.pair("k" + i, U8, v -> v.u8(7));
+        }
+        for (int i = 0; i < most; i++) {
+            bytes.tensor("t" + i, 0, 8L * i, 1);
+        }
+        try (GgufFile file = GgufFile.open(write(bytes.pad(8).data(8 * most).bytes()))) {
+            assertThat(file.metadata().keys()).hasSize(most);
+            assertThat(file.tensors()).hasSize(most);
+            assertThat(file.metadata().integer("k65535")).isEqualTo(7);
+        }
+    }
+
+    @Test
     void readsEveryKindOfValue() throws IOException {
         try (GgufFile file = GgufFile.open(write(TinyModels.gguf(3)))) {
             GgufMetadata metadata = file.metadata();

@@ -72,6 +72,14 @@ class HostileGgufTest {
                         new LittleEndian().text("GGUF").u32(3).u64(0),
                         "metadata count"),
                 of("tensors beyond the file", gguf(3, 2, 0).data(32), "tensor count"),
+                of(
+                        "65,537 tensors, and bytes enough",
+                        gguf(3, 65_537, 0).raw(new byte[65_537 * 40]),
+                        "65537 tensors, at most 65536 are allowed. Far more than any known model"),
+                of(
+                        "65,537 pairs, and bytes enough",
+                        gguf(3, 0, 65_537).raw(new byte[65_537 * 20]),
+                        "65537 metadata pairs, at most 65536 are allowed"),
                 of("2^62 pairs", gguf(3, 0, 1L << 62), "metadata count"),
                 of("−1 pairs", gguf(3, 0, -1), "metadata count"));
     }
@@ -90,6 +98,7 @@ class HostileGgufTest {
                         "key of 65,536 bytes",
                         gguf(3, 0, 1).pair("k".repeat(65_536), U8, v -> v.u8(1)),
                         "65536"),
+                of("keys of 5 MB together", longKeys(80), "bytes, at most 4194304 are allowed"),
                 of("key not UTF-8", gguf(3, 0, 1).u64(2).raw(0xC3, 0x28).data(32), "not UTF-8"),
                 of("overlong key", gguf(3, 0, 1).u64(2).raw(0xC0, 0x80).data(32), "not UTF-8"),
                 of(
@@ -113,6 +122,14 @@ class HostileGgufTest {
                         "half a number",
                         gguf(3, 0, 1).pair("k", U64, v -> v.u32(1)),
                         "metadata key \"k\""));
+    }
+
+    private static LittleEndian longKeys(int count) {
+        LittleEndian file = gguf(3, 0, count);
+        for (int i = 0; i < count; i++) {
+            file.pair("k".repeat(65_000) + i, U8, v -> v.u8(1));
+        }
+        return file;
     }
 
     private static HostileFile value(

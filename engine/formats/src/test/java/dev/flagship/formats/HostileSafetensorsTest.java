@@ -7,6 +7,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -37,7 +39,7 @@ class HostileSafetensorsTest {
     }
 
     @ParameterizedTest
-    @MethodSource({"lengths", "texts", "fields", "layouts"})
+    @MethodSource({"lengths", "texts", "crowds", "fields", "layouts"})
     void refusesWithThePlace(HostileFile hostile) throws IOException {
         Path path = Files.write(folder.resolve("hostile.safetensors"), hostile.bytes);
         long descriptors = OpenedModels.descriptors();
@@ -129,6 +131,32 @@ class HostileSafetensorsTest {
                         "{\"a\":{\"shape\":" + "[".repeat(100_000),
                         "tensor \"a\""),
                 json("name of 1 MB", "{\"" + "n".repeat(1_000_000) + "\":1}", "header"));
+    }
+
+    private static String empties(String prefix, int count) {
+        StringBuilder tensors = new StringBuilder();
+        for (int i = 0; i < count; i++) {
+            tensors.append(i == 0 ? "" : ",")
+                    .append('"')
+                    .append(prefix)
+                    .append(i)
+                    .append("\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}");
+        }
+        return tensors.toString();
+    }
+
+    static Stream<HostileFile> crowds() {
+        return Stream.of(
+                json(
+                        "65,537 tensors",
+                        "{" + empties("t", 65_537) + "}",
+                        "more than 65536 tensors, at most so many are allowed. Far more"),
+                json(
+                        "half a million strings of metadata",
+                        IntStream.rangeClosed(0, 1 << 19)
+                                .mapToObj("\"%d\":\"\""::formatted)
+                                .collect(Collectors.joining(",", "{\"__metadata__\":{", "}}")),
+                        "more than 524288 names and values"));
     }
 
     private static HostileFile field(String lie, String from, String to) {
@@ -266,6 +294,22 @@ class HostileSafetensorsTest {
                         "{\"weight_map\":{\"a\":\"one.safetensors\",\"a\":\"two.safetensors\"}}",
                         "weight_map"),
                 new Index("100,000 deep", "{\"metadata\":" + "[".repeat(100_000), "index"),
+                new Index(
+                        "half a million values in an unread field",
+                        "{\"metadata\":[" + "0,".repeat(1 << 19) + "0]}",
+                        "more than 524288 names and values"),
+                new Index(
+                        "half a million unread fields",
+                        IntStream.rangeClosed(0, 1 << 18)
+                                .mapToObj(i -> "\"%d\":0".formatted(i))
+                                .collect(Collectors.joining(",", "{", "}")),
+                        "more than 524288 names and values"),
+                new Index(
+                        "65,537 tensors",
+                        IntStream.rangeClosed(0, 65_536)
+                                .mapToObj("\"t%d\":\"one.safetensors\""::formatted)
+                                .collect(Collectors.joining(",", "{\"weight_map\":{", "}}")),
+                        "more than 65536 tensors"),
                 new Index("rest", "{\"weight_map\":{\"a\":\"one.safetensors\"}} 1", "index"),
                 map("parent folder", place, Map.of("a", "../one.safetensors")),
                 map("absolute", place, Map.of("a", "/etc/one.safetensors")),
@@ -294,6 +338,22 @@ class HostileSafetensorsTest {
                         "withheld in one shard, read in another",
                         "tensor \"a\"",
                         Map.of("a", "one.safetensors", "x", "withheld.safetensors")));
+    }
+
+    @Test
+    void refusesMoreTensorsInAllShardsThanAFileMayHave() throws IOException {
+        Files.writeString(
+                folder.resolve("model.safetensors.index.json"),
+                "{\"weight_map\":{\"a0\":\"a.safetensors\",\"b0\":\"b.safetensors\"}}");
+        for (String shard : new String[] {"a", "b"}) {
+            Files.write(
+                    folder.resolve(shard + ".safetensors"),
+                    LittleEndian.safetensors("{" + empties(shard, 32_769) + "}", 0));
+        }
+        assertThat(OpenedModels.readAll(folder))
+                .isNotNull()
+                .hasMessageContainingAll(
+                        "b.safetensors: shard 2 of 2: 65538 tensors up to here", "at most 65536");
     }
 
     @Test

@@ -33,6 +33,20 @@ class ModelFilesTest {
     }
 
     @Test
+    void whatIsNeitherIsJudgedByItsName() throws IOException {
+        for (String name : new String[] {"text.gguf", "TEXT.GGUF"}) {
+            Path text = Files.writeString(folder.resolve(name), "hello, this is text");
+            assertThatThrownBy(() -> ModelFiles.open(text))
+                    .isInstanceOf(FormatException.class)
+                    .hasMessageContaining("expected a GGUF file");
+        }
+        Path text = Files.writeString(folder.resolve("text.bin"), "hello, this is text");
+        assertThatThrownBy(() -> ModelFiles.open(text))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("expected a safetensors file");
+    }
+
+    @Test
     void opensTheOnlyGgufOfAFolder() throws IOException {
         Files.write(folder.resolve("a.gguf"), TinyModels.gguf(3));
         try (ModelFile file = ModelFiles.open(folder)) {

@@ -23,7 +23,8 @@ import java.util.stream.IntStream;
  * <p>embed → N × [x + attention(norm x), x + mlp(norm x)] → norm → head. No biases; norms are RMS
  * norms before each part; positions are rotations of queries and keys; the MLP is SwiGLU.
  *
- * <p>Shapes: T rows in this step, D dim, H heads, K kvHeads, E headSize, F ffn, V vocab.
+ * <p>Shapes: T rows in this step, R of them with logits wanted, D dim, H heads, K kvHeads, E
+ * headSize, F ffn, V vocab.
  */
 public final class Llama implements CausalLm {
 
@@ -63,11 +64,12 @@ public final class Llama implements CausalLm {
     }
 
     /** Grouped-query attention: each of K key-value heads serves H/K query heads. */
-    private record Attention(Linear qkv, Linear o, Rope rope, Config c) {
-        static Attention load(Weights w, Rope rope, Config c) {
+    private record Attention(int layer, Linear qkv, Linear o, Rope rope, Config c) {
+        static Attention load(Weights w, int layer, Rope rope, Config c) {
             int queries = c.heads * c.headSize;
             int keys = c.kvHeads * c.headSize;
             return new Attention(
+                    layer,
                     Linear.joined(
                             w.linear("q_proj", queries, c.dim),
                             w.linear("k_proj", keys, c.dim),
@@ -77,7 +79,7 @@ public final class Llama implements CausalLm {
                     c);
         }
 
-        Tensor forward(Tensor x, Step step, int layer) {
+        Tensor forward(Tensor x, Step step) {
             var qkv = this.qkv.applyAll(x); // one pass over x, three products
             var q = qkv.get(0).split(c.heads, c.headSize); // (T, H, E)
             var k = qkv.get(1).split(c.kvHeads, c.headSize); // (T, K, E)
@@ -85,7 +87,10 @@ public final class Llama implements CausalLm {
             rope.rotate(q, step);
             rope.rotate(k, step);
             step.append(layer, k, v); // each row after the past of its own sequence
-            return o.apply(attend(q, step, layer)); // (T, D)
+            if (layer == c.layers - 1) { // nobody reads the other rows after this
+                q = step.outputRows(qkv.get(0)).split(c.heads, c.headSize); // (R, H, E)
+            }
+            return o.apply(attend(q, step, layer)); // (T, D), in the last layer (R, D)
         }
     }
 
@@ -104,27 +109,31 @@ public final class Llama implements CausalLm {
         }
     }
 
-    /** Pre-norm residual block; the residual stream x (T, D) is updated in place. */
-    private record Block(
-            int layer, RmsNorm attentionNorm, Attention attention, RmsNorm mlpNorm, Mlp mlp) {
+    /** Pre-norm residual block. */
+    private record Block(RmsNorm attentionNorm, Attention attention, RmsNorm mlpNorm, Mlp mlp) {
         static Block load(Weights w, int layer, Rope rope, Config c) {
             return new Block(
-                    layer,
                     w.rmsNorm("input_layernorm", c.dim, c.eps),
-                    Attention.load(w.at("self_attn"), rope, c),
+                    Attention.load(w.at("self_attn"), layer, rope, c),
                     w.rmsNorm("post_attention_layernorm", c.dim, c.eps),
                     Mlp.load(w.at("mlp"), c));
         }
 
-        void forward(Tensor x, Step step) {
-            x.accumulate(attention.forward(attentionNorm.apply(x), step, layer));
+        /** Residual stream x (T, D), updated in place; the last block's (R, D). */
+        Tensor forward(Tensor x, Step step) {
+            var attended = attention.forward(attentionNorm.apply(x), step);
+            if (attended.rows() < x.rows()) {
+                x = step.outputRows(x);
+            }
+            x.accumulate(attended);
             x.accumulate(mlp.forward(mlpNorm.apply(x)));
+            return x;
         }
     }
 
     private final Config config;
     private final Embedding embed;
-    private final Block[] blocks; // no list, whose iterator would be garbage in every step
+    private final Block[] blocks;
     private final RmsNorm norm;
     private final Linear head;
 
@@ -145,12 +154,13 @@ public final class Llama implements CausalLm {
     @Override
     public Tensor forward(Step step) {
         var x = embed.apply(step); // (T, D)
-        for (var block : blocks) {
+        for (int i = 0; i < blocks.length - 1; i++) {
             try (var _ = step.frame()) { // the block's scratch is free again after each layer
-                block.forward(x, step);
+                blocks[i].forward(x, step);
             }
         }
-        return head.apply(norm.apply(step.outputRows(x))); // (rows asked for, V)
+        x = blocks[blocks.length - 1].forward(x, step); // (R, D)
+        return head.apply(norm.apply(x)); // (R, V)
     }
 
     @Override

@@ -147,17 +147,28 @@ class LlamaTest {
     }
 
     @Test
-    void noLogitsAreComputedForRowsThatNobodyWants() {
+    void nothingIsComputedForRowsThatNobodyWants() {
         try (Runner runner = runner("vector", 1, Numerics.EXACT)) {
             PagedKvCache.Sequence sequence = runner.cache().sequence();
             runner.add(sequence, Arrays.copyOf(TOKENS, 10), Step.Wanted.NONE);
             assertThat(runner.forward()).isEmpty();
             sequence.advance(10);
-            assertThat(runner.recorded().outputs()).extractingByKey("lm_head").isEqualTo(List.of());
-            runner.add(sequence, new int[] {TOKENS[10]}, Step.Wanted.LAST);
+            assertRows(runner, "lm_head", 0);
+            assertRows(runner, "model.layers.0.mlp.down_proj", 10);
+            assertRows(runner, "model.layers.1.self_attn.k_proj", 10);
+            assertRows(runner, "model.layers.1.self_attn.o_proj", 0);
+            assertRows(runner, "model.layers.1.mlp.down_proj", 0);
+            runner.add(sequence, Arrays.copyOfRange(TOKENS, 10, 13), Step.Wanted.LAST);
             List<float[]> last = runner.forward();
-            assertSameBits(last, List.of(runner.logits(TOKENS).get(10)));
+            assertRows(runner, "model.layers.0.mlp.down_proj", 13);
+            assertRows(runner, "model.layers.1.mlp.down_proj", 1);
+            assertSameBits(last, List.of(runner.logits(TOKENS).get(12)));
         }
+    }
+
+    /** Rows of a module in all steps so far. */
+    private static void assertRows(Runner runner, String module, int rows) {
+        assertThat(runner.recorded().outputs().get(module)).as(module).hasSize(rows);
     }
 
     @Test

@@ -6,10 +6,15 @@ import dev.flagship.tensor.Tensor;
 public final class Functions {
     private Functions() {}
 
-    /** Causal attention of q (T, H, E) over layer {@code layer} of the step's cache → (T, H·E). */
+    /**
+     * Causal attention of q (T, H, E) over layer {@code layer} of the step's cache → (T, H·E).
+     *
+     * @param q a row for each row of the step, or for each whose logits are wanted
+     */
     public static Tensor attend(Tensor q, Step step, int layer) {
         Tensor out = q.scratch().take(q.rows(), q.rowSize());
-        q.scratch().kernels().attend(step.rowsInCache(), layer, q, out);
+        var rows = q.rows() == step.rows() ? step.rowsInCache() : step.outputRowsInCache();
+        q.scratch().kernels().attend(rows, layer, q, out);
         return out;
     }
 

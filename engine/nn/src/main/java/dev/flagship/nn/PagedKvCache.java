@@ -105,6 +105,22 @@ public final class PagedKvCache implements AutoCloseable {
         }
 
         /**
+         * Refuses to have tokens [from, to) written where a fork would read them.
+         *
+         * @throws InvalidArgumentException if one of their pages is shared
+         */
+        void checkOwned(int from, int to) {
+            for (int at = from; at < to; at = (at / KvLayout.PAGE + 1) * KvLayout.PAGE) {
+                int page = table[at / KvLayout.PAGE];
+                if (references[page] > 1) {
+                    throw new InvalidArgumentException(
+                            "sequence of %s: token %s would be written to page %s, which %s sequences share; reserve room first"
+                                    .formatted(length, at, page, references[page]));
+                }
+            }
+        }
+
+        /**
          * Makes room for tokens [length, tokens), all writable: takes pages, and copies the last
          * one if it is shared and partly filled.
          *

@@ -27,8 +27,10 @@ public final class Rope {
             public Llama3 {
                 check(
                         factor >= 1
+                                && Float.isFinite(factor)
                                 && lowFrequency > 0
                                 && highFrequency >= lowFrequency
+                                && Float.isFinite(highFrequency)
                                 && originalContext > 0,
                         "llama3 rope scaling: factor %s, low %s, high %s, original context %s",
                         factor,
@@ -45,6 +47,16 @@ public final class Rope {
         record Divisors(java.util.List<Float> values) implements Scaling {
             public Divisors {
                 values = java.util.List.copyOf(values);
+                for (int i = 0; i < values.size(); i++) {
+                    float divisor = values.get(i);
+                    if (!(divisor > 0 && Float.isFinite(divisor))) { // boxed only for an error
+                        check(
+                                false,
+                                "rope divisor %s of pair %s is not a positive number",
+                                divisor,
+                                i);
+                    }
+                }
             }
         }
     }
@@ -53,7 +65,8 @@ public final class Rope {
 
     /**
      * @param headSize E, even
-     * @param theta base of the frequencies
+     * @param theta base of the frequencies, at least 1
+     * @throws dev.flagship.base.InvalidArgumentException if they give a pair no usable frequency
      */
     public Rope(int headSize, float theta, Scaling scaling) {
         this.table = new RopeTable(inverseFrequencies(headSize, theta, scaling));
@@ -61,7 +74,8 @@ public final class Rope {
 
     /** Angle per position of each pair, in F32 as the reference computes it. */
     static float[] inverseFrequencies(int headSize, float theta, Scaling scaling) {
-        check(headSize % 2 == 0, "rope needs an even head size, not %s", headSize);
+        check(headSize > 0 && headSize % 2 == 0, "rope needs an even head size, not %s", headSize);
+        check(theta >= 1 && Float.isFinite(theta), "rope theta %s is below 1 or no number", theta);
         float[] frequencies = new float[headSize / 2];
         for (int i = 0; i < frequencies.length; i++) {
             float exponent = 2f * i / headSize;
@@ -72,6 +86,16 @@ public final class Rope {
                         case Scaling.Llama3 llama3 -> scaled(base, llama3);
                         case Scaling.Divisors(var values) -> divided(base, values, i, headSize);
                     };
+        }
+        for (int i = 0; i < frequencies.length; i++) {
+            check(
+                    frequencies[i] > 0 && Float.isFinite(frequencies[i]),
+                    "rope theta %s and scaling %s give pair %s of %s the frequency %s",
+                    theta,
+                    scaling,
+                    i,
+                    frequencies.length,
+                    frequencies[i]);
         }
         return frequencies;
     }

@@ -14,6 +14,7 @@ public final class Step implements AutoCloseable {
     private final Scratch scratch;
     private final PagedKvCache cache;
     private final KvRows kvRows;
+    private final KvRows outputKvRows;
     private int[] tokens = new int[16];
     private int[] positions = new int[16];
     private int[] outputs = new int[16];
@@ -24,11 +25,13 @@ public final class Step implements AutoCloseable {
         this.scratch = scratch;
         this.cache = cache;
         this.kvRows = new KvRows(cache.layout(), cache.pool());
+        this.outputKvRows = new KvRows(cache.layout(), cache.pool());
     }
 
     /** Forgets the last pass. */
     public void clear() {
         kvRows.clear();
+        outputKvRows.clear();
         rows = 0;
         outputCount = 0;
     }
@@ -36,9 +39,11 @@ public final class Step implements AutoCloseable {
     /**
      * Adds {@code count} tokens of a sequence at its end, and marks which rows' logits are wanted.
      *
-     * @param sequence must have room for them; its length grows only by {@link
+     * @param sequence must have room for them, in pages of its own; its length grows only by {@link
      *     PagedKvCache.Sequence#advance}, after the pass succeeded
      * @param wanted logits for all rows, or for the last only, or none
+     * @throws InvalidArgumentException if there is no room, or a row would be written to a page
+     *     that other sequences read; {@link PagedKvCache.Sequence#reserve} gives both
      */
     public void add(PagedKvCache.Sequence sequence, int[] ids, int from, int count, Wanted wanted) {
         if (sequence.owner() != cache
@@ -48,6 +53,7 @@ public final class Step implements AutoCloseable {
                     "step: %s tokens from %s on do not fit into a sequence with room for %s"
                             .formatted(count, sequence.length(), sequence.capacity()));
         }
+        sequence.checkOwned(sequence.length(), sequence.length() + count);
         grow(rows + count);
         for (int i = 0; i < count; i++) {
             tokens[rows] = ids[from + i];
@@ -55,6 +61,7 @@ public final class Step implements AutoCloseable {
             kvRows.add(sequence.pages(), positions[rows]);
             if (wanted == Wanted.ALL || (wanted == Wanted.LAST && i == count - 1)) {
                 outputs[outputCount++] = rows;
+                outputKvRows.add(sequence.pages(), positions[rows]);
             }
             rows++;
         }
@@ -109,6 +116,11 @@ public final class Step implements AutoCloseable {
         return kvRows;
     }
 
+    /** Where the rows whose logits are wanted stand in the cache. */
+    public KvRows outputRowsInCache() {
+        return outputKvRows;
+    }
+
     /** Stores keys and values (T, K·E) of a layer. */
     public void append(int layer, Tensor keys, Tensor values) {
         scratch.kernels().append(kvRows, layer, keys, values);
@@ -119,9 +131,9 @@ public final class Step implements AutoCloseable {
         return outputCount;
     }
 
-    /** The rows of x (T, D) whose logits are wanted, in order. */
+    /** The rows of x (T, D) whose logits are wanted, in order; x itself if it holds no others. */
     public Tensor outputRows(Tensor x) {
-        if (outputCount == rows) {
+        if (x.rows() == outputCount) {
             return x;
         }
         Tensor out = scratch.take(outputCount, x.rowSize());

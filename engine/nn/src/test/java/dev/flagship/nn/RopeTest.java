@@ -111,10 +111,67 @@ class RopeTest {
         assertThatThrownBy(() -> new Rope(7, 1e4f, new Rope.Scaling.None()))
                 .isInstanceOf(InvalidArgumentException.class);
         for (float[] bad :
-                new float[][] {{0.5f, 1, 4, 64}, {8, 0, 4, 64}, {8, 4, 1, 64}, {8, 1, 4, 0}}) {
+                new float[][] {
+                    {0.5f, 1, 4, 64},
+                    {8, 0, 4, 64},
+                    {8, 4, 1, 64},
+                    {8, 1, 4, 0},
+                    {Float.POSITIVE_INFINITY, 1, 4, 64},
+                    {Float.NaN, 1, 4, 64},
+                    {8, 1, Float.POSITIVE_INFINITY, 64},
+                    {8, Float.NaN, 4, 64}
+                }) {
             assertThatThrownBy(() -> new Rope.Scaling.Llama3(bad[0], bad[1], bad[2], (int) bad[3]))
                     .as(Arrays.toString(bad))
                     .isInstanceOf(InvalidArgumentException.class);
+        }
+        for (float theta :
+                new float[] {0, -1, 0.5f, Float.NaN, Float.POSITIVE_INFINITY, Float.MIN_VALUE}) {
+            assertThatThrownBy(() -> new Rope(8, theta, new Rope.Scaling.None()))
+                    .as("theta %s", theta)
+                    .isInstanceOf(InvalidArgumentException.class)
+                    .hasMessageContaining("theta");
+        }
+        for (float divisor :
+                new float[] {0, -0f, -1, Float.NaN, Float.POSITIVE_INFINITY, Float.MIN_VALUE}) {
+            List<Float> divisors = List.of(1f, 2f, 3f, divisor);
+            assertThatThrownBy(() -> new Rope(8, 1e4f, new Rope.Scaling.Divisors(divisors)))
+                    .as("divisor %s", divisor)
+                    .isInstanceOf(InvalidArgumentException.class)
+                    .hasMessageContaining("rope");
+        }
+    }
+
+    /** A wavelength that is exactly the only bound would be blended by 0/0. */
+    @Test
+    void aFrequencyThatIsNoNumberIsRefused() {
+        float wavelength = (float) (2 * Math.PI);
+        int context = 1;
+        while (context / (context / wavelength) != wavelength) {
+            context++;
+        }
+        float bound = context / wavelength;
+        Rope.Scaling scaling = new Rope.Scaling.Llama3(8, bound, bound, context);
+        assertThatThrownBy(() -> new Rope(64, 5e5f, scaling))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContaining("pair 0 of 32 the frequency NaN");
+    }
+
+    /** The blend between two equal or nearly equal bounds divides by their difference. */
+    @Test
+    void scalingGivesFiniteFrequenciesOnEverySideOfItsBounds() {
+        for (float high : new float[] {1, Math.nextUp(1f), 1.000001f, 2, 1e30f}) {
+            for (int context : new int[] {1, 7, 8192, Integer.MAX_VALUE}) {
+                float[] scaled =
+                        Rope.inverseFrequencies(
+                                64, 5e5f, new Rope.Scaling.Llama3(8, 1, high, context));
+                float[] plain = Rope.inverseFrequencies(64, 5e5f, new Rope.Scaling.None());
+                for (int i = 0; i < scaled.length; i++) {
+                    assertThat(scaled[i])
+                            .as("high %s, context %s, pair %s", high, context, i)
+                            .isBetween(plain[i] / 8 * 0.999f, plain[i] * 1.001f);
+                }
+            }
         }
     }
 }

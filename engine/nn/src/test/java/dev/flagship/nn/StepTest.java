@@ -105,6 +105,27 @@ class StepTest {
     }
 
     @Test
+    void aRowThatWouldBeWrittenToASharedPageIsRefused() {
+        PagedKvCache.Sequence parent = cache.sequence();
+        parent.reserve(40);
+        parent.advance(20); // the second page holds four tokens
+        PagedKvCache.Sequence fork = parent.fork();
+        assertThatThrownBy(() -> step.add(parent, new int[1], 0, 1, Step.Wanted.ALL))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContainingAll("token 20", "page 1", "2 sequences");
+        assertThat(step.rows()).isZero();
+        assertThat(fork.reserve(21)).isTrue();
+        step.add(fork, new int[1], 0, 1, Step.Wanted.ALL);
+        step.add(parent, new int[8], 0, 8, Step.Wanted.ALL); // the only reader again
+        parent.truncate(16); // a fork at the end of a page shares nothing that is written
+        parent.reserve(17);
+        fork.close();
+        PagedKvCache.Sequence aligned = parent.fork();
+        step.add(parent, new int[1], 0, 1, Step.Wanted.ALL);
+        assertThat(aligned.length()).isEqualTo(16);
+    }
+
+    @Test
     void sequencesOfAnotherCacheAreRefused() {
         try (PagedKvCache other = new PagedKvCache(cache.layout(), 2)) {
             PagedKvCache.Sequence foreign = other.sequence();

@@ -3,6 +3,7 @@ package dev.flagship.tensor;
 import static dev.flagship.base.Check.check;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.base.Quoted;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -43,7 +44,7 @@ public record BandMatrix(
                 numbers.byteSize() == numberBytes(type, rows, cols)
                         && scales.byteSize() == scaleBytes(type, rows, cols),
                 "matrix %s [%s, %s] %s: planes of %s and %s bytes, expected %s and %s",
-                name,
+                Quoted.of(name),
                 rows,
                 cols,
                 type,

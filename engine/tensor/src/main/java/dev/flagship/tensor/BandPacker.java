@@ -3,6 +3,9 @@ package dev.flagship.tensor;
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
+import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
+import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.function.IntUnaryOperator;
@@ -11,6 +14,7 @@ import java.util.function.IntUnaryOperator;
  * Writes row-major source blocks (see {@link DType}) into bands. Lossless: only the places of the
  * bits change.
  *
+ * @param name for error messages, as the file spells it
  * @param rowOrder the source row of each row of the matrix; families differ in how they pair rotary
  *     rows
  */
@@ -26,14 +30,14 @@ public record BandPacker(
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
     /** A weight that is not a finite number. */
-    public static final class NonFiniteWeightException extends dev.flagship.base.FlagshipException {
-        @java.io.Serial private static final long serialVersionUID = 1L;
+    public static final class NonFiniteWeightException extends FlagshipException {
+        @Serial private static final long serialVersionUID = 1L;
 
         private NonFiniteWeightException(String tensor, int row, int col) {
             super(
                     "non_finite_weight",
                     "Tensor %s has a weight or scale at [%d, %d] that is NaN or infinite; the file is damaged or was converted wrongly. Fetch or convert it again."
-                            .formatted(tensor, row, col),
+                            .formatted(Quoted.of(tensor), row, col),
                     false,
                     null);
         }

@@ -3,6 +3,7 @@ package dev.flagship.tensor;
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.base.Quoted;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -23,13 +24,13 @@ public final class KernelChecks {
         if (!(out.rowSize() == table.cols() && ids.length >= out.rows())) {
             throw refused(
                     "embed: %s ids, table %s has rows of %s, output is %s",
-                    ids.length, table.name(), table.cols(), out.shape());
+                    ids.length, Quoted.of(table.name()), table.cols(), out.shape());
         }
         for (int i = 0; i < out.rows(); i++) {
             if (!(ids[i] >= 0 && ids[i] < table.rows())) {
                 throw refused(
                         "embed: id %s at row %s, table %s has %s rows",
-                        ids[i], i, table.name(), table.rows());
+                        ids[i], i, Quoted.of(table.name()), table.rows());
             }
         }
     }
@@ -44,7 +45,7 @@ public final class KernelChecks {
             if (!(x.rowSize() == w.cols() && out.rowSize() == w.rows() && out.rows() == x.rows())) {
                 throw refused(
                         "project: x %s times %s [%s, %s] into %s",
-                        x.shape(), w.name(), w.rows(), w.cols(), out.shape());
+                        x.shape(), Quoted.of(w.name()), w.rows(), w.cols(), out.shape());
             }
         }
     }

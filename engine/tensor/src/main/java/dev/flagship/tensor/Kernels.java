@@ -58,6 +58,20 @@ public interface Kernels extends AutoCloseable {
     /** out = silu(gate) · up, element by element; out may be gate or up. */
     void swiGlu(Tensor gate, Tensor up, Tensor out);
 
+    /** out = x·Φ(x), {@link CanonicalMath#gelu}, element by element; out may be x. */
+    void gelu(Tensor x, Tensor out);
+
+    /** out = max(0, x), element by element; −0 and NaN stay what they are. out may be x. */
+    void relu(Tensor x, Tensor out);
+
+    /**
+     * out = exp(x − max) / Σ exp(x − max), row by row; out may be x. Largest number and sum by 16
+     * partials, then every e is multiplied by 1 / Σ. As exp is clamped, what lies more than 87
+     * below the largest counts as 87 below: −∞ gives 10⁻³⁸, not 0. A NaN, a +∞ or nothing but −∞
+     * makes the whole row NaN.
+     */
+    void softmax(Tensor x, Tensor out);
+
     /** x += y, element by element. */
     void add(Tensor x, Tensor y);
 

@@ -5,6 +5,7 @@ import static dev.flagship.tensor.CanonicalMath.LANES;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -330,6 +331,55 @@ public final class ScalarKernels implements Kernels {
                 row -> {
                     for (int i = 0; i < gate.rowSize(); i++) {
                         out.set(row, i, CanonicalMath.silu(gate.get(row, i)) * up.get(row, i));
+                    }
+                });
+    }
+
+    @Override
+    public void gelu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("gelu", x, out);
+        each(
+                x.rows(),
+                row -> {
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        out.set(row, i, CanonicalMath.gelu(x.get(row, i)));
+                    }
+                });
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("relu", x, out);
+        each(
+                x.rows(),
+                row -> {
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        out.set(row, i, CanonicalMath.relu(x.get(row, i)));
+                    }
+                });
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        KernelChecks.sameShape("softmax", x, out);
+        each(
+                x.rows(),
+                row -> {
+                    float[] partial = new float[LANES];
+                    Arrays.fill(partial, Float.NEGATIVE_INFINITY);
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        partial[i % LANES] = CanonicalMath.max(partial[i % LANES], x.get(row, i));
+                    }
+                    float max = CanonicalMath.treeMax(partial);
+                    float[] sums = new float[LANES];
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        float e = CanonicalMath.exp(x.get(row, i) - max);
+                        sums[i % LANES] = sums[i % LANES] + e;
+                        out.set(row, i, e);
+                    }
+                    float inverse = 1f / CanonicalMath.treeSum(sums);
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        out.set(row, i, out.get(row, i) * inverse);
                     }
                 });
     }

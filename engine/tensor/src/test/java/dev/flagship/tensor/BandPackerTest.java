@@ -194,10 +194,29 @@ class BandPackerTest {
                 }
                 assertThatThrownBy(() -> pack(type, 20, 64, source, IntUnaryOperator.identity()))
                         .isInstanceOf(BandPacker.NonFiniteWeightException.class)
-                        .hasMessageContaining("Tensor w ")
+                        .hasMessageContaining("Tensor \"w\" ")
                         .hasMessageContaining("[18, 32]");
             }
         }
+    }
+
+    @Test
+    void hostileNamesAreQuotedInMessages() {
+        String name = "w\n2026 INFO fine\u001b[2J".concat("n".repeat(500));
+        MemorySegment nan = MemorySegment.ofArray(new byte[] {0, 0, (byte) 0xC0, 0x7F});
+        MemorySegment plane = MemorySegment.ofArray(new byte[64]);
+        MemorySegment none = MemorySegment.ofArray(new byte[0]);
+        IntUnaryOperator same = IntUnaryOperator.identity();
+        String quoted = "\"w\\u000a2026 INFO fine\\u001b[2Jnnn";
+        assertThatThrownBy(() ->
+                        new BandPacker(name, DType.F32, 1, 1, nan, same).pack(0, 1, plane, none))
+                .isInstanceOf(BandPacker.NonFiniteWeightException.class)
+                .hasMessageContaining(quoted)
+                .hasMessageNotContainingAny(name);
+        assertThatThrownBy(() -> new BandMatrix(name, DType.F32, 16, 2, plane, none))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContaining(quoted)
+                .hasMessageNotContainingAny(name);
     }
 
     @Test
@@ -206,7 +225,7 @@ class BandPackerTest {
         MemorySegment none = MemorySegment.ofArray(new byte[0]);
         assertThatThrownBy(() -> new BandMatrix("w", DType.F32, 16, 2, some, none))
                 .isInstanceOf(InvalidArgumentException.class)
-                .hasMessageContaining("matrix w [16, 2]");
+                .hasMessageContaining("matrix \"w\" [16, 2]");
         assertThatThrownBy(() -> new BandMatrix("w", DType.Q8_0, 16, 33, some, none))
                 .isInstanceOf(InvalidArgumentException.class)
                 .hasMessageContaining("33");

@@ -70,6 +70,71 @@ class CanonicalMathTest {
         assertThat(CanonicalMath.silu(1e30f)).isEqualTo(1e30f);
     }
 
+    /**
+     * erf by 2/√π · e^(−x²) · Σ (2x²)ⁿ·x / (1·3·…·(2n+1)), whose terms are all positive (Abramowitz
+     * and Stegun 7.1.6).
+     */
+    private static double exactErf(double x) {
+        double a = Math.abs(x);
+        double term = a;
+        double sum = a;
+        for (int n = 1; term > sum * 1e-18; n++) {
+            term *= 2 * a * a / (2 * n + 1);
+            sum += term;
+        }
+        return Math.copySign(2 / Math.sqrt(Math.PI) * StrictMath.exp(-a * a) * sum, x);
+    }
+
+    @Test
+    void erfIsWithinOnePointTwoUlp() {
+        double worst = 0;
+        int last = Float.floatToIntBits(4.5f);
+        for (int bits = Float.floatToIntBits(1e-20f); bits < last; bits += 991) {
+            float x = Float.intBitsToFloat(bits);
+            worst = Math.max(worst, ulps(CanonicalMath.erf(x), exactErf(x)));
+        }
+        for (float x = 0.87f; x < 4; x += 0.00003f) { // where both formulas meet, and after it
+            worst = Math.max(worst, ulps(CanonicalMath.erf(x), exactErf(x)));
+        }
+        assertThat(worst).isLessThanOrEqualTo(1.2);
+    }
+
+    @Test
+    void erfIsOddAndEndsAtOne() {
+        for (float x = 0.0013f; x < 5; x *= 1.01f) {
+            assertThat(CanonicalMath.erf(-x)).isEqualTo(-CanonicalMath.erf(x));
+        }
+        for (float x : new float[] {4f, 1e30f, Float.MAX_VALUE, Float.POSITIVE_INFINITY}) {
+            assertThat(CanonicalMath.erf(x)).isEqualTo(1f);
+            assertThat(CanonicalMath.erf(-x)).isEqualTo(-1f);
+        }
+        assertThat(Float.floatToRawIntBits(CanonicalMath.erf(-0f))).isEqualTo(0x80000000);
+        assertThat(CanonicalMath.erf(Float.NaN)).isNaN();
+    }
+
+    @Test
+    void geluIsWithinAnUlpOfItsArgument() {
+        double worst = 0;
+        for (float x = -12f; x < 12; x += 0.0007f) {
+            double exact = 0.5 * x * (1 + exactErf(x * Math.sqrt(0.5)));
+            worst = Math.max(worst, Math.abs(CanonicalMath.gelu(x) - exact) / Math.ulp(x));
+        }
+        assertThat(worst).isLessThanOrEqualTo(1);
+        assertThat(CanonicalMath.gelu(1e30f)).isEqualTo(1e30f);
+        assertThat(CanonicalMath.gelu(-1e30f)).isZero();
+        assertThat(CanonicalMath.gelu(Float.POSITIVE_INFINITY)).isEqualTo(Float.POSITIVE_INFINITY);
+        assertThat(CanonicalMath.gelu(Float.NaN)).isNaN();
+    }
+
+    @Test
+    void reluKeepsWhatIsNotBelowZero() {
+        assertThat(CanonicalMath.relu(2f)).isEqualTo(2f);
+        assertThat(Float.floatToRawIntBits(CanonicalMath.relu(-2f))).isZero();
+        assertThat(CanonicalMath.relu(Float.NEGATIVE_INFINITY)).isZero();
+        assertThat(Float.floatToRawIntBits(CanonicalMath.relu(-0f))).isEqualTo(0x80000000);
+        assertThat(CanonicalMath.relu(Float.NaN)).isNaN();
+    }
+
     @Test
     void maximumKeepsTheSecondUnlessTheFirstIsLarger() {
         assertThat(CanonicalMath.max(2f, 1f)).isEqualTo(2f);

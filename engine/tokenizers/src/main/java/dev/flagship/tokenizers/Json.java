@@ -1,5 +1,6 @@
 package dev.flagship.tokenizers;
 
+import dev.flagship.base.Quoted;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -83,7 +84,8 @@ final class Json {
                                         cause.getLocation().getLineNr(),
                                         cause.getLocation().getColumnNr());
         return TokenizerException.unreadable(
-                what + " cannot be read" + place + ": " + cause.getOriginalMessage(), cause);
+                what + " cannot be read" + place + ": " + Quoted.of(cause.getOriginalMessage()),
+                cause);
     }
 
     /** Requires that nothing follows. */

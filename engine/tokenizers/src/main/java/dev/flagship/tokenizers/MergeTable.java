@@ -1,49 +1,122 @@
 package dev.flagship.tokenizers;
 
 import java.util.Arrays;
+import java.util.SplittableRandom;
+import java.util.function.LongSupplier;
 
 /**
- * Merges of two neighbouring tokens, keyed by both ids; open-addressed and without boxes, because
- * it is built on every start.
+ * Merges of two neighbouring tokens, keyed by both ids; chains in arrays and without boxes, because
+ * it is built on every start and asked for every pair of a text.
+ *
+ * <p>The file chooses the keys, so a fixed hash would let it put all of them into one chain. Slots
+ * are the high bits of key × a, with a random odd a for each table: for any two keys, they meet in
+ * one of m slots for at most 2/m of all a (multiply-shift hashing; Dietzfelbinger, Hagerup,
+ * Katajainen and Penttonen, 1997). With chains, unlike with open addressing, that alone makes the
+ * expected work constant for whatever keys a file holds, since it was written before a was drawn.
+ * An unlucky a is drawn anew.
  */
 final class MergeTable {
     static final int NONE = Integer.MAX_VALUE;
 
-    private static final long EMPTY = -1;
+    /** Chance alone makes chains of about eight. */
+    static final int LONGEST_CHAIN = 64;
 
-    private final long[] keys;
-    private final int[] ranks;
-    private final int[] results;
+    static final int MOST_DRAWS = 16;
+
+    private final LongSupplier random;
+    private final long[] keys; // by rank
+    private final int[] results; // by rank
+    private final int[] heads; // by slot: rank + 1 of a chain's first merge, or 0
+    private final int[] next; // by rank: rank + 1 of the chain's next merge, or 0
     private final int shift;
-    private final int mask;
+    private long multiplier;
+    private int draws;
 
     MergeTable(int merges) {
-        int capacity = Integer.highestOneBit(Math.max(8, merges)) * 4;
-        keys = new long[capacity];
-        Arrays.fill(keys, EMPTY);
-        ranks = new int[capacity];
-        results = new int[merges];
-        mask = capacity - 1;
-        shift = 64 - Integer.numberOfTrailingZeros(capacity);
+        this(merges, new SplittableRandom()::nextLong);
     }
 
     /**
-     * Adds the merge of a rank; a later merge of the same pair replaces the earlier one, as in the
-     * reference.
+     * @param random numbers that the file's author cannot foresee
+     */
+    MergeTable(int merges, LongSupplier random) {
+        this.random = random;
+        keys = new long[merges];
+        results = new int[merges];
+        next = new int[merges];
+        heads = new int[Integer.highestOneBit(Math.max(8, merges)) * 4];
+        shift = Long.numberOfLeadingZeros(heads.length) + 1;
+        draw();
+    }
+
+    private void draw() {
+        draws++;
+        multiplier = random.getAsLong() | 1;
+    }
+
+    /**
+     * Adds the merge of a rank; ranks come in order. A later merge of the same pair replaces the
+     * earlier one, as in the reference.
+     *
+     * @throws TokenizerException if the merges pile up in one chain whatever number is drawn
      */
     void put(int left, int right, int rank, int result) {
-        long key = ((long) left << 32) | right;
-        int slot = slot(key);
-        keys[slot] = key;
-        ranks[slot] = rank;
+        keys[rank] = key(left, right);
         results[rank] = result;
+        boolean linked = link(rank);
+        while (!linked) {
+            if (draws == MOST_DRAWS) {
+                throw TokenizerException.invalid(
+                        "more than %d of %d merges share one of %d slots, %d times over with fresh random numbers;"
+                                + " only merges made to slow Flagship down do so. Use another file",
+                        LONGEST_CHAIN, rank + 1, heads.length, MOST_DRAWS);
+            }
+            draw();
+            linked = relink(rank);
+        }
+    }
+
+    /** Links ranks 0 to {@code last} anew; false if a chain becomes too long. */
+    private boolean relink(int last) {
+        Arrays.fill(heads, 0);
+        for (int rank = 0; rank <= last; rank++) {
+            if (!link(rank)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean link(int rank) {
+        long key = keys[rank];
+        int slot = slot(key);
+        int before = 0;
+        int at = heads[slot];
+        for (int length = 1; at != 0 && keys[at - 1] != key; length++) {
+            if (length == LONGEST_CHAIN) {
+                return false;
+            }
+            before = at;
+            at = next[at - 1];
+        }
+        next[rank] = at == 0 ? 0 : next[at - 1];
+        if (before == 0) {
+            heads[slot] = rank + 1;
+        } else {
+            next[before - 1] = rank + 1;
+        }
+        return true;
     }
 
     /** Rank of the merge of two neighbours, or {@link #NONE}. */
     int rank(int left, int right) {
-        long key = ((long) left << 32) | right;
-        int slot = slot(key);
-        return keys[slot] == key ? ranks[slot] : NONE;
+        long key = key(left, right);
+        for (int at = heads[slot(key)]; at != 0; at = next[at - 1]) {
+            if (keys[at - 1] == key) {
+                return at - 1;
+            }
+        }
+        return NONE;
     }
 
     /** The token that the merge of this rank makes. */
@@ -51,11 +124,11 @@ final class MergeTable {
         return results[rank];
     }
 
+    private static long key(int left, int right) {
+        return ((long) left << 32) | right;
+    }
+
     private int slot(long key) {
-        int slot = (int) ((key * 0x9E3779B97F4A7C15L) >>> shift);
-        while (keys[slot] != EMPTY && keys[slot] != key) {
-            slot = (slot + 1) & mask;
-        }
-        return slot;
+        return (int) ((key * multiplier) >>> shift);
     }
 }

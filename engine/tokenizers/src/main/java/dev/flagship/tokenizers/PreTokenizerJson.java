@@ -79,7 +79,8 @@ final class PreTokenizerJson {
             return items.values();
         }
         throw TokenizerException.invalid(
-                "tokenizer.json: %s of a %s is not a list", field, type(part));
+                "tokenizer.json: %s of a %s is not a list",
+                field, TokenizerException.quote(type(part)));
     }
 
     private static boolean flag(TemplateValue.Mapping part, String field, boolean otherwise) {

@@ -3,6 +3,7 @@ package dev.flagship.tokenizers;
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
 import java.io.Serial;
 import org.jspecify.annotations.Nullable;
 
@@ -35,9 +36,8 @@ public final class TokenizerException extends FlagshipException {
         return new TokenizerException("tokenizer_unsupported", message.formatted(values), null);
     }
 
-    /** Shortens and quotes untrusted text for a message. */
+    /** Untrusted text for a message, as {@link Quoted#of} makes it. */
     static String quote(String text) {
-        String head = text.length() <= 60 ? text : text.substring(0, 60) + "…";
-        return '\'' + head.replace("\n", "\\n").replace("\r", "\\r") + '\'';
+        return Quoted.of(text);
     }
 }

@@ -75,7 +75,8 @@ final class TokenizerJson {
         for (TemplateValue item : items.values()) {
             if (!(item instanceof TemplateValue.Mapping token)) {
                 throw TokenizerException.invalid(
-                        "tokenizer.json: added_tokens holds %s instead of an object", item);
+                        "tokenizer.json: added_tokens holds %s instead of an object",
+                        TokenizerException.quote(PythonText.repr(item)));
             }
             addedTokens.add(token);
         }

@@ -101,7 +101,7 @@ class BpeTokenizerTest {
     void unknownPreTokenisersAreNamedNotGuessed(String pre) {
         assertThatThrownBy(() -> gguf(pre))
                 .isInstanceOf(TokenizerException.class)
-                .hasMessageContaining("'" + pre + "'")
+                .hasMessageContaining("\"" + pre + "\"")
                 .hasMessageContaining("tokenizer.json");
     }
 
@@ -208,12 +208,12 @@ class BpeTokenizerTest {
                         BpeTokenizer.fromGguf(
                                 new String[] {"a"}, new int[] {9}, merges, "gpt-2", none));
         assertRefused(
-                "'a'",
+                "\"a\"",
                 () ->
                         BpeTokenizer.fromGguf(
                                 new String[] {"a", "a"}, new int[] {1, 1}, merges, "gpt-2", none));
         assertRefused(
-                "'<s>'",
+                "\"<s>\"",
                 () ->
                         BpeTokenizer.fromGguf(
                                 new String[] {"<s>", "<s>"},
@@ -244,6 +244,17 @@ class BpeTokenizerTest {
                                 new String[] {"a b"},
                                 "gpt-2",
                                 none));
+        String forged = "t\r\n2026 INFO fine\u001b[2J" + "x".repeat(200);
+        assertThatThrownBy(() ->
+                        BpeTokenizer.fromGguf(
+                                new String[] {forged, forged},
+                                new int[] {3, 3},
+                                merges,
+                                "gpt-2",
+                                none))
+                .isInstanceOf(TokenizerException.class)
+                .hasMessageContaining("\"t\\u000d\\u000a2026 INFO fine\\u001b[2Jxxx")
+                .hasMessageNotContainingAny("\n", "\u001b", "x".repeat(121));
         BpeTokenizer.TextEnds beyond =
                 new BpeTokenizer.TextEnds(OptionalInt.of(7), OptionalInt.empty(), true, false);
         assertRefused(

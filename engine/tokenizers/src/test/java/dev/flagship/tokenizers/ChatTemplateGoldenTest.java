@@ -11,11 +11,13 @@ import java.time.LocalDateTime;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.assertj.core.api.SoftAssertions;
-import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Templates against Jinja as transformers sets it up (tools/golden/tokenizer/templates.py). */
 class ChatTemplateGoldenTest {
@@ -23,7 +25,11 @@ class ChatTemplateGoldenTest {
 
     /** The published templates, which are not part of the project. */
     static final Path PUBLISHED =
-            Path.of(System.getProperty("flagship.root", "."), "../shared/data/chat-templates.json");
+            Path.of(
+                    System.getProperty(
+                            "flagship.chat-templates",
+                            System.getProperty("flagship.root", ".")
+                                    + "/../shared/data/chat-templates.json"));
 
     static Map<String, TemplateValue> variables(
             TemplateValue conversation, String bos, String eos) {
@@ -61,42 +67,42 @@ class ChatTemplateGoldenTest {
         }
     }
 
-    @TestFactory
-    Stream<DynamicTest> publishedTemplatesEqualTransformers() throws IOException {
+    /**
+     * Names are in the goldens, so that each case is counted, and seen skipped, without the file.
+     */
+    static Stream<Arguments> publishedCases() throws IOException {
+        int conversations = conversations().size();
+        assertThat(conversations).isGreaterThanOrEqualTo(12);
+        return published().entries().keySet().stream()
+                .flatMap(name ->
+                        IntStream.range(0, conversations).mapToObj(i -> Arguments.of(name, i)));
+    }
+
+    private static TemplateValue.Mapping published() throws IOException {
+        return (TemplateValue.Mapping)
+                Goldens.field(Goldens.json(Goldens.open("published.golden.json.gz")), "outputs");
+    }
+
+    @ParameterizedTest(name = "{0}, conversation {1}")
+    @MethodSource("publishedCases")
+    void publishedTemplatesEqualTransformers(String name, int conversation) throws IOException {
         assumeTrue(
                 Files.exists(PUBLISHED),
-                "shared/data/chat-templates.json is not here; our own templates are tested alone");
-        TemplateValue templates = Goldens.json(Files.newInputStream(PUBLISHED));
-        TemplateValue outputs =
-                Goldens.field(Goldens.json(Goldens.open("published.golden.json.gz")), "outputs");
-        List<TemplateValue> conversations = conversations();
-        return ((TemplateValue.Mapping) outputs)
-                .entries().entrySet().stream()
-                        .map(entry ->
-                                DynamicTest.dynamicTest(
-                                        entry.getKey(),
-                                        () -> {
-                                            TemplateValue template =
-                                                    Goldens.field(templates, entry.getKey());
-                                            String bos =
-                                                    Goldens.field(template, "bos_token").toString();
-                                            String eos =
-                                                    Goldens.field(template, "eos_token").toString();
-                                            String source =
-                                                    Goldens.field(template, "template").toString();
-                                            assertThat(conversations)
-                                                    .hasSizeGreaterThanOrEqualTo(12);
-                                            SoftAssertions softly = new SoftAssertions();
-                                            for (int i = 0; i < conversations.size(); i++) {
-                                                compare(
-                                                        softly,
-                                                        source,
-                                                        variables(conversations.get(i), bos, eos),
-                                                        Goldens.item(entry.getValue(), i),
-                                                        "conversation " + i);
-                                            }
-                                            softly.assertAll();
-                                        }));
+                () ->
+                        "%s is not here (-Dflagship.chat-templates=FILE names another); our own templates are tested alone"
+                                .formatted(PUBLISHED));
+        TemplateValue template = Goldens.field(Goldens.json(Files.newInputStream(PUBLISHED)), name);
+        SoftAssertions softly = new SoftAssertions();
+        compare(
+                softly,
+                Goldens.field(template, "template").toString(),
+                variables(
+                        conversations().get(conversation),
+                        Goldens.field(template, "bos_token").toString(),
+                        Goldens.field(template, "eos_token").toString()),
+                Goldens.item(Goldens.field(published(), name), conversation),
+                name);
+        softly.assertAll();
     }
 
     @Test

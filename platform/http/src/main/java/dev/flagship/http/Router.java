@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +37,8 @@ final class Router {
             allowed.add(pattern.route().method());
         }
         if (allowed.isEmpty()) {
-            throw new HttpStatusException(404, "not_found", "Nothing is served at this path");
+            throw new HttpStatusException(
+                    404, "not_found", "Nothing is served at this path; there are " + paths());
         }
         if (allowed.contains("GET")) {
             allowed.add("HEAD");
@@ -47,6 +49,12 @@ final class Router {
                 "method_not_allowed",
                 "This path answers " + allow + " only",
                 Map.of("Allow", allow));
+    }
+
+    private String paths() {
+        return patterns.stream()
+                .map(p -> p.route().method() + " " + p.route().path())
+                .collect(Collectors.joining(", "));
     }
 
     private static @Nullable Map<String, String> values(List<String> pattern, List<String> path) {

@@ -128,7 +128,7 @@ class HttpServerTest {
                 var raw = new RawClient(server.address())) {
             var missing = raw.send(get(server, "/nothing") + "\r\n").response();
             assertThat(missing.status()).isEqualTo(404);
-            assertThat(missing.body()).startsWith("404 not_found: ");
+            assertThat(missing.body()).startsWith("404 not_found: ").contains("there are GET /");
             assertThat(missing.head()).containsIgnoringCase("content-type: text/x-error");
 
             var wrong = raw.send(get(server, "/echo") + "\r\n").response();

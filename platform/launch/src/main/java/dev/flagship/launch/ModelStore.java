@@ -93,7 +93,9 @@ public final class ModelStore {
         }
         String data = environment.getOrDefault("XDG_DATA_HOME", "");
         return data.isBlank()
-                ? Path.of(System.getProperty("user.home"), ".flagship")
+                ? Path.of(
+                        environment.getOrDefault("HOME", System.getProperty("user.home")),
+                        ".flagship")
                 : Path.of(data, "flagship");
     }
 

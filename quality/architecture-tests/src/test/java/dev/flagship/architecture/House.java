@@ -99,7 +99,7 @@ final class House {
                                     "http",
                                     "server",
                                     "testing"),
-                            Set.of(JSON, "picocli", "com.sun.management")),
+                            Set.of(JSON, "picocli", "com.sun.management", "javax.tools")),
                     module("quality/architecture-tests", Set.of(), Set.of()));
 
     /** Modules that may only ever be there at run time: found by a ServiceLoader. */

@@ -14,10 +14,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
-import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /**
  * One measurement of one model: its speed, the machine's limits, start-up and memory, and if asked
@@ -52,7 +54,8 @@ final class Bench {
      * @param runs of everything
      * @param seconds least time of one reading
      * @param force measure though the machine is busy
-     * @param python of the peer; empty: no peer
+     * @param svg where a roofline picture goes, if one is wanted
+     * @param peers engines to compare with, and where each lives
      */
     record Settings(
             String model,
@@ -61,7 +64,8 @@ final class Bench {
             int runs,
             double seconds,
             boolean force,
-            Optional<String> python) {}
+            Optional<Path> svg,
+            Map<Engine, String> peers) {}
 
     /**
      * @param progress hears what is being done
@@ -250,7 +254,7 @@ final class Bench {
                 MOST_WARM_SECONDS);
     }
 
-    private static int warmUp(Contender own, Figure figure) {
+    static int warmUp(Contender own, Figure figure) {
         long started = System.nanoTime();
         double best = 0;
         int unimproved = 0;
@@ -276,14 +280,15 @@ final class Bench {
                         .formatted(resident, most, Bytes.human(MemoryLedger.bytes())));
     }
 
-    private void describeMemory(LlamaCpp peer) {
-        attempt(() -> {
-            String most = Bytes.human(peer.peakBytes());
-            report.fact(
-                    "its memory",
-                    "resident at most %s, with a context for each setting".formatted(most));
-            return true;
-        });
+    private void describeMemory(Rival peer) {
+        attempt(
+                peer.engine(),
+                () -> {
+                    String most = Bytes.human(peer.peakBytes());
+                    report.fact(
+                            "its memory, " + peer.engine().title(),
+                            "resident at most %s, with a context for each setting".formatted(most));
+                });
     }
 
     private void measure(LoadedModel model, Workload work, OwnModel own, int[] greedy)
@@ -296,19 +301,56 @@ final class Bench {
             limits.ifPresentOrElse(
                     Limits::read,
                     () -> report.fact("limits", "not measured: no Vector API in this Java"));
-            Optional<LlamaCpp> peer = peer(model, work);
+            var peers = new ArrayList<Rival>();
+            Path scratch = Files.createTempDirectory("flagship-bench");
             try {
                 List<Rounds.Task> extras = extras(model);
-                peer.ifPresent(p -> prepare(p, own, greedy, work));
-                rounds.run(work, own, limits, peer, extras);
-                peer.ifPresent(this::describeMemory);
+                settings.peers().forEach((e, at) -> start(e, at, model, work, scratch, peers));
+                peers.forEach(p -> prepare(p, own, greedy, work));
+                rounds.run(work, own, limits, peers, extras);
+                peers.forEach(this::describeMemory);
             } finally {
-                peer.ifPresent(LlamaCpp::close);
+                peers.forEach(Rival::close);
+                delete(scratch);
             }
             rounds.addTo(report, limits);
+            draw(model);
         } finally {
             limits.ifPresent(Limits::close);
         }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> all = Files.walk(folder)) {
+            for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(path);
+            }
+        }
+    }
+
+    private void draw(LoadedModel model) throws IOException {
+        if (settings.svg().isEmpty()) {
+            return;
+        }
+        Path file = settings.svg().get();
+        String title =
+                "%s, %d threads, %s"
+                        .formatted(
+                                settings.path().getFileName(),
+                                model.threads(),
+                                machine.processor());
+        Optional<Roofline> picture =
+                rounds.roofline(
+                        title,
+                        2.0 * model.parameters(),
+                        (double) model.weightBytes(),
+                        OwnModel.STEP_ROWS);
+        if (picture.isEmpty()) {
+            report.fact("picture", "not drawn: the machine's limits were not measured");
+            return;
+        }
+        Files.writeString(file, picture.get().svg());
+        report.fact("picture", file.toString());
     }
 
     private List<Rounds.Task> extras(LoadedModel model) {
@@ -352,53 +394,58 @@ final class Bench {
         }
     }
 
-    private Optional<LlamaCpp> peer(LoadedModel model, Workload work) {
-        if (settings.python().isEmpty()) {
-            return Optional.empty();
-        }
+    private void start(
+            Engine engine,
+            String where,
+            LoadedModel model,
+            Workload work,
+            Path scratch,
+            List<Rival> peers) {
         if (!settings.path().toString().endsWith(".gguf")) {
-            rounds.noRatio("llama.cpp reads GGUF files only");
-            return Optional.empty();
+            rounds.noRatio(engine, "bench gives it GGUF files only");
+            return;
         }
-        String python = settings.python().get();
-        return attempt(() -> {
-            progress.println("Starting llama.cpp in " + python);
-            return LlamaCpp.start(python, settings.path(), model.threads(), work);
-        });
+        attempt(
+                engine,
+                () -> {
+                    progress.println("Starting " + engine.title() + " in " + where);
+                    peers.add(
+                            Rival.start(
+                                    engine,
+                                    where,
+                                    settings.path(),
+                                    model.threads(),
+                                    work,
+                                    scratch));
+                });
     }
 
-    private <T> Optional<T> attempt(Supplier<T> work) {
+    private void attempt(Engine engine, Runnable work) {
         try {
-            return Optional.of(work.get());
+            work.run();
         } catch (BenchException e) {
-            rounds.noRatio(e.getMessage());
-            return Optional.empty();
+            rounds.noRatio(engine, e.getMessage());
         }
     }
 
     /** Tells what the peer is, and whether it computes what we do. */
-    private void prepare(LlamaCpp peer, OwnModel own, int[] greedy, Workload work) {
+    private void prepare(Rival peer, OwnModel own, int[] greedy, Workload work) {
+        Engine engine = peer.engine();
         String info = peer.systemInfo();
         report.fact(
-                "llama.cpp",
+                engine.title(),
                 String.format(
                         Locale.ROOT,
-                        "llama-cpp-python %s, %d threads as ours, loaded in %.2f s; %s",
+                        "%s, %d threads as ours, loaded in %.2f s; %s",
                         peer.version(),
                         peer.threads(),
                         peer.loadSeconds(),
                         info));
-        List<String> missing = LlamaCpp.missing(machine, info);
+        List<String> missing = engine.missing(machine, info);
         if (!missing.isEmpty()) {
-            rounds.noRatio("its build does not use " + String.join(", ", missing));
+            rounds.noRatio(engine, "its build does not use " + String.join(", ", missing));
         }
-        if (machine.has("amx_int8") && !info.contains("AMX_INT8 = 1")) {
-            report.fact("its build", "built without AMX, which this processor has");
-        }
-        attempt(() -> {
-            compare(peer, own, greedy, work);
-            return true;
-        });
+        attempt(engine, () -> compare(peer, own, greedy, work));
     }
 
     private static double perplexity(Workload work, Likelihood nll) {
@@ -414,20 +461,20 @@ final class Bench {
         double apply(int start, int count);
     }
 
-    private void compare(LlamaCpp peer, OwnModel own, int[] greedy, Workload work) {
+    private void compare(Rival peer, OwnModel own, int[] greedy, Workload work) {
         double ours = perplexity(work, own::nll);
         double theirs = perplexity(work, peer::nll);
         double off = ours / theirs - 1;
-        int[] other = peer.greedy(false);
+        int[] other = peer.greedy();
         int same = 0;
         while (same < Math.min(other.length, greedy.length) && other[same] == greedy[same]) {
             same++;
         }
         report.fact(
-                "same work",
+                "same work, " + peer.engine().title(),
                 String.format(
                         Locale.ROOT,
-                        "perplexity of %d x %d tokens %.4f, llama.cpp %.4f (%+.3f %%); greedy ids agree for %d of %d",
+                        "perplexity of %d x %d tokens %.4f, its own %.4f (%+.3f %%); greedy ids agree for %d of %d",
                         work.windows(),
                         work.window(),
                         ours,
@@ -435,8 +482,12 @@ final class Bench {
                         100 * off,
                         same,
                         greedy.length));
-        if (!(Math.abs(off) <= 0.005)) {
-            rounds.noRatio("its perplexity differs by more than 0.5 %");
+        double most = peer.engine().tolerance();
+        if (!(Math.abs(off) <= most)) {
+            rounds.noRatio(
+                    peer.engine(),
+                    String.format(
+                            Locale.ROOT, "its perplexity differs by more than %s %%", 100 * most));
         }
     }
 

@@ -4,5 +4,7 @@ package dev.flagship.bench;
 enum Figure {
     PREFILL,
     DECODE_SHORT,
-    DECODE_LONG
+    DECODE_LONG,
+    /** Several sequences in one step, their tokens together. */
+    DECODE_MANY
 }

@@ -11,7 +11,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
@@ -19,6 +23,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
@@ -37,7 +42,6 @@ import picocli.CommandLine.Spec;
         })
 public final class Main implements Callable<Integer> {
     private static final double READING_SECONDS = 1;
-    private static final String LLAMA_CPP = "llama.cpp";
 
     private final PrintStream out;
     private final PrintStream err;
@@ -53,17 +57,19 @@ public final class Main implements Callable<Integer> {
 
     @Option(
             names = "--against",
+            split = ",",
             paramLabel = "PEER",
-            description = "Measure a peer in turns with us: " + LLAMA_CPP + ".")
-    private @Nullable String against;
+            description =
+                    "Measure peers in turns with us: llama.cpp, ik_llama.cpp, pytorch, llama3.java, or several with commas.")
+    private List<String> against = List.of();
 
     @Option(
-            names = "--peer-python",
-            paramLabel = "PATH",
-            defaultValue = "python3",
+            names = "--peer-path",
+            split = ",",
+            paramLabel = "[PEER=]PATH",
             description =
-                    "The Python that has llama-cpp-python, built for this processor. Default: ${DEFAULT-VALUE}.")
-    private String python = "python3";
+                    "Where it is: the Python that has llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers; or the file Llama3.java. Default: python3.")
+    private List<String> paths = List.of();
 
     @Option(
             names = "--runs",
@@ -101,14 +107,25 @@ public final class Main implements Callable<Integer> {
     @Option(names = "--json", description = "Print JSON instead of a table.")
     private boolean json;
 
+    @Option(
+            names = "--svg",
+            paramLabel = "FILE",
+            description = "Draw the figures under this machine's limits (roofline).")
+    private @Nullable Path svg;
+
     @Option(names = "--force", description = "Measure though other processes are at work.")
     private boolean force;
 
     @Option(
             names = "--parity",
             description =
-                    "Measure the default model's distance from the reference implementation instead.")
+                    "Measure the default model's distance from the reference implementation instead. Takes --threads and --kernels, no other flag of the above.")
     private boolean parity;
+
+    @Option(
+            names = "--greedy-only",
+            description = "With --parity: prompts, greedy answers and logits, no perplexity.")
+    private boolean greedyOnly;
 
     @Option(
             names = {"-h", "--help"},
@@ -132,8 +149,15 @@ public final class Main implements Callable<Integer> {
                 .setOut(new java.io.PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(new java.io.PrintWriter(err, true, StandardCharsets.UTF_8))
                 .setUsageHelpWidth(80)
+                .setParameterExceptionHandler((e, _) -> usage(e, err))
                 .setExecutionExceptionHandler((e, _, _) -> failed(e, err))
                 .execute(args);
+    }
+
+    private static int usage(ParameterException e, PrintStream err) {
+        err.println("flagship: " + e.getMessage());
+        err.println("Try 'flagship bench --help'.");
+        return 2;
     }
 
     private static int failed(Exception e, PrintStream err) throws Exception {
@@ -152,9 +176,8 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (against != null && !against.equals(LLAMA_CPP)) {
-            throw wrong("--against knows %s, not \"%s\"".formatted(LLAMA_CPP, against));
-        }
+        checkCombination();
+        Map<Engine, String> peers = peers();
         if (runs < 1 || runs > 1000) {
             throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
         }
@@ -163,7 +186,8 @@ public final class Main implements Callable<Integer> {
         Path path = store.resolve(model, new Stages(err));
         Path packed = store.home().resolve("packed");
         if (parity) {
-            return new Parity(path, options.withPackedFolder(packed), out).run() ? 0 : 1;
+            boolean good = new Parity(path, options.withPackedFolder(packed), out).run(greedyOnly);
+            return good ? 0 : 1;
         }
         Files.createDirectories(packed);
         var settings =
@@ -174,11 +198,59 @@ public final class Main implements Callable<Integer> {
                         runs,
                         READING_SECONDS,
                         force,
-                        against == null ? Optional.empty() : Optional.of(python));
+                        Optional.ofNullable(svg),
+                        peers);
         Report report = new Bench(settings, err).run();
         out.print(json ? report.json() + "\n" : report.table());
         out.flush();
         return 0;
+    }
+
+    /** Refuses flags that would have no effect. */
+    private void checkCombination() {
+        if (greedyOnly && !parity) {
+            throw wrong("--greedy-only belongs to --parity");
+        }
+        if (against.isEmpty() && !paths.isEmpty()) {
+            throw wrong("--peer-path belongs to --against");
+        }
+        if (!parity) {
+            return;
+        }
+        var known = List.of("--parity", "--greedy-only", "--threads", "--kernels");
+        for (OptionSpec given : commandLine().getParseResult().matchedOptions()) {
+            if (!known.contains(given.longestName())) {
+                throw wrong("--parity does not take " + given.longestName());
+            }
+        }
+    }
+
+    private Map<Engine, String> peers() {
+        var peers = new EnumMap<Engine, String>(Engine.class);
+        for (String name : against) {
+            peers.put(engine(name, "--against"), "python3");
+        }
+        for (String path : paths) {
+            int equals = path.indexOf('=');
+            if (equals < 0) {
+                peers.replaceAll((_, _) -> path);
+            } else {
+                Engine engine = engine(path.substring(0, equals), "--peer-path");
+                if (!peers.containsKey(engine)) {
+                    throw wrong(
+                            "--peer-path names %s, which --against does not"
+                                    .formatted(engine.title()));
+                }
+                peers.replace(engine, path.substring(equals + 1));
+            }
+        }
+        return peers;
+    }
+
+    private Engine engine(String name, String flag) {
+        return Engine.of(name)
+                .orElseThrow(() ->
+                        wrong("%s knows %s, not \"%s\"".formatted(flag, Engine.titles(), name)));
     }
 
     /** Checked before anything is fetched. */
@@ -206,8 +278,11 @@ public final class Main implements Callable<Integer> {
     }
 
     private ParameterException wrong(String message) {
-        return new ParameterException(
-                java.util.Objects.requireNonNull(spec).commandLine(), message);
+        return new ParameterException(commandLine(), message);
+    }
+
+    private CommandLine commandLine() {
+        return Objects.requireNonNull(spec).commandLine();
     }
 
     /** One line a stage, and one for every tenth of a download. */

@@ -15,7 +15,7 @@ import java.util.HexFormat;
 /** Flagship's side. One thread. */
 final class OwnModel implements Contender, AutoCloseable {
     /** Rows of a prefill step, as the product's step loop takes them. */
-    private static final int STEP_ROWS = 256;
+    static final int STEP_ROWS = 256;
 
     /** Rows of a step whose logits are all wanted: a vocabulary's width each. */
     private static final int LOGIT_ROWS = 128;
@@ -25,6 +25,7 @@ final class OwnModel implements Contender, AutoCloseable {
     private final TimingKernels kernels;
     private final TeacherForced shortRun;
     private final TeacherForced longRun;
+    private final ManySequences many;
     private final int[] one = new int[1];
     private final int[] best = new int[1];
     private final float[] value = new float[1];
@@ -43,6 +44,7 @@ final class OwnModel implements Contender, AutoCloseable {
         int shortest = Math.max(work.prefill(), work.shortPrefix() + work.decode() + 1);
         this.shortRun = new TeacherForced(model, kernels, shortest);
         this.longRun = new TeacherForced(model, kernels, work.positions());
+        this.many = new ManySequences(model, kernels, work);
     }
 
     @Override
@@ -57,6 +59,14 @@ final class OwnModel implements Contender, AutoCloseable {
                 prefill(shortRun, work.prefill());
                 nanos += System.nanoTime() - started;
                 tokens += work.prefill();
+            } else if (figure == Figure.DECODE_MANY) {
+                kernels.count(false);
+                many.restart();
+                kernels.count(true);
+                long started = System.nanoTime();
+                many.decode(work.decode());
+                nanos += System.nanoTime() - started;
+                tokens += (long) work.sequences() * work.decode();
             } else {
                 TeacherForced run = prepare(figure);
                 long started = System.nanoTime();
@@ -178,5 +188,6 @@ final class OwnModel implements Contender, AutoCloseable {
     public void close() {
         shortRun.close();
         longRun.close();
+        many.close();
     }
 }

@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalDouble;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -31,15 +30,16 @@ final class Report {
      * @param unit of all its numbers
      * @param ours at least one sample
      */
-    record Row(String key, String label, String unit, Samples ours, Optional<Rival> rival) {}
+    record Row(String key, String label, String unit, Samples ours, List<Rival> rivals) {}
 
     /**
-     * The other side of a figure.
+     * Another side of a figure.
      *
+     * @param name of the engine
      * @param setting with which it was best
      * @param ratio ours to theirs; empty where it would be unfair
      */
-    record Rival(String setting, Samples samples, OptionalDouble ratio) {}
+    record Rival(String name, String setting, Samples samples, OptionalDouble ratio) {}
 
     void fact(String name, String value) {
         facts.put(name, value);
@@ -47,13 +47,13 @@ final class Report {
 
     /** Adds a figure, unless nothing was measured. */
     void row(String key, String label, String unit, Samples ours) {
-        if (!ours.isEmpty()) {
-            rows.add(new Row(key, label, unit, ours, Optional.empty()));
-        }
+        row(key, label, unit, ours, List.of());
     }
 
-    void row(String key, String label, String unit, Samples ours, Rival rival) {
-        rows.add(new Row(key, label, unit, ours, Optional.of(rival)));
+    void row(String key, String label, String unit, Samples ours, List<Rival> rivals) {
+        if (!ours.isEmpty()) {
+            rows.add(new Row(key, label, unit, ours, List.copyOf(rivals)));
+        }
     }
 
     /** For people: at most 100 characters a line. */
@@ -61,31 +61,35 @@ final class Report {
         var out = new StringBuilder();
         facts.forEach((name, value) -> out.append(wrapped(name, value)));
         out.append('\n');
-        boolean rivals = rows.stream().anyMatch(r -> r.rival().isPresent());
+        boolean rivals = rows.stream().anyMatch(r -> !r.rivals().isEmpty());
         var cells = new ArrayList<List<String>>();
-        cells.add(cut(List.of("", "median", "min to max", "llama.cpp", "ratio"), rivals));
-        rows.forEach(row -> cells.add(cut(cells(row), rivals)));
+        cells.add(List.of("", "median", "min to max", rivals ? "ratio" : ""));
+        for (Row row : rows) {
+            cells.add(cells(row.label(), row.ours(), row.unit(), ""));
+            for (Rival rival : row.rivals()) {
+                cells.add(
+                        cells(
+                                "  %s, %s".formatted(rival.name(), rival.setting()),
+                                rival.samples(),
+                                row.unit(),
+                                ratio(rival)));
+            }
+        }
         for (List<String> line : cells) {
             out.append(aligned(line, cells)).append('\n');
         }
         return out.toString();
     }
 
-    private static List<String> cut(List<String> line, boolean rivals) {
-        return rivals ? line : line.subList(0, 3);
+    private static String ratio(Rival rival) {
+        return rival.ratio().isPresent()
+                ? String.format(Locale.ROOT, "%.2f", rival.ratio().getAsDouble())
+                : "";
     }
 
-    private static List<String> cells(Row row) {
-        Samples s = row.ours();
+    private static List<String> cells(String label, Samples s, String unit, String ratio) {
         String range = s.size() == 1 ? "" : number(s.min()) + " to " + number(s.max());
-        String rival =
-                row.rival().map(r -> number(r.samples().median()) + " " + r.setting()).orElse("");
-        String ratio =
-                row.rival()
-                        .filter(r -> r.ratio().isPresent())
-                        .map(r -> String.format(Locale.ROOT, "%.2f", r.ratio().getAsDouble()))
-                        .orElse("");
-        return List.of(row.label(), number(s.median()) + " " + row.unit(), range, rival, ratio);
+        return List.of(label, number(s.median()) + " " + unit, range, ratio);
     }
 
     private static String aligned(List<String> line, List<List<String>> all) {
@@ -135,13 +139,12 @@ final class Report {
             ObjectNode figure = figures.putObject(row.key());
             figure.put("unit", row.unit());
             numbers(figure, row.ours());
-            row.rival()
-                    .ifPresent(rival -> {
-                        ObjectNode other = figure.putObject("llama.cpp");
-                        other.put("setting", rival.setting());
-                        numbers(other, rival.samples());
-                        rival.ratio().ifPresent(r -> figure.put("ratio", r));
-                    });
+            for (Rival rival : row.rivals()) {
+                ObjectNode other = figure.withObject("/rivals").putObject(rival.name());
+                other.put("setting", rival.setting());
+                numbers(other, rival.samples());
+                rival.ratio().ifPresent(r -> other.put("ratio", r));
+            }
         }
         return mapper.writerWithDefaultPrettyPrinter().writeValueAsString(root);
     }

@@ -17,21 +17,22 @@ final class Rounds {
     /** A peer's threads may spin for a moment after their work. */
     private static final int SETTLE_MILLIS = 100;
 
-    private static final String WITH = "fa on";
-    private static final String WITHOUT = "fa off";
-
     private final int count;
     private final PrintStream progress;
     private final Map<Figure, Own> own = new EnumMap<>(Figure.class);
-    private final Map<String, Map<Figure, Samples>> rivals = new LinkedHashMap<>();
+    private final Map<Entry, Map<Figure, Samples>> rivals = new LinkedHashMap<>();
     private final Samples read = new Samples();
     private final Samples fp32 = new Samples();
     private final Samples int8 = new Samples();
     private final Map<Task, Samples> others = new LinkedHashMap<>();
-    private final List<String> noRatio = new ArrayList<>();
+    private final List<String> noRatios = new ArrayList<>();
+    private final Map<Engine, List<String>> noRatio = new EnumMap<>(Engine.class);
     private Optional<ProcessorTimes> began = Optional.empty();
     private Optional<ProcessorTimes> ended = Optional.empty();
     private Optional<Workload> work = Optional.empty();
+
+    /** An engine with one of its settings. */
+    private record Entry(Engine engine, Engine.Setting setting) {}
 
     /**
      * Something else that is measured in every round, in seconds.
@@ -67,36 +68,42 @@ final class Rounds {
         this.progress = progress;
     }
 
-    /** Says why no ratio may be printed. */
-    void noRatio(String why) {
-        noRatio.add(why);
+    /** Says why no ratio to an engine may be printed. */
+    void noRatio(Engine engine, String why) {
+        noRatio.computeIfAbsent(engine, _ -> new ArrayList<>()).add(why);
     }
 
     void run(
             Workload workload,
             Contender ours,
             Optional<Limits> limits,
-            Optional<LlamaCpp> peer,
+            List<Rival> peers,
             List<Task> tasks) {
         work = Optional.of(workload);
-        var contenders = new LinkedHashMap<String, Contender>();
-        contenders.put("", ours);
-        peer.ifPresent(p -> warmUp(p, contenders));
+        var contenders = new LinkedHashMap<Entry, Contender>();
         var processes = new ArrayList<ProcessHandle>();
         processes.add(ProcessHandle.current());
-        peer.ifPresent(p -> processes.add(p.handle()));
+        for (Rival peer : peers) {
+            warmUp(peer, contenders);
+            processes.add(peer.handle());
+        }
         began = ProcessorTimes.now(processes);
         for (int round = 0; round < count; round++) {
             progress.printf("Round %d of %d%n", round + 1, count);
             limits.ifPresent(l -> take(l.read()));
             var order = new ArrayList<>(contenders.entrySet());
-            if (round % 2 == 1) {
+            if (round % 2 == 0) {
+                takeOwn(ours);
+            } else {
                 Collections.reverse(order);
             }
             for (var each : order) {
                 if (!take(each.getKey(), each.getValue())) {
-                    contenders.remove(each.getKey());
+                    contenders.keySet().removeIf(e -> e.engine() == each.getKey().engine());
                 }
+            }
+            if (round % 2 == 1) {
+                takeOwn(ours);
             }
             for (Task task : tasks) {
                 others.computeIfAbsent(task, _ -> new Samples()).add(task.seconds().getAsDouble());
@@ -105,18 +112,18 @@ final class Rounds {
         ended = ProcessorTimes.now(processes);
     }
 
-    private void warmUp(LlamaCpp peer, Map<String, Contender> contenders) {
-        progress.println("Warming up llama.cpp");
+    private void warmUp(Rival peer, Map<Entry, Contender> contenders) {
+        progress.println("Warming up " + peer.engine().title());
         try {
-            var both = new LinkedHashMap<String, Contender>();
-            both.put(WITH, peer.with(true));
-            both.put(WITHOUT, peer.with(false));
-            for (Contender contender : both.values()) {
-                figures().forEach(contender::read);
+            var all = new LinkedHashMap<Entry, Contender>();
+            for (Engine.Setting setting : peer.engine().settings()) {
+                Contender contender = peer.with(setting);
+                figures().forEach(figure -> Bench.warmUp(contender, figure));
+                all.put(new Entry(peer.engine(), setting), contender);
             }
-            contenders.putAll(both);
+            contenders.putAll(all);
         } catch (BenchException e) {
-            noRatio(e.getMessage());
+            noRatio(peer.engine(), e.getMessage());
         }
     }
 
@@ -132,29 +139,25 @@ final class Rounds {
         }
     }
 
+    private void takeOwn(Contender ours) {
+        for (Figure figure : figures()) {
+            take(figure, ours.read(figure));
+        }
+    }
+
     /** Whether it stays: a peer that fails leaves the run, and what it had gained is not shown. */
-    private boolean take(String name, Contender contender) {
+    private boolean take(Entry entry, Contender contender) {
         try {
             for (Figure figure : figures()) {
-                Contender.Reading reading = contender.read(figure);
-                if (name.isEmpty()) {
-                    take(figure, reading);
-                } else {
-                    rivals.computeIfAbsent(name, _ -> new EnumMap<>(Figure.class))
-                            .computeIfAbsent(figure, _ -> new Samples())
-                            .add(reading.tokensPerSecond());
-                }
+                rivals.computeIfAbsent(entry, _ -> new EnumMap<>(Figure.class))
+                        .computeIfAbsent(figure, _ -> new Samples())
+                        .add(contender.read(figure).tokensPerSecond());
             }
-            if (!name.isEmpty()) {
-                Bench.pause(SETTLE_MILLIS);
-            }
+            Bench.pause(SETTLE_MILLIS);
             return true;
         } catch (BenchException e) {
-            if (name.isEmpty()) {
-                throw e;
-            }
-            noRatio(e.getMessage());
-            rivals.remove(name);
+            noRatio(entry.engine(), e.getMessage());
+            rivals.keySet().removeIf(other -> other.engine() == entry.engine());
             return false;
         }
     }
@@ -193,7 +196,7 @@ final class Rounds {
         }
         double share = ended.get().othersSince(began.get());
         if (share > Bench.MOST_OTHERS) {
-            noRatio(
+            noRatios.add(
                     String.format(
                             Locale.ROOT,
                             "other processes took %.0f %% of the machine during the rounds",
@@ -207,11 +210,66 @@ final class Rounds {
         addPrefill(report);
         addDecode(report, Figure.DECODE_SHORT, "decode_short");
         addDecode(report, Figure.DECODE_LONG, "decode_long");
+        addDecode(report, Figure.DECODE_MANY, "decode_many");
         others.forEach(
                 (task, samples) -> report.row(task.key() + "_seconds", task.label(), "s", samples));
-        if (!noRatio.isEmpty()) {
-            report.fact("no ratio", String.join("; ", noRatio));
+        if (!noRatios.isEmpty()) {
+            report.fact("no ratios", String.join("; ", noRatios));
         }
+        noRatio.forEach((engine, why) ->
+                report.fact("no ratio to " + engine.title(), String.join("; ", why)));
+    }
+
+    /**
+     * Where the figures stand under the machine's limits; empty without limits.
+     *
+     * @param operations for one token
+     * @param weightBytes read in a step
+     * @param prefillRows tokens of a step of a prefill
+     */
+    Optional<Roofline> roofline(
+            String title, double operations, double weightBytes, int prefillRows) {
+        if (read.isEmpty()) {
+            return Optional.empty();
+        }
+        var roofline = new Roofline(title, read.median());
+        roofline.ceiling("FP32", fp32.median());
+        if (!int8.isEmpty()) {
+            roofline.ceiling("int8", int8.median());
+        }
+        double each = operations / weightBytes;
+        own.forEach((figure, samples) ->
+                roofline.point(
+                        "Flagship",
+                        name(figure),
+                        each * rows(figure, prefillRows),
+                        samples.speed().median() * operations / 1e9));
+        rivals.forEach((entry, figures) ->
+                figures.forEach((figure, samples) ->
+                        roofline.point(
+                                entry.engine().title(),
+                                name(figure) + ", " + entry.setting().title(),
+                                each * rows(figure, prefillRows),
+                                samples.median() * operations / 1e9)));
+        return Optional.of(roofline);
+    }
+
+    private int rows(Figure figure, int prefillRows) {
+        return switch (figure) {
+            case PREFILL -> prefillRows;
+            case DECODE_SHORT, DECODE_LONG -> 1;
+            case DECODE_MANY -> work.orElseThrow().sequences();
+        };
+    }
+
+    private String name(Figure figure) {
+        Workload w = work.orElseThrow();
+        return switch (figure) {
+            case PREFILL -> "prefill";
+            case DECODE_SHORT, DECODE_LONG ->
+                    String.format(Locale.ROOT, "decode at %,d", w.prefix(figure));
+            case DECODE_MANY -> "decode of " + w.sequences();
+        };
     }
 
     private void addLimits(Report report, Limits limits) {
@@ -239,39 +297,43 @@ final class Rounds {
             report.fact(key.replace('_', ' '), "not measured: the context is too short");
             return;
         }
+        Workload w = work.orElseThrow();
         String label =
-                String.format(
-                        Locale.ROOT, "decode at position %,d", work.orElseThrow().prefix(figure));
+                figure == Figure.DECODE_MANY
+                        ? "decode of %d sequences at once".formatted(w.sequences())
+                        : String.format(Locale.ROOT, "decode at position %,d", w.prefix(figure));
         addSpeed(report, figure, key, label, samples);
         report.row(key + "_gbps", "  weights read", "GB/s", samples.gbps());
         report.row(key + "_of_read", "    of the read limit", "%", samples.ofRead());
     }
 
     private void addSpeed(Report report, Figure figure, String key, String label, Own samples) {
-        String best = "";
-        for (String name : rivals.keySet()) {
-            if (best.isEmpty() || median(name, figure) > median(best, figure)) {
-                best = name;
+        var best = new EnumMap<Engine, Entry>(Engine.class);
+        for (Entry entry : rivals.keySet()) {
+            Entry known = best.get(entry.engine());
+            if (known == null || median(entry, figure) > median(known, figure)) {
+                best.put(entry.engine(), entry);
             }
         }
-        if (best.isEmpty()) {
-            report.row(key, label, "tok/s", samples.speed());
-            return;
+        var others = new ArrayList<Report.Rival>();
+        for (Entry entry : best.values()) {
+            boolean fair = noRatios.isEmpty() && !noRatio.containsKey(entry.engine());
+            double ratio = samples.speed().median() / median(entry, figure);
+            others.add(
+                    new Report.Rival(
+                            entry.engine().title(),
+                            entry.setting().title(),
+                            samples(entry, figure),
+                            fair ? OptionalDouble.of(ratio) : OptionalDouble.empty()));
         }
-        double ratio = samples.speed().median() / median(best, figure);
-        Samples theirs = rivals.getOrDefault(best, Map.of()).getOrDefault(figure, new Samples());
-        report.row(
-                key,
-                label,
-                "tok/s",
-                samples.speed(),
-                new Report.Rival(
-                        best,
-                        theirs,
-                        noRatio.isEmpty() ? OptionalDouble.of(ratio) : OptionalDouble.empty()));
+        report.row(key, label, "tok/s", samples.speed(), others);
     }
 
-    private double median(String rival, Figure figure) {
-        return rivals.getOrDefault(rival, Map.of()).getOrDefault(figure, new Samples()).median();
+    private Samples samples(Entry rival, Figure figure) {
+        return rivals.getOrDefault(rival, Map.of()).getOrDefault(figure, new Samples());
+    }
+
+    private double median(Entry rival, Figure figure) {
+        return samples(rival, figure).median();
     }
 }

@@ -105,6 +105,21 @@ final class TimingKernels implements Kernels {
     }
 
     @Override
+    public void gelu(Tensor x, Tensor out) {
+        kernels.gelu(x, out);
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        kernels.relu(x, out);
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        kernels.softmax(x, out);
+    }
+
+    @Override
     public void gather(Tensor x, int[] rows, Tensor out) {
         kernels.gather(x, rows, out);
     }

@@ -10,6 +10,7 @@ final class Workload {
     private static final int SHORT = 16;
     private static final int LONG = 1024;
     private static final int DECODE = 32;
+    private static final int SEQUENCES = 8;
 
     /** Windows of likelihood: over one, two ways of rounding to int8 differ by chance alone. */
     private static final int WINDOWS = 4;
@@ -93,8 +94,17 @@ final class Workload {
         return seconds;
     }
 
+    /** Sequences decoded in one step; sequence i has the text from i·(shortPrefix + 1) on. */
+    int sequences() {
+        return SEQUENCES;
+    }
+
     boolean has(Figure figure) {
-        return figure != Figure.DECODE_LONG || longPrefix > 0;
+        return switch (figure) {
+            case PREFILL, DECODE_SHORT -> true;
+            case DECODE_LONG -> longPrefix > 0;
+            case DECODE_MANY -> SEQUENCES * (shortPrefix + 1) <= ids.length;
+        };
     }
 
     /** Tokens in the cache when a decode begins. */

@@ -16,6 +16,9 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import org.assertj.core.api.Assertions;
@@ -47,11 +50,13 @@ class BenchTest {
         long before = MemoryLedger.arenas();
         LoadOptions options = LoadOptions.of("tiny").withThreads(1).withPackedFolder(folder);
         var settings =
-                new Bench.Settings("tiny", model(), options, 2, 0.01, true, Optional.empty());
+                new Bench.Settings(
+                        "tiny", model(), options, 2, 0.01, true, Optional.empty(), Map.of());
         Report report = new Bench(settings, stream(new ByteArrayOutputStream())).run();
         JsonNode figures = JsonMapper.shared().readTree(report.json()).path("figures");
         assertThat(figures.at("/prefill/samples")).hasSize(2);
         assertThat(figures.at("/decode_short/median").asDouble()).isPositive();
+        assertThat(figures.at("/decode_many/median").asDouble()).isPositive();
         assertThat(figures.at("/load_seconds/median").asDouble()).isPositive();
         assertThat(figures.at("/off_heap_bytes_per_token/median").asDouble()).isZero();
         assertThat(MemoryLedger.arenas()).isEqualTo(before);
@@ -75,6 +80,27 @@ class BenchTest {
                 assertThat(mean).isCloseTo(Math.log(model.lm().vocabularySize()), within(1.0));
                 assertThat(half).isLessThan(whole);
                 assertThat(own.greedy()).isEqualTo(own.greedy());
+            }
+        }
+    }
+
+    @Test
+    void sequencesDecodedTogetherGiveWhatEachGivesAlone() throws IOException {
+        Random random = new Random(7);
+        LoadOptions options = LoadOptions.of("tiny").withThreads(1);
+        try (LoadedModel model = LoadedModel.load(model(), options, LoadListener.SILENT)) {
+            int[] ids = random.ints(8 * 17, 0, model.lm().vocabularySize()).toArray();
+            Workload work = new Workload(ids, 100, 16, 0, 8, 0.01);
+            try (var many = new ManySequences(model, model.kernels(), work)) {
+                many.restart();
+                many.decode(work.decode());
+                for (int i = 0; i < work.sequences(); i++) {
+                    int[] part = Arrays.copyOfRange(ids, 17 * i, 17 * (i + 1));
+                    try (OwnModel own =
+                            new OwnModel(model, new Workload(part, 17, 16, 0, 8, 0.01))) {
+                        assertThat(many.next()[i]).isEqualTo(own.greedy()[work.decode() - 1]);
+                    }
+                }
             }
         }
     }
@@ -108,13 +134,47 @@ class BenchTest {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         assertThat(Main.execute(stream(out), stream(err), "--against", "gpt")).isEqualTo(2);
+        assertThat(Main.execute(stream(out), stream(err), "--peer-path", "gpt=x")).isEqualTo(2);
         assertThat(Main.execute(stream(out), stream(err), "--runs", "0")).isEqualTo(2);
         assertThat(Main.execute(stream(out), stream(err), "--numerics", "best")).isEqualTo(2);
         assertThat(Main.execute(stream(out), stream(err), "--threads", "-1")).isEqualTo(2);
         assertThat(err.toString(StandardCharsets.UTF_8)).contains("\"gpt\"", "\"best\"", "-1");
         assertThat(out.size()).isZero();
         assertThat(Main.execute(stream(out), stream(err), "--help")).isZero();
-        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-python");
+        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-path");
+    }
+
+    @Test
+    void flagsWithoutEffectAreUsageErrors() {
+        var out = new ByteArrayOutputStream();
+        var err = new ByteArrayOutputStream();
+        for (String line :
+                List.of(
+                        "--parity --json",
+                        "--parity --runs 7",
+                        "--parity --numerics fast",
+                        "--parity --against llama.cpp",
+                        "--greedy-only",
+                        "--peer-path /usr/bin/python3",
+                        "--against llama.cpp --peer-path pytorch=/usr/bin/python3")) {
+            err.reset();
+            assertThat(Main.execute(stream(out), stream(err), line.split(" "))).isEqualTo(2);
+            assertThat(err.toString(StandardCharsets.UTF_8)).contains("--");
+        }
+        assertThat(out.size()).isZero();
+    }
+
+    @Test
+    void parityIsOfTheReferencesFileOnly() throws IOException {
+        var err = new ByteArrayOutputStream();
+        int code =
+                Main.execute(
+                        stream(new ByteArrayOutputStream()),
+                        stream(err),
+                        "--parity",
+                        model().toString());
+        assertThat(code).isEqualTo(1);
+        assertThat(err.toString(StandardCharsets.UTF_8)).contains("SHA-256", "tiny.gguf");
     }
 
     @Test

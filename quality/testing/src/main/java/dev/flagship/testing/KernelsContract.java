@@ -343,6 +343,39 @@ public abstract class KernelsContract {
     }
 
     @Test
+    void activatesInPlaceAndElsewhere() {
+        activates("gelu", Kernels::gelu);
+        activates("relu", Kernels::relu);
+    }
+
+    @Test
+    void sharesOutOneInEveryRow() {
+        activates("softmax", Kernels::softmax);
+    }
+
+    /** An operation with an input and an output of its shape. */
+    private interface Activation {
+        void run(Kernels kernels, Tensor x, Tensor out);
+    }
+
+    private void activates(String name, Activation operation) {
+        for (int width : WIDTHS) {
+            for (int rows : new int[] {0, 1, 3, 40}) {
+                String what = "%s (%d, %d)".formatted(name, rows, width);
+                Tensor x = awkward(rows, width);
+                for (int row = 0; row < rows; row += 4) { // through every bend of the curves
+                    for (int i = 0; i < width; i++) {
+                        x.set(row, i, (float) random.nextGaussian() * (row + 2));
+                    }
+                }
+                expectSame(what, x.shape(), (kernels, out) -> operation.run(kernels, x, out));
+                Tensor y = awkward(rows, width);
+                expectSameInPlace(what + " in place", y, (k, out) -> operation.run(k, out, out));
+            }
+        }
+    }
+
+    @Test
     void adds() {
         for (int width : WIDTHS) {
             for (int rows : new int[] {1, 3, 40}) {
@@ -498,29 +531,40 @@ public abstract class KernelsContract {
     void appendsToItsPlaceAndNowhereElse() {
         for (DType type : List.of(DType.F32, DType.F16)) {
             for (int[] heads : HEADS) {
-                KvLayout layout = new KvLayout(2, heads[0], heads[2], type);
                 for (List<Run> step : STEPS.subList(0, 4)) {
-                    KvRows start = cache(layout, step, false);
-                    Tensor keys = awkward(start.count(), heads[0] * heads[2]);
-                    Tensor values = awkward(start.count(), heads[0] * heads[2]);
-                    int floats = Math.toIntExact(start.pool().byteSize() / 4);
-                    Tensor pool = Tensor.of(Shape.of(1, floats), start.pool());
-                    expectSameInPlace(
-                            "append %s, %s".formatted(layout, step),
-                            pool,
-                            (kernels, out) -> {
-                                KvRows rows = new KvRows(layout, out.data());
-                                for (int row = 0; row < start.count(); row++) {
-                                    int last = start.position(row) / KvLayout.PAGE;
-                                    int[] table = new int[last + 1];
-                                    table[last] = start.page(row, start.position(row));
-                                    rows.add(table, start.position(row));
-                                }
-                                kernels.append(rows, 1, keys, values);
-                            });
+                    append(new KvLayout(2, heads[0], heads[2], type), step);
                 }
             }
         }
+    }
+
+    /** More than the size from which a team is woken; rows of several threads share a page. */
+    @Test
+    void appendsManyRowsAtOnce() {
+        for (DType type : List.of(DType.F32, DType.F16)) {
+            append(new KvLayout(2, 3, 64, type), List.of(new Run(5, 90), new Run(40, 13)));
+        }
+    }
+
+    private void append(KvLayout layout, List<Run> step) {
+        KvRows start = cache(layout, step, false);
+        Tensor keys = awkward(start.count(), layout.kvHeads() * layout.headSize());
+        Tensor values = awkward(start.count(), layout.kvHeads() * layout.headSize());
+        int floats = Math.toIntExact(start.pool().byteSize() / 4);
+        Tensor pool = Tensor.of(Shape.of(1, floats), start.pool());
+        expectSameInPlace(
+                "append %s, %s".formatted(layout, step),
+                pool,
+                (kernels, out) -> {
+                    KvRows rows = new KvRows(layout, out.data());
+                    for (int row = 0; row < start.count(); row++) {
+                        int last = start.position(row) / KvLayout.PAGE;
+                        int[] table = new int[last + 1];
+                        table[last] = start.page(row, start.position(row));
+                        rows.add(table, start.position(row));
+                    }
+                    kernels.append(rows, 1, keys, values);
+                });
     }
 
     // --- logits
@@ -611,6 +655,9 @@ public abstract class KernelsContract {
         refused((k, out) -> k.rope(out, table, new int[] {Integer.MAX_VALUE}), Shape.of(1, 8));
         refused((k, out) -> k.rope(out, table, new int[] {1 << 29}), Shape.of(1, 8));
         refused((k, out) -> k.swiGlu(x, other, out), Shape.of(3, 8));
+        refused((k, out) -> k.gelu(other, out), Shape.of(3, 8));
+        refused((k, out) -> k.relu(x, out), Shape.of(2, 8));
+        refused((k, out) -> k.softmax(other, out), Shape.of(3, 8));
         refused((k, out) -> k.add(out, other), Shape.of(3, 8));
         refused((k, out) -> k.gather(x, new int[] {3}, out), Shape.of(1, 8));
         refused((k, out) -> k.gather(x, new int[] {-1}, out), Shape.of(1, 8));

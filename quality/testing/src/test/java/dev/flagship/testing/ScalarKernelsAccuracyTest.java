@@ -250,6 +250,29 @@ class ScalarKernelsAccuracyTest {
     }
 
     @Test
+    void softmaxSharesOutOne() {
+        Tensor x = numbers(3, 100, 5);
+        x.set(1, 40, 3000f);
+        Tensor out = memory.tensor(3, 100);
+        kernels.softmax(x, out);
+        for (int row = 0; row < 3; row++) {
+            double max = Double.NEGATIVE_INFINITY;
+            for (int i = 0; i < 100; i++) {
+                max = Math.max(max, x.get(row, i));
+            }
+            double sum = 0;
+            for (int i = 0; i < 100; i++) {
+                sum += Math.exp(x.get(row, i) - max);
+            }
+            for (int i = 0; i < 100; i++) {
+                double expected = Math.exp(x.get(row, i) - max) / sum;
+                assertThat((double) out.get(row, i))
+                        .isCloseTo(expected, within(expected * 2e-6 + 1e-37));
+            }
+        }
+    }
+
+    @Test
     void logSumExpSurvivesLargeLogits() {
         Tensor logits = numbers(2, 1000, 30);
         logits.set(1, 500, 3000f);

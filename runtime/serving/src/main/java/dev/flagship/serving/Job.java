@@ -40,6 +40,7 @@ final class Job {
     volatile long ended;
 
     // ---- step thread only
+    final SharedPrompt shared;
     PagedKvCache.@Nullable Sequence sequence;
     @Nullable Sampler sampler;
     int reserved;
@@ -51,8 +52,10 @@ final class Job {
      * @param mostTokens tokens after which the answer ends
      * @param openEnded whether {@code mostTokens} is only the context's room: pages are then taken
      *     as the answer grows
+     * @param shared what it has in common with the other choices of its request
      */
-    Job(ChatRequest request, int[] prompt, int mostTokens, boolean openEnded) {
+    Job(ChatRequest request, int[] prompt, int mostTokens, boolean openEnded, SharedPrompt shared) {
+        this.shared = shared;
         this.request = request;
         this.prompt = prompt;
         this.mostTokens = mostTokens;

@@ -28,12 +28,21 @@ public record LoadOptions(
     /** Kernels: the best rung that runs here. */
     public static final String AUTO = "auto";
 
+    private static final int THREADS_PER_PROCESSOR = 4;
+
     public LoadOptions {
         check(
-                threads >= 0 && threads <= 1024,
-                "threads %s is not in [0, 1024]; 0 means one per core",
-                threads);
+                threads >= 0 && threads <= mostThreads(),
+                "threads %s is not in [0, %s], which is %s for each processor; 0 means one for each core",
+                threads,
+                mostThreads(),
+                THREADS_PER_PROCESSOR);
         check(context.orElse(16) >= 16, "context %s is below 16 tokens", context.orElse(16));
+    }
+
+    /** More threads only take turns, and wait for each other at every operation. */
+    private static int mostThreads() {
+        return THREADS_PER_PROCESSOR * Runtime.getRuntime().availableProcessors();
     }
 
     /** Defaults, packed weights in memory. */

@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Quoted;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import java.nio.charset.StandardCharsets;
@@ -64,7 +65,8 @@ record PackPlan(List<Entry> entries, long bytes) {
             if (!fits || source.vector() && !plain) {
                 throw new LoadException(
                         file,
-                        "tensor %s is %s %s".formatted(source.name(), source.entry().type(), shape),
+                        "tensor %s is %s %s"
+                                .formatted(Quoted.of(source.name()), source.entry().type(), shape),
                         "Expected a plain vector or a matrix of at most 33 million rows.");
             }
             DType type = source.vector() ? DType.F32 : source.entry().type();

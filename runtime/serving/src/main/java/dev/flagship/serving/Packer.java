@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Quoted;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.BandPacker;
 import dev.flagship.tensor.DType;
@@ -77,7 +78,8 @@ final class Packer {
                     };
             if (!Float.isFinite(value)) {
                 throw notFinite(
-                        "tensor %s has the value %s at [%d]".formatted(entry.name(), value, i),
+                        "tensor %s has the value %s at [%d]"
+                                .formatted(Quoted.of(entry.name()), value, i),
                         null);
             }
             numbers.set(INT, i * 4L, Float.floatToRawIntBits(value));

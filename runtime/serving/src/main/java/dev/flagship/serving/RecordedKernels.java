@@ -180,6 +180,39 @@ final class RecordedKernels implements Kernels {
     }
 
     @Override
+    public void gelu(Tensor x, Tensor out) {
+        if (!asked.isEnabled()) {
+            kernels.gelu(x, out);
+            return;
+        }
+        KernelEvent event = begin();
+        kernels.gelu(x, out);
+        end(event, "gelu", "", x.rows(), bytes(x) + bytes(out));
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        if (!asked.isEnabled()) {
+            kernels.relu(x, out);
+            return;
+        }
+        KernelEvent event = begin();
+        kernels.relu(x, out);
+        end(event, "relu", "", x.rows(), bytes(x) + bytes(out));
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        if (!asked.isEnabled()) {
+            kernels.softmax(x, out);
+            return;
+        }
+        KernelEvent event = begin();
+        kernels.softmax(x, out);
+        end(event, "softmax", "", x.rows(), bytes(x) + bytes(out));
+    }
+
+    @Override
     public void add(Tensor x, Tensor y) {
         if (!asked.isEnabled()) {
             kernels.add(x, y);

@@ -1,5 +1,7 @@
 package dev.flagship.serving;
 
+import static dev.flagship.base.Check.check;
+
 import dev.flagship.base.FlagshipException;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
@@ -10,15 +12,17 @@ import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
 import java.lang.System.Logger.Level;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The step thread: admits requests in order of arrival, decodes all of them in one step, spends the
  * rest of the step on prefill, samples, commits. A failed step leaves sequences where they were and
- * ends the requests in it. Owns the KV pool, the scratch and, at its end, the model.
+ * is computed again request by request. Owns the KV pool, the scratch and, at its end, the model.
  */
 final class StepLoop implements Runnable {
     private static final System.Logger LOG = System.getLogger(StepLoop.class.getName());
@@ -40,6 +44,8 @@ final class StepLoop implements Runnable {
 
     private static final int GROWTH = 256;
 
+    private static final String DEAD = "The model has stopped; the log says why. Start it again.";
+
     private final LoadedModel model;
     private final PagedKvCache cache;
     private final Step step;
@@ -47,7 +53,13 @@ final class StepLoop implements Runnable {
     private @Nullable Job next; // first in order of arrival; the others wait in arrivals
     private final List<Job> running = new ArrayList<>();
     private final int[] one = new int[1];
+
+    // The step at hand: requests, and how many rows of each.
+    private final @Nullable Job[] planned = new Job[MOST_RUNNING];
+    private final int[] rows = new int[MOST_RUNNING];
+    private int plannedCount;
     private volatile boolean closing;
+    private volatile boolean died;
 
     StepLoop(LoadedModel model, PagedKvCache cache, BlockingQueue<Job> arrivals) {
         this.model = model;
@@ -69,6 +81,11 @@ final class StepLoop implements Runnable {
         return closing;
     }
 
+    /** Why no request will be answered any more, if the loop has ended by itself. */
+    Optional<String> death() {
+        return died ? Optional.of(DEAD) : Optional.empty();
+    }
+
     @Override
     public void run() {
         List<String> why = List.of();
@@ -87,9 +104,10 @@ final class StepLoop implements Runnable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (Throwable t) {
-            LOG.log(Level.ERROR, "the step thread died", t);
+            died = true;
             reason = FinishReason.ERROR;
-            why = List.of("The model has stopped; the log says why. Start it again.");
+            why = List.of(DEAD);
+            LOG.log(Level.ERROR, "the step thread died", t);
         } finally {
             closing = true;
             answerAll(reason, why);
@@ -111,6 +129,7 @@ final class StepLoop implements Runnable {
                 cache;
                 step) {
             running.clear();
+            Arrays.fill(planned, null);
             next = null;
         }
     }
@@ -138,15 +157,18 @@ final class StepLoop implements Runnable {
         while (running.size() < MOST_RUNNING) {
             Job job = next != null ? next : arrivals.poll();
             next = job;
-            if (job == null) {
+            if (job == null || job.shared.underWay()) {
                 return;
             }
             int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
             int wanted = job.prompt.length + answer;
-            PagedKvCache.Sequence sequence = cache.sequence();
-            if (!sequence.reserve(wanted)) {
+            // Whole pages are shared; of the last one each writer needs a copy.
+            if (pagesFor(wanted) - job.shared.ready() / KvLayout.PAGE > cache.freePages()) {
                 if (!running.isEmpty()) {
                     return;
+                }
+                if (job.shared.keepWholePages()) {
+                    continue;
                 }
                 // Cannot happen while the pool holds a whole context.
                 next = null;
@@ -154,7 +176,11 @@ final class StepLoop implements Runnable {
                 continue;
             }
             next = null;
+            PagedKvCache.Sequence sequence = job.shared.begin(job, cache);
             job.sequence = sequence;
+            job.prefilled = sequence.length();
+            boolean roomy = sequence.reserve(wanted);
+            check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
             job.reserved = wanted;
             job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
             job.firstStep = System.nanoTime();
@@ -162,26 +188,81 @@ final class StepLoop implements Runnable {
         }
     }
 
+    /**
+     * One step; one that fails is computed again request by request, so that only its cause ends.
+     */
     private void runStep() {
+        plan();
+        Throwable failure = compute(0, plannedCount);
+        if (failure == null) {
+            return;
+        }
+        if (plannedCount == 1) {
+            fail(planned(0), failure);
+            return;
+        }
+        LOG.log(
+                Level.WARNING,
+                "a step of %d requests failed; they are computed again one by one"
+                        .formatted(plannedCount),
+                failure);
+        for (int i = 0; i < plannedCount && !closing; i++) {
+            Throwable own = compute(i, i + 1);
+            if (own != null) {
+                fail(planned(i), own);
+            }
+        }
+    }
+
+    /**
+     * Computes the planned requests [from, to) and publishes what they give.
+     *
+     * @return what went wrong, if anything did. Then every request stands where it stood: lengths
+     *     move only here, after the pass, and rows that the pass stored beyond them are written
+     *     again before they are read.
+     */
+    private @Nullable Throwable compute(int from, int to) {
         step.clear();
-        List<Job> inStep = new ArrayList<>(running.size());
-        List<Job> outputs = new ArrayList<>(running.size());
-        int[] rows = new int[running.size()];
-        plan(inStep, outputs, rows);
         try (var _ = step.frame()) {
-            Tensor logits = model.lm().forward(step);
-            for (int i = 0; i < inStep.size(); i++) {
-                Job job = inStep.get(i);
+            Tensor logits;
+            try {
+                for (int i = from; i < to; i++) {
+                    add(planned(i), rows[i]);
+                }
+                logits = model.lm().forward(step);
+            } catch (Throwable t) {
+                return t;
+            }
+            int output = 0;
+            for (int i = from; i < to; i++) {
+                Job job = planned(i);
                 sequence(job).advance(rows[i]);
                 if (!job.decoding()) {
                     job.prefilled += rows[i];
+                    if (job.decoding()) {
+                        job.shared.computed(job, sequence(job));
+                    }
+                }
+                if (job.decoding()) {
+                    publishOrFail(job, logits, output++);
                 }
             }
-            for (int i = 0; i < outputs.size(); i++) {
-                publishOrFail(outputs.get(i), logits, i);
-            }
-        } catch (Throwable t) {
-            fail(inStep, t);
+        }
+        return null;
+    }
+
+    private void add(Job job, int count) {
+        if (job.decoding()) {
+            one[0] = job.lastToken;
+            step.add(sequence(job), one, 0, 1, Step.Wanted.LAST);
+        } else {
+            boolean last = job.prefilled + count == job.prompt.length;
+            step.add(
+                    sequence(job),
+                    job.prompt,
+                    job.prefilled,
+                    count,
+                    last ? Step.Wanted.LAST : Step.Wanted.NONE);
         }
     }
 
@@ -193,44 +274,40 @@ final class StepLoop implements Runnable {
         return Objects.requireNonNull(job.sampler, "an admitted job has a sampler");
     }
 
+    private Job planned(int i) {
+        return Objects.requireNonNull(planned[i], "a plan has no gaps");
+    }
+
     /** Decodes first; then prefill, in order of arrival, while rows are left. */
-    private void plan(List<Job> inStep, List<Job> outputs, int[] rows) {
-        for (Job job : running) {
-            if (job.decoding()) {
-                one[0] = job.lastToken;
-                step.add(sequence(job), one, 0, 1, Step.Wanted.LAST);
-                rows[inStep.size()] = 1;
-                inStep.add(job);
-                outputs.add(job);
+    private void plan() {
+        plannedCount = 0;
+        for (int i = 0; i < running.size(); i++) {
+            if (running.get(i).decoding()) {
+                plan(running.get(i), 1);
             }
         }
-        int allowance = inStep.isEmpty() ? STEP_ROWS : SHARED_PREFILL_ROWS;
-        for (Job job : running) {
+        int allowance = plannedCount == 0 ? STEP_ROWS : SHARED_PREFILL_ROWS;
+        for (int i = 0; i < running.size(); i++) {
+            Job job = running.get(i);
             int count = Math.min(allowance, job.prompt.length - job.prefilled);
             if (count > 0) {
-                boolean last = job.prefilled + count == job.prompt.length;
-                step.add(
-                        sequence(job),
-                        job.prompt,
-                        job.prefilled,
-                        count,
-                        last ? Step.Wanted.LAST : Step.Wanted.NONE);
-                rows[inStep.size()] = count;
-                inStep.add(job);
-                if (last) {
-                    outputs.add(job);
-                }
+                plan(job, count);
                 allowance -= count;
             }
         }
+    }
+
+    private void plan(Job job, int count) {
+        planned[plannedCount] = job;
+        rows[plannedCount++] = count;
     }
 
     /** What one request's logits cannot give ends that request alone. */
     private void publishOrFail(Job job, Tensor logits, int row) {
         try {
             publish(job, logits, row);
-        } catch (RuntimeException e) {
-            fail(List.of(job), e);
+        } catch (Throwable t) {
+            fail(job, t);
         }
     }
 
@@ -304,21 +381,18 @@ final class StepLoop implements Runnable {
         if (job.sequence != null) {
             job.sequence.close();
         }
+        job.shared.ended(job);
         job.ended = System.nanoTime();
         job.news.add(new Job.News.End(reason, warnings));
     }
 
-    private void fail(List<Job> inStep, Throwable t) {
-        LOG.log(Level.ERROR, "a step failed", t);
+    private void fail(Job job, Throwable t) {
+        LOG.log(Level.ERROR, "a request failed", t);
         String message =
                 t instanceof FlagshipException e && e.clientSafe()
                         ? e.getMessage()
                         : "The model failed to compute this step; the log says why.";
-        for (Job job : inStep) {
-            if (running.contains(job)) {
-                remove(job, FinishReason.ERROR, List.of(message));
-            }
-        }
+        remove(job, FinishReason.ERROR, List.of(message));
     }
 
     /** Pages for one whole conversation. */

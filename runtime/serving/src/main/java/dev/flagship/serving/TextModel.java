@@ -1,5 +1,7 @@
 package dev.flagship.serving;
 
+import static dev.flagship.base.Check.check;
+
 import dev.flagship.base.FlagshipException;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.serving.api.ChatModel;
@@ -21,9 +23,12 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.Semaphore;
 
 /** A text model that answers: requests queue for one step thread, which computes them together. */
 public final class TextModel implements ChatModel {
@@ -38,6 +43,10 @@ public final class TextModel implements ChatModel {
     private final LoadedModel model;
     private final ModelInfo info;
     private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
+
+    /** Laying out and encoding a prompt keeps a processor busy; more at once only share it. */
+    private final Semaphore encoding = new Semaphore(Runtime.getRuntime().availableProcessors());
+
     private final StepLoop loop;
     private final Thread thread;
 
@@ -119,8 +128,19 @@ public final class TextModel implements ChatModel {
     }
 
     @Override
-    public Generation generate(ChatRequest request) {
-        int[] prompt = ids(request.prompt());
+    public Optional<String> failure() {
+        return loop.death();
+    }
+
+    @Override
+    public List<Generation> generate(ChatRequest request, int choices) {
+        check(
+                choices >= 1 && choices <= QUEUE,
+                "%s answers to one request: there can be 1 to %s",
+                choices,
+                QUEUE);
+        refuseIfBusy(choices); // before work is done for it, or waited for
+        int[] prompt = encodedInTurn(request.prompt(), choices);
         int room = info.contextLength() - prompt.length;
         if (prompt.length == 0) {
             throw RequestException.invalidPrompt("The prompt has no tokens; say something.", null);
@@ -133,22 +153,63 @@ public final class TextModel implements ChatModel {
             throw RequestException.contextLengthExceeded(
                     prompt.length, asked, info.contextLength());
         }
-        Job job = new Job(request, prompt, asked, request.maxTokens().isEmpty());
-        if (loop.ended()) {
-            throw RequestException.closed(info.id());
+        var shared = new SharedPrompt(choices);
+        List<Job> jobs = new ArrayList<>(choices);
+        for (int i = 0; i < choices; i++) {
+            jobs.add(
+                    new Job(
+                            request.choice(i),
+                            prompt,
+                            asked,
+                            request.maxTokens().isEmpty(),
+                            shared));
         }
-        if (!arrivals.offer(job)) {
-            throw RequestException.overloaded(
-                    "%d requests are waiting for model %s; try again in a few seconds."
-                            .formatted(QUEUE, info.id()));
-        }
-        if (loop.ended()) { // perhaps too late for the loop to see the job
-            job.news.add(new Job.News.End(FinishReason.CANCELLED, List.of()));
-        }
-        return new TextGeneration(job, model.tokenizer(), model.endTokens());
+        offer(jobs);
+        return jobs.stream()
+                .<Generation>map(
+                        job -> new TextGeneration(job, model.tokenizer(), model.endTokens()))
+                .toList();
     }
 
-    /** Ids of a prompt, as {@link #generate} would see them. */
+    private int[] encodedInTurn(Prompt prompt, int choices) {
+        encoding.acquireUninterruptibly(); // those before need a moment each
+        try {
+            refuseIfBusy(choices); // the queue may have filled up meanwhile
+            return ids(prompt);
+        } finally {
+            encoding.release();
+        }
+    }
+
+    /** All or none, and none of another request in between. */
+    private void offer(List<Job> jobs) {
+        synchronized (arrivals) { // whoever else touches the queue only takes away
+            refuseIfBusy(jobs.size());
+            arrivals.addAll(jobs);
+        }
+        if (loop.ended()) { // perhaps too late for the loop to see them
+            var end =
+                    failure()
+                            .map(why -> new Job.News.End(FinishReason.ERROR, List.of(why)))
+                            .orElse(new Job.News.End(FinishReason.CANCELLED, List.of()));
+            jobs.forEach(job -> job.news.add(end));
+        }
+    }
+
+    private void refuseIfBusy(int choices) {
+        if (loop.ended()) {
+            throw failure()
+                    .map(why -> RequestException.failed(info.id(), why))
+                    .orElseGet(() -> RequestException.closed(info.id()));
+        }
+        if (arrivals.remainingCapacity() < choices) {
+            throw RequestException.overloaded(
+                    "%d requests are waiting for model %s, at most %d can; try again in a few seconds."
+                            .formatted(arrivals.size(), info.id(), QUEUE));
+        }
+    }
+
+    /** Ids of a prompt, as a generation would see them. */
     public int[] ids(Prompt prompt) {
         try {
             return checked(

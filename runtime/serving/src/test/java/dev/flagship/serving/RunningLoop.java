@@ -69,6 +69,12 @@ final class RunningLoop implements AutoCloseable {
     }
 
     Answering submit(int[] prompt, Sampling sampling, int mostTokens, boolean openEnded) {
+        return submit(prompt, sampling, mostTokens, openEnded, 1).getFirst();
+    }
+
+    /** Several answers to one prompt, with seeds that count up. */
+    List<Answering> submit(
+            int[] prompt, Sampling sampling, int mostTokens, boolean openEnded, int choices) {
         ChatRequest request =
                 new ChatRequest(
                         new Prompt.Tokens(Arrays.stream(prompt).boxed().toList()),
@@ -76,9 +82,16 @@ final class RunningLoop implements AutoCloseable {
                         openEnded ? OptionalInt.empty() : OptionalInt.of(mostTokens),
                         List.of(),
                         OptionalInt.of(0));
-        Job job = new Job(request, prompt, mostTokens, openEnded);
-        offer(job);
-        return new Answering(job, new TextGeneration(job, model.tokenizer(), model.endTokens()));
+        SharedPrompt shared = new SharedPrompt(choices);
+        List<Answering> answers = new ArrayList<>();
+        for (int i = 0; i < choices; i++) {
+            Job job = new Job(request.choice(i), prompt, mostTokens, openEnded, shared);
+            offer(job);
+            answers.add(
+                    new Answering(
+                            job, new TextGeneration(job, model.tokenizer(), model.endTokens())));
+        }
+        return answers;
     }
 
     void offer(Job job) {

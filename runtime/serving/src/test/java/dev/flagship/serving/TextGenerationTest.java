@@ -29,7 +29,7 @@ class TextGenerationTest {
                         OptionalInt.of(100),
                         stop,
                         topLogprobs);
-        return new Job(request, new int[] {'x'}, 100, false);
+        return new Job(request, new int[] {'x'}, 100, false, new SharedPrompt(1));
     }
 
     private static TextGeneration generation(Job job) {

@@ -1,8 +1,10 @@
 package dev.flagship.serving;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.serving.RunningLoop.Answer;
 import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.Event;
@@ -320,6 +322,54 @@ class TextModelTest {
                             .isEqualTo(alone.get(i).tokens());
                 }
             }
+        }
+    }
+
+    @Test
+    void choicesAreTheAnswersToRequestsWithTheirSeeds() throws Exception {
+        try (TextModel model = open(512)) {
+            ChatRequest request =
+                    new ChatRequest(
+                            new Prompt.Raw("the in"),
+                            endless(1.2f, Long.MAX_VALUE),
+                            OptionalInt.of(40),
+                            List.of(),
+                            OptionalInt.of(2));
+            List<Generation> choices = model.generate(request, 3);
+            for (int i = 0; i < 3; i++) {
+                assertThat(Answer.of(choices.get(i)).tokens())
+                        .isEqualTo(Answer.of(model.generate(request.choice(i))).tokens());
+            }
+            for (int count : new int[] {0, -1, 65}) {
+                assertThat(catchThrowable(() -> model.generate(request, count)))
+                        .isInstanceOf(InvalidArgumentException.class);
+            }
+            assertThat(model.failure()).isEmpty();
+        }
+    }
+
+    /** Choices wait together or are refused together. */
+    @Test
+    void choicesThatCannotAllWaitAreRefusedBeforeTheirPromptIsEncoded() throws Exception {
+        try (TextModel model = open(8192)) {
+            List<Generation> accepted = new ArrayList<>();
+            int full = 0;
+            while (full < 50) { // running ones leave the queue, at first
+                try {
+                    accepted.addAll(model.generate(tokens(1, OptionalInt.of(8000)), 33));
+                } catch (RequestException e) {
+                    assertThat(e.code()).isEqualTo("overloaded");
+                    full++;
+                    Thread.sleep(1);
+                }
+            }
+            assertThat(accepted.size() % 33).isZero();
+            // Half a character: encoding it is an error, but nobody gets so far.
+            assertThat(catchThrowable(() -> model.generate(raw("\uD800"), 64)))
+                    .isInstanceOfSatisfying(
+                            RequestException.class,
+                            e -> assertThat(e.code()).isEqualTo("overloaded"));
+            accepted.forEach(Generation::close);
         }
     }
 

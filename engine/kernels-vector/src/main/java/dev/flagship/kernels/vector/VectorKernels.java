@@ -19,6 +19,7 @@ import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Shares;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import dev.flagship.tensor.TopK;
@@ -48,8 +49,10 @@ final class VectorKernels implements Kernels {
     private final Team team;
     private final Worker[] workers;
     private final Project project = new Project();
+    private final Append append = new Append();
     private final Attend attend = new Attend();
     private final Rows rowsTask = new Rows();
+    private final Embed embed = new Embed();
     private final float[] strip = new float[STRIP];
 
     VectorKernels(Team team) {
@@ -90,9 +93,23 @@ final class VectorKernels implements Kernels {
     @Override
     public void embed(BandMatrix table, int[] ids, Tensor out) {
         KernelChecks.embed(table, ids, out);
-        for (int row = 0; row < out.rows(); row++) {
-            for (int col = 0; col < table.cols(); col++) {
-                out.set(row, col, table.weight(ids[row], col));
+        embed.table = table;
+        embed.ids = ids;
+        embed.out = out;
+        run(embed, out.shape().elements());
+    }
+
+    private static final class Embed implements Team.Task {
+        private BandMatrix table =
+                new BandMatrix("", DType.F32, 0, 1, MemorySegment.NULL, MemorySegment.NULL);
+        private int[] ids = {};
+        private Tensor out = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+
+        @Override
+        public void run(int thread, int threads) {
+            int to = share(out.rows(), thread + 1, threads);
+            for (int row = share(out.rows(), thread, threads); row < to; row++) {
+                EmbeddingRows.widen(table, ids[row], out, row);
             }
         }
     }
@@ -126,6 +143,11 @@ final class VectorKernels implements Kernels {
         project.packing = true;
         run(project, (long) x.rows() * x.rowSize());
         project.packing = false;
+        int units = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            units += Project.units(weights.get(i));
+        }
+        project.shares.start(units);
         team.run(project);
     }
 
@@ -142,6 +164,7 @@ final class VectorKernels implements Kernels {
         private boolean plain;
         private boolean packing;
         private final Activations activations = new Activations();
+        private final Shares shares = new Shares();
 
         @Override
         public void run(int thread, int threads) {
@@ -171,12 +194,14 @@ final class VectorKernels implements Kernels {
         }
 
         private void multiply(Worker worker, int thread, int threads) {
-            int units = 0;
-            for (int i = 0; i < weights.size(); i++) {
-                units += units(weights.get(i));
+            units(worker, shares.from(thread, threads), shares.to(thread, threads));
+            for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
+                units(worker, part, shares.partEnd(part));
             }
-            int from = share(units, thread, threads);
-            int to = share(units, thread + 1, threads);
+        }
+
+        /** Units of all weights, one after another. */
+        private void units(Worker worker, int from, int to) {
             int first = 0;
             for (int i = 0; i < weights.size(); i++) {
                 BandMatrix w = weights.get(i);
@@ -319,7 +344,10 @@ final class VectorKernels implements Kernels {
     private enum RowOperation {
         NORM,
         ROPE,
-        SWIGLU
+        SWIGLU,
+        GELU,
+        RELU,
+        SOFTMAX
     }
 
     /** Operations that treat each row by itself. */
@@ -342,6 +370,9 @@ final class VectorKernels implements Kernels {
                     case NORM -> Pointwise.rmsNorm(a, b, eps, out, row, worker.partial);
                     case ROPE -> Pointwise.rope(a, table, row, positions[row]);
                     case SWIGLU -> Pointwise.swiGlu(a, b, out, row, worker.strip);
+                    case GELU -> Activation.gelu(a, out, row, worker.strip);
+                    case RELU -> Activation.relu(a, out, row);
+                    case SOFTMAX -> Activation.softmax(a, out, row, worker.partial, worker.strip);
                 }
             }
         }
@@ -380,6 +411,31 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void gelu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("gelu", x, out);
+        activate(RowOperation.GELU, x, out);
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("relu", x, out);
+        activate(RowOperation.RELU, x, out);
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        KernelChecks.sameShape("softmax", x, out);
+        activate(RowOperation.SOFTMAX, x, out);
+    }
+
+    private void activate(RowOperation operation, Tensor x, Tensor out) {
+        rowsTask.operation = operation;
+        rowsTask.a = x;
+        rowsTask.out = out;
+        run(rowsTask, x.shape().elements());
+    }
+
+    @Override
     public void add(Tensor x, Tensor y) {
         KernelChecks.sameShape("add", x, y);
         Pointwise.add(x.data(), y.data(), 0, x.shape().elements());
@@ -397,11 +453,33 @@ final class VectorKernels implements Kernels {
     @Override
     public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
         KernelChecks.append(rows, layer, keys, values);
-        KvLayout kv = rows.layout();
-        boolean half = kv.type() == DType.F16;
-        MemorySegment pool = rows.pool();
-        int size = kv.headSize();
-        for (int row = 0; row < rows.count(); row++) {
+        append.rows = rows;
+        append.layer = layer;
+        append.keys = keys;
+        append.values = values;
+        run(append, keys.shape().elements());
+    }
+
+    /** Rows have places of their own, so threads share them out. */
+    private static final class Append implements Team.Task {
+        private KvRows rows = new KvRows(new KvLayout(1, 1, 1, DType.F32), MemorySegment.NULL);
+        private int layer;
+        private Tensor keys = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+        private Tensor values = keys;
+
+        @Override
+        public void run(int thread, int threads) {
+            int to = share(rows.count(), thread + 1, threads);
+            for (int row = share(rows.count(), thread, threads); row < to; row++) {
+                append(row);
+            }
+        }
+
+        private void append(int row) {
+            KvLayout kv = rows.layout();
+            boolean half = kv.type() == DType.F16;
+            MemorySegment pool = rows.pool();
+            int size = kv.headSize();
             int position = rows.position(row);
             int page = rows.page(row, position);
             int slot = position % KvLayout.PAGE;

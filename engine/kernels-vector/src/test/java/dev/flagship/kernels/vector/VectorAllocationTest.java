@@ -114,10 +114,17 @@ class VectorAllocationTest {
             byte[] source =
                     SourceBlocks.random(DType.Q8_0, 16 * 576, SourceBlocks.Kind.USUAL, random);
             BandMatrix embedding = memory.matrix("m", DType.Q8_0, 16, 576, source);
+            byte[] nibbles =
+                    SourceBlocks.random(DType.Q4_1, 16 * 576, SourceBlocks.Kind.USUAL, random);
+            BandMatrix embedding4 = memory.matrix("m", DType.Q4_1, 16, 576, nibbles);
             allocatesNothing("embed", () -> kernels.embed(embedding, ids, out));
+            allocatesNothing("embed of 4 bits", () -> kernels.embed(embedding4, ids, out));
             allocatesNothing("rmsNorm", () -> kernels.rmsNorm(x, weight, 1e-5f, out));
             allocatesNothing("rope", () -> kernels.rope(heads, table, ids));
             allocatesNothing("swiGlu", () -> kernels.swiGlu(y, out, out));
+            allocatesNothing("gelu", () -> kernels.gelu(y, out));
+            allocatesNothing("relu", () -> kernels.relu(y, out));
+            allocatesNothing("softmax", () -> kernels.softmax(y, out));
             allocatesNothing("add", () -> kernels.add(out, y));
             allocatesNothing("gather", () -> kernels.gather(x, ids, out));
         }

@@ -332,6 +332,12 @@ final class Assembler {
         encodeLength(op, src, src.number(), 0, dst, src.bits());
     }
 
+    /** Memory ← op(src), only the lanes whose sign is set in the mask. */
+    void store(VectorOp op, Mem dst, Vec mask, Vec src) {
+        check(op.form == Form.MASKED_STORE, "%s does not store by a mask register", op);
+        encodeLength(op, src, src.number(), mask.number(), dst, src.bits());
+    }
+
     /** Memory ← op(src, imm). */
     void store(VectorOp op, Mem dst, Vec src, int imm) {
         check(op.form == Form.NARROWING_STORE_IMM, "%s does not store with an immediate", op);

@@ -128,4 +128,26 @@ record CpuFeatures(
         }
         return lacking;
     }
+
+    /**
+     * What the AVX2 kernels need and this machine lacks; empty if they can run.
+     *
+     * @param vnni for those with AVX-VNNI
+     */
+    List<String> lackingForAvx2(boolean vnni) {
+        List<String> lacking = new ArrayList<>();
+        if (!avx2) {
+            lacking.add("AVX2");
+        }
+        if (!fma) {
+            lacking.add("FMA");
+        }
+        if (!f16c) {
+            lacking.add("F16C");
+        }
+        if (vnni && !avxVnni) {
+            lacking.add("AVX-VNNI");
+        }
+        return lacking;
+    }
 }

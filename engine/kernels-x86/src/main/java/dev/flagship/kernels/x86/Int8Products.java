@@ -7,6 +7,7 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Shares;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -28,15 +29,15 @@ final class Int8Products implements Team.Task, AutoCloseable {
     /** Numbers of x below which quantising is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
 
-    private static final long ALL_LANES = 0xFFFF;
     private static final ValueLayout.OfLong SLOT = ValueLayout.JAVA_LONG;
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
     private final Team team;
     private final KernelLibrary library;
     private final Set<DType> types;
-    private final Tuning tuning;
+    private final int unpackRows;
     private final Worker[] workers;
+    private final Shares shares = new Shares();
     private OffHeap activations = OffHeap.allocate(0);
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
@@ -50,15 +51,16 @@ final class Int8Products implements Team.Task, AutoCloseable {
      * @param types quantised types whose kernels may be used
      */
     Int8Products(Team team, KernelLibrary library, Set<DType> types) {
-        this(team, library, types, library.tuning());
+        this(team, library, types, library.unpackRows());
     }
 
     /**
-     * @param tuning the bits do not depend on it
+     * @param unpackRows rows of x from which weights are unpacked first; the bits do not depend on
+     *     it
      */
-    Int8Products(Team team, KernelLibrary library, Set<DType> types, Tuning tuning) {
+    Int8Products(Team team, KernelLibrary library, Set<DType> types, int unpackRows) {
         this.team = team;
-        this.tuning = tuning;
+        this.unpackRows = unpackRows;
         this.library = library;
         this.types = Set.copyOf(types);
         workers = new Worker[team.size()];
@@ -138,6 +140,11 @@ final class Int8Products implements Team.Task, AutoCloseable {
             team.run(this);
         }
         quantizing = false;
+        int units = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            units += units(i);
+        }
+        shares.start(units);
         team.run(this);
         this.x = NONE;
         this.weights = List.of();
@@ -176,12 +183,14 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     private void multiply(Worker worker, int thread, int threads) {
-        int units = 0;
-        for (int i = 0; i < weights.size(); i++) {
-            units += units(i);
+        units(worker, shares.from(thread, threads), shares.to(thread, threads));
+        for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
+            units(worker, part, shares.partEnd(part));
         }
-        int from = share(units, thread, threads);
-        int to = share(units, thread + 1, threads);
+    }
+
+    /** Units of all weights, one after another. */
+    private void units(Worker worker, int from, int to) {
         int first = 0;
         for (int i = 0; i < weights.size(); i++) {
             int begin = Math.max(from - first, 0);
@@ -208,7 +217,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ProductKernel.COLUMNS, x.rows());
         worker.set(ProductKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
         worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
-        boolean many = x.rows() > 1 && x.rows() >= tuning.unpackRows();
+        boolean many = x.rows() > 1 && x.rows() >= unpackRows;
         if (many) {
             long lines = ProductKernel.scratchLines(w.type(), UNIT, blocks);
             long scales = ProductKernel.scratchScales(w.type(), UNIT, blocks);
@@ -218,7 +227,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
-        for (int size = tuning.group(x.rows()); size > 0; size /= 2) {
+        for (int size = library.largestGroup(x.rows()); size > 0; size /= 2) {
             MemorySegment entry =
                     x.rows() == 1
                             ? products.row(size)
@@ -227,7 +236,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
             // The matrix's last band may lack rows; its group is stored under a mask.
             boolean cut = at + groups * size == w.bands() && w.rows() % BAND != 0;
             int whole = cut ? groups - 1 : groups;
-            sweep(worker, entry, w, out, at, whole, ALL_LANES);
+            sweep(worker, entry, w, out, at, whole, ProductKernel.ALL_LANES);
             at += Math.max(whole, 0) * size;
             if (cut && groups > 0) {
                 sweep(worker, entry, w, out, at, 1, (1L << w.rows() % BAND) - 1);
@@ -254,7 +263,14 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ProductKernel.OUT, out.data().address() + band * (BAND * 4L));
         worker.set(ProductKernel.GROUPS, groups);
         worker.set(ProductKernel.LAST_MASK, lastMask);
+        worker.set(ProductKernel.LAST_LANES, bytesOf(lastMask & 0xFF));
+        worker.set(ProductKernel.LAST_LANES + 1, bytesOf(lastMask >> 8));
         worker.call(entry);
+    }
+
+    /** A byte of ones for each of 8 bits, of which the set ones are the lowest. */
+    private static long bytesOf(long bits) {
+        return bits == 0xFF ? -1 : (1L << 8 * Long.bitCount(bits)) - 1;
     }
 
     private static int share(int units, int thread, int threads) {

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,47 +18,44 @@ final class KernelLibrary implements AutoCloseable {
     /** Far enough to hide the latency of memory, near enough to stay in L1. */
     static final int PREFETCH = 3072;
 
-    /** Bands that one row of x can meet at once; smaller groups halve them. */
-    private static final int MOST_BANDS = 4;
-
-    private static final int MOST_TILE_BANDS = 2;
     private static final int ALIGNMENT = 64;
     private static final byte INT3 = (byte) 0xCC;
-    private static final String QUANTIZER = "quantize_avx512";
 
+    private final Isa isa;
     private final CodeMemory memory;
-    private final Tuning tuning;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
     private final Map<DType, Products> products;
+    private final Map<AttentionKernel, MemorySegment> attention = new HashMap<>();
+    private final MemorySegment attentionMerge;
+    private final Map<PointwiseKernel, MemorySegment> pointwise;
 
-    /** Entries of one type. */
-    record Products(
-            MemorySegment row4,
-            MemorySegment row2,
-            MemorySegment row1,
-            MemorySegment few2,
-            MemorySegment few1,
-            MemorySegment many2,
-            MemorySegment many1) {
+    /**
+     * Entries of one type, for groups of 1, 2, 4… bands.
+     *
+     * @param rows one row of x
+     * @param few a few rows of x, weights read from the matrix
+     * @param many many rows of x, weights unpacked
+     */
+    record Products(List<MemorySegment> rows, List<MemorySegment> few, List<MemorySegment> many) {
 
         /** One row of x. */
         MemorySegment row(int bands) {
-            return switch (bands) {
-                case 4 -> row4;
-                case 2 -> row2;
-                default -> row1;
-            };
+            return of(rows, bands);
         }
 
         /** A few rows of x, weights read from the matrix. */
         MemorySegment few(int bands) {
-            return bands == 2 ? few2 : few1;
+            return of(few, bands);
         }
 
         /** Many rows of x, weights unpacked. */
         MemorySegment many(int bands) {
-            return bands == 2 ? many2 : many1;
+            return of(many, bands);
+        }
+
+        private static MemorySegment of(List<MemorySegment> entries, int bands) {
+            return entries.get(Integer.numberOfTrailingZeros(bands));
         }
     }
 
@@ -116,27 +114,38 @@ final class KernelLibrary implements AutoCloseable {
         }
     }
 
-    private KernelLibrary(CodeMemory memory, Map<String, Integer> offsets, Tuning tuning) {
-        int prefetch = tuning.prefetch();
+    private KernelLibrary(Isa isa, CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
+        this.isa = isa;
         this.memory = memory;
-        this.tuning = tuning;
         this.offsets = offsets;
-        this.quantizer = entry(offsets, QUANTIZER);
+        this.quantizer = entry(offsets, quantizer(isa));
+        this.pointwise = new EnumMap<>(PointwiseKernel.class);
+        if (isa.complete()) {
+            for (AttentionKernel kernel : AttentionKernel.all()) {
+                attention.put(kernel, entry(offsets, kernel.symbol()));
+            }
+            for (PointwiseKernel kernel : PointwiseKernel.values()) {
+                pointwise.put(kernel, entry(offsets, kernel.symbol()));
+            }
+            attentionMerge = entry(offsets, AttentionMerge.SYMBOL);
+        } else {
+            attentionMerge = MemorySegment.NULL;
+        }
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
             if (type.quantized()) {
                 products.put(
                         type,
                         new Products(
-                                entry(offsets, row(type, 4, prefetch).symbol()),
-                                entry(offsets, row(type, 2, prefetch).symbol()),
-                                entry(offsets, row(type, 1, prefetch).symbol()),
-                                entry(offsets, few(type, 2, prefetch).symbol()),
-                                entry(offsets, few(type, 1, prefetch).symbol()),
-                                entry(offsets, many(type, 2, prefetch).symbol()),
-                                entry(offsets, many(type, 1, prefetch).symbol())));
+                                entries(offsets, rows(isa, type, prefetch)),
+                                entries(offsets, tiles(isa, type, Source.MATRIX, prefetch)),
+                                entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch))));
             }
         }
+    }
+
+    private List<MemorySegment> entries(Map<String, Integer> offsets, List<ProductKernel> kernels) {
+        return kernels.stream().map(kernel -> entry(offsets, kernel.symbol())).toList();
     }
 
     private MemorySegment entry(Map<String, Integer> offsets, String symbol) {
@@ -147,35 +156,71 @@ final class KernelLibrary implements AutoCloseable {
         return memory.entry(offset);
     }
 
-    private static ProductKernel row(DType type, int bands, int prefetch) {
-        return new ProductKernel(type, Source.MATRIX, bands, 1, prefetch);
+    private static String quantizer(Isa isa) {
+        return "quantize_" + isa.symbol();
     }
 
-    private static ProductKernel few(DType type, int bands, int prefetch) {
-        return new ProductKernel(type, Source.MATRIX, bands, tile(bands), prefetch);
+    private static List<ProductKernel> rows(Isa isa, DType type, int prefetch) {
+        List<ProductKernel> kernels = new ArrayList<>();
+        for (int bands = 1; bands <= largestGroup(isa, 1); bands *= 2) {
+            kernels.add(new ProductKernel(isa, type, Source.MATRIX, bands, 1, prefetch));
+        }
+        return kernels;
     }
 
-    private static ProductKernel many(DType type, int bands, int prefetch) {
-        return new ProductKernel(type, Source.SCRATCH, bands, tile(bands), prefetch);
+    private static List<ProductKernel> tiles(Isa isa, DType type, Source source, int prefetch) {
+        List<ProductKernel> kernels = new ArrayList<>();
+        for (int bands = 1; bands <= largestGroup(isa, 2); bands *= 2) {
+            int columns = columns(isa, type, source, bands);
+            kernels.add(new ProductKernel(isa, type, source, bands, columns, prefetch));
+        }
+        return kernels;
     }
 
-    private static int tile(int bands) {
-        return bands == 2 ? 6 : 12;
+    /**
+     * Widest tile. Where weights are read in place, a line costs more than to keep sums in memory,
+     * which lets narrow tiles have six columns.
+     */
+    private static int columns(Isa isa, DType type, Source source, int bands) {
+        return switch (isa) {
+            case AVX512_VNNI -> bands == 2 ? 6 : 12;
+            case AVX2_VNNI -> source == Source.MATRIX ? 6 : 3;
+            case AVX2 -> type == DType.Q8_0 ? 5 : source == Source.MATRIX ? 6 : 3;
+        };
+    }
+
+    /** Rows of x from which unpacking the weights pays. */
+    int unpackRows() {
+        return isa.wide() ? 16 : 64;
+    }
+
+    /** Bands of the largest group for so many rows of x; smaller ones halve it. */
+    int largestGroup(int rows) {
+        return largestGroup(isa, rows);
+    }
+
+    private static int largestGroup(Isa isa, int rows) {
+        return rows == 1 ? 4 : isa.wide() ? 2 : 1;
     }
 
     /** Assembles all kernels. */
-    static Image assemble(int prefetch) {
+    static Image assemble(Isa isa, int prefetch) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
-        kernels.put(QUANTIZER, ActivationRows.quantizer());
+        kernels.put(quantizer(isa), ActivationRows.quantizer(isa));
         for (DType type : DType.values()) {
             if (type.quantized()) {
-                for (int bands = MOST_BANDS; bands > 0; bands /= 2) {
-                    put(kernels, row(type, bands, prefetch));
-                }
-                for (int bands = MOST_TILE_BANDS; bands > 0; bands /= 2) {
-                    put(kernels, few(type, bands, prefetch));
-                    put(kernels, many(type, bands, prefetch));
-                }
+                put(kernels, rows(isa, type, prefetch));
+                put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
+                put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
+            }
+        }
+        if (isa.complete()) {
+            for (AttentionKernel kernel : AttentionKernel.all()) {
+                kernels.put(kernel.symbol(), kernel.assemble());
+            }
+            kernels.put(AttentionMerge.SYMBOL, AttentionMerge.assemble());
+            for (PointwiseKernel kernel : PointwiseKernel.values()) {
+                kernels.put(kernel.symbol(), kernel.assemble());
             }
         }
         Map<String, Integer> offsets = new LinkedHashMap<>();
@@ -194,8 +239,8 @@ final class KernelLibrary implements AutoCloseable {
         return new Image(new Code(code), offsets);
     }
 
-    private static void put(Map<String, byte[]> kernels, ProductKernel kernel) {
-        kernels.put(kernel.symbol(), kernel.assemble());
+    private static void put(Map<String, byte[]> kernels, List<ProductKernel> products) {
+        products.forEach(kernel -> kernels.put(kernel.symbol(), kernel.assemble()));
     }
 
     /** How the attempt to place the kernels went. */
@@ -206,17 +251,17 @@ final class KernelLibrary implements AutoCloseable {
     record Refused(CodeMemory.Refused cause) implements Loading {}
 
     /** Assembles and places all kernels. */
-    static Loading load(Pages pages, Tuning tuning) {
-        Image image = assemble(tuning.prefetch());
+    static Loading load(Pages pages, Isa isa, int prefetch) {
+        Image image = assemble(isa, prefetch);
         return switch (CodeMemory.place(pages, image.code().bytes())) {
             case CodeMemory.Placed placed ->
-                    new Loaded(new KernelLibrary(placed.memory(), image.offsets(), tuning));
+                    new Loaded(new KernelLibrary(isa, placed.memory(), image.offsets(), prefetch));
             case CodeMemory.Refused refused -> new Refused(refused);
         };
     }
 
-    Tuning tuning() {
-        return tuning;
+    Isa isa() {
+        return isa;
     }
 
     /** Where each kernel lies. */
@@ -226,6 +271,27 @@ final class KernelLibrary implements AutoCloseable {
 
     MemorySegment quantizer() {
         return quantizer;
+    }
+
+    /**
+     * {@link MemorySegment#NULL}, not to be called, where the set is not {@linkplain Isa#complete()
+     * complete}.
+     */
+    MemorySegment attention(AttentionKernel kernel) {
+        return attention.getOrDefault(kernel, MemorySegment.NULL);
+    }
+
+    MemorySegment pointwise(PointwiseKernel kernel) {
+        MemorySegment found = pointwise.get(kernel);
+        if (found == null) {
+            throw new IllegalStateException("no kernel " + kernel);
+        }
+        return found;
+    }
+
+    /** As {@link #attention}. */
+    MemorySegment attentionMerge() {
+        return attentionMerge;
     }
 
     Products products(DType type) {

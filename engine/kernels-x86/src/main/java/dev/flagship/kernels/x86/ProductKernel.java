@@ -9,8 +9,9 @@ import dev.flagship.tensor.DType;
 import java.util.Locale;
 
 /**
- * Int8 products by {@code vpdpbusd}: a sweep over groups of bands, for each group over tiles of
- * columns (rows of x), for each tile over blocks of 32 k. Lane = row of the band.
+ * Int8 products: a sweep over groups of bands, for each group over tiles of columns (rows of x),
+ * for each tile over blocks of 32 k. Lane = row of the band. The tiles of registers of 256 bits are
+ * {@link NarrowTile}'s.
  *
  * <p>Per block an integer accumulator starts at −128·S (8-bit) or −8·S (Q4_0), which undoes the
  * offset of the unsigned weights; then {@code acc = fma((float) I, sw·sa, acc)} and for Q4_1 {@code
@@ -19,10 +20,10 @@ import java.util.Locale;
  *
  * @param source where the weights of a tile are read
  * @param bands bands of a group: 1, 2 or 4
- * @param columns largest tile: 1, 6 or 12; for narrower rests there is a body of each width
+ * @param columns largest tile, 1 to 12; for narrower rests there is a body of each width
  * @param prefetch distance in bytes at which the weights are asked for ahead
  */
-record ProductKernel(DType type, Source source, int bands, int columns, int prefetch) {
+record ProductKernel(Isa isa, DType type, Source source, int bands, int columns, int prefetch) {
 
     /** Where the weights of a tile are read. */
     enum Source {
@@ -46,8 +47,11 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
     static final int GROUPS = 7;
     static final int COLUMNS = 8;
 
-    /** Lanes of a group's last band that are stored. */
+    /** Lanes of a group's last band that are stored, a bit each. */
     static final int LAST_MASK = 9;
+
+    /** All of them. */
+    static final long ALL_LANES = 0xFFFF;
 
     static final int SCRATCH_LINES = 10;
     static final int SCRATCH_SCALES = 11;
@@ -56,16 +60,27 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
     static final int NUMBER_STRIDE = 12;
 
     static final int SCALE_STRIDE = 13;
-    static final int SLOTS = 16;
 
-    private static final int LINE = 64;
-    private static final int LINES_8 = 8;
+    /** The same lanes as {@link #LAST_MASK}, a byte of ones each, in two slots. */
+    static final int LAST_LANES = 14;
+
+    /** Where {@link NarrowTile} keeps what does not fit into registers. */
+    static final int NARROW = 16;
+
+    static final int SLOTS = NARROW + NarrowTile.SLOTS;
+
+    static final int LINE = 64;
+    static final int LINES_8 = 8;
     private static final int LINES_4 = 4;
 
     ProductKernel {
         check(type.quantized(), "%s has no int8 product", type);
+        int needed =
+                isa.wide()
+                        ? 2 * bands * columns + 2 * bands + 2
+                        : NarrowTile.registers(isa, type, bands, columns);
         check(
-                2 * bands * columns + 2 * bands <= 30,
+                needed <= isa.registers(),
                 "a tile of %s bands × %s columns needs too many registers",
                 bands,
                 columns);
@@ -74,7 +89,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
     /** Name for profilers and messages. */
     String symbol() {
         return String.format(
-                Locale.ROOT, "project_%s_%s_%dx%d_avx512", type, source, bands, columns);
+                Locale.ROOT, "project_%s_%s_%dx%d_%s", type, source, bands, columns, isa.symbol());
     }
 
     /** Bytes of 8-bit lines in scratch. */
@@ -92,7 +107,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
     }
 
     /** Writes one kernel. */
-    private final class Emitter {
+    final class Emitter {
         // Fixed registers; rdi stays the address of the parameters.
         private static final Gp LINES = RSI;
         private static final Gp SCALE = RDX;
@@ -121,16 +136,22 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
         private static final KMask LAST = new KMask(1);
 
+        static final int NIBBLE_BITS = 0x0F0F0F0F;
+
         private static final Zmm NIBBLES = zmm(31);
         private static final Zmm PRODUCT = zmm(30);
 
-        private final Assembler asm = new Assembler();
-        private final boolean fourBit = type != DType.Q8_0;
-        private final boolean minima = type == DType.Q4_1;
-        private final boolean scratch = source == Source.SCRATCH;
-        private final boolean row = columns == 1;
+        final Assembler asm = new Assembler();
+        final boolean fourBit = type != DType.Q8_0;
+        final boolean minima = type == DType.Q4_1;
+        final boolean scratch = source == Source.SCRATCH;
+        final boolean row = columns == 1;
 
-        private Mem param(int slot) {
+        ProductKernel kernel() {
+            return ProductKernel.this;
+        }
+
+        Mem param(int slot) {
             return Mem.at(RDI, 8 * slot);
         }
 
@@ -161,11 +182,15 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         }
 
         private void constants() {
-            asm.mov(RAX, param(LAST_MASK));
-            asm.kmovd(LAST, RAX);
-            if (fourBit) {
-                asm.mov32(RAX, 0x0F0F0F0F);
-                asm.op(VPBROADCASTD_GP, NIBBLES, RAX);
+            if (!isa.wide()) {
+                NarrowTile.constants(this);
+            } else {
+                asm.mov(RAX, param(LAST_MASK));
+                asm.kmovd(LAST, RAX);
+                if (fourBit) {
+                    asm.mov32(RAX, NIBBLE_BITS);
+                    asm.op(VPBROADCASTD_GP, NIBBLES, RAX);
+                }
             }
             asm.mov(ROW_STRIDE, param(ACTIVATION_STRIDE));
             asm.mov(BAND_STRIDE, param(NUMBER_STRIDE));
@@ -208,19 +233,20 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
                 asm.mov(COUNT, param(BLOCKS));
                 Label block = new Label();
                 asm.bind(block);
-                asm.op(VCVTPH2PS, zmm(0), Mem.at(SCALE));
-                asm.store(VMOVUPS_STORE, Mem.at(scaleOut, b * LINE), zmm(0));
-                if (minima) {
-                    asm.op(VCVTPH2PS, zmm(1), Mem.at(SCALE, 32));
-                    asm.store(VMOVUPS_STORE, Mem.at(scaleOut, (bands + b) * LINE), zmm(1));
+                for (int part = 0; part < LINE; part += isa.bytes()) {
+                    Vec to = isa.register(0);
+                    asm.op(VCVTPH2PS, to, Mem.at(SCALE, part / 2));
+                    asm.store(VMOVUPS_STORE, Mem.at(scaleOut, b * LINE + part), to);
+                }
+                for (int part = 0; minima && part < LINE; part += isa.bytes()) {
+                    Vec to = isa.register(1);
+                    asm.op(VCVTPH2PS, to, Mem.at(SCALE, 32 + part / 2));
+                    asm.store(VMOVUPS_STORE, Mem.at(scaleOut, (bands + b) * LINE + part), to);
                 }
                 if (fourBit) {
                     for (int line = 0; line < LINES_4; line++) {
                         asm.prefetcht0(Mem.at(LINES, line * LINE + prefetch));
-                        nibbles(Mem.at(LINES, line * LINE), zmm(2), zmm(3));
-                        Mem to = Mem.at(linesOut, 2 * line * LINE);
-                        asm.store(VMOVDQU_STORE, to, zmm(2));
-                        asm.store(VMOVDQU_STORE, to.plus(LINE), zmm(3));
+                        unpackLine(Mem.at(LINES, line * LINE), Mem.at(linesOut, 2 * line * LINE));
                     }
                     asm.add(LINES, LINES_4 * LINE);
                     asm.add(linesOut, LINES_8 * LINE);
@@ -236,12 +262,23 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             return (minima ? 2 : 1) * bands * LINE;
         }
 
+        private void unpackLine(Mem line, Mem to) {
+            Vec low = isa.register(2);
+            Vec high = isa.register(3);
+            for (int part = 0; part < LINE; part += isa.bytes()) {
+                nibbles(line.plus(part), low, high);
+                asm.store(VMOVDQU_STORE, to.plus(part), low);
+                asm.store(VMOVDQU_STORE, to.plus(LINE + part), high);
+            }
+        }
+
         /** low ← columns 0–3 of a 4-bit line, high ← columns 4–7, a byte each. */
-        private void nibbles(Mem line, Zmm low, Zmm high) {
+        private void nibbles(Mem line, Vec low, Vec high) {
+            Operand nibbles = isa.wide() ? NIBBLES : NarrowTile.nibbles(this);
             asm.op(VMOVDQU, low, line);
             asm.op(VPSRLW, high, low, 4);
-            asm.op(VPAND, low, low, NIBBLES);
-            asm.op(VPAND, high, high, NIBBLES);
+            asm.op(VPAND, low, low, nibbles);
+            asm.op(VPAND, high, high, nibbles);
         }
 
         // --- tiles
@@ -261,12 +298,9 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             asm.cmp(COLUMNS_LEFT, columns);
             asm.jcc(Condition.BELOW, rest);
             tile(columns);
-            // columns is a multiple of 3, and a third of it a scale.
-            asm.lea(RAX, Mem.at(ROW_STRIDE, ROW_STRIDE, 2));
-            asm.lea(TILE_ROWS, Mem.at(TILE_ROWS, RAX, columns / 3));
+            advance(TILE_ROWS, ROW_STRIDE);
             asm.mov(RCX, param(OUT_STRIDE));
-            asm.lea(RAX, Mem.at(RCX, RCX, 2));
-            asm.lea(TILE_OUT, Mem.at(TILE_OUT, RAX, columns / 3));
+            advance(TILE_OUT, RCX);
             asm.sub(COLUMNS_LEFT, columns);
             asm.jmp(tiles);
             asm.bind(rest);
@@ -283,6 +317,18 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
                 asm.jmp(done);
             }
             asm.bind(done);
+        }
+
+        /** Moves a pointer on by as many strides as a tile has columns. */
+        private void advance(Gp pointer, Gp stride) {
+            if (columns % 3 == 0) { // a third of it is a scale
+                asm.lea(RAX, Mem.at(stride, stride, 2));
+                asm.lea(pointer, Mem.at(pointer, RAX, columns / 3));
+                return;
+            }
+            for (int rest = columns; rest > 0; rest -= Integer.highestOneBit(rest)) {
+                asm.lea(pointer, Mem.at(pointer, stride, Integer.highestOneBit(rest)));
+            }
         }
 
         private Zmm sum(int width, int band, int column) {
@@ -303,7 +349,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         }
 
         /** A number of row {@code column} of the tile's activations. */
-        private Mem activation(int column, int offset) {
+        Mem activation(int column, int offset) {
             Gp pointer = ROW_POINTERS[column / ROWS_PER_POINTER];
             int index = column % ROWS_PER_POINTER;
             return index == 0
@@ -319,8 +365,22 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             };
         }
 
-        private Mem line(int band, int line) {
+        Mem line(int band, int line) {
             return ofBand(LINES, band, BAND_STRIDE, BAND_STRIDE_3).plus(line * LINE);
+        }
+
+        /** F16 scales of the matrix. */
+        Mem scales(int band) {
+            return ofBand(SCALE, band, BAND_SCALE_STRIDE, BAND_SCALE_STRIDE_3);
+        }
+
+        /** F32 scales in scratch. */
+        Mem scratchScales(int band) {
+            return Mem.at(SCALE, band * LINE);
+        }
+
+        Mem scratchMinima(int band) {
+            return Mem.at(SCALE, (bands + band) * LINE);
         }
 
         private void tile(int width) {
@@ -334,21 +394,30 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
                 asm.lea(ROW_POINTERS[p], Mem.at(ROW_POINTERS[p - 1], ROW_STRIDE, 2));
                 asm.add(ROW_POINTERS[p], ROW_STRIDE);
             }
-            for (int i = 0; i < bands * width; i++) {
-                asm.op(VPXOR, zmm(i), zmm(i), zmm(i));
+            NarrowTile narrow = new NarrowTile(this, width);
+            if (isa.wide()) {
+                for (int i = 0; i < bands * width; i++) {
+                    asm.op(VPXOR, zmm(i), zmm(i), zmm(i));
+                }
+            } else {
+                narrow.begin();
             }
             if (row) {
                 startAhead();
             }
             Label block = new Label();
             asm.bind(block);
-            start(width);
-            if (fourBit && !scratch) {
-                dots4(width);
+            if (isa.wide()) {
+                start(width);
+                if (fourBit && !scratch) {
+                    dots4(width);
+                } else {
+                    dots8(width);
+                }
+                scale(width);
             } else {
-                dots8(width);
+                narrow.block();
             }
-            scale(width);
             asm.add(LINES, lineStep());
             asm.add(SCALE, scratch ? scratchScaleStep() : scaleStep());
             for (int p = 0; p < pointers; p++) {
@@ -359,7 +428,11 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             }
             asm.sub(COUNT, 1);
             asm.jcc(Condition.NOT_EQUAL, block);
-            store(width);
+            if (isa.wide()) {
+                store(width);
+            } else {
+                narrow.store(TILE_OUT);
+            }
         }
 
         private int lineStep() {
@@ -408,7 +481,7 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
             }
         }
 
-        private void askFor(int band, int line) {
+        void askFor(int band, int line) {
             if (!row) {
                 asm.prefetcht0(line(band, line).plus(prefetch));
                 return;
@@ -478,10 +551,9 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         private void scale(int width) {
             for (int b = 0; b < bands; b++) {
                 if (scratch) {
-                    asm.op(VMOVUPS, low(width, b), Mem.at(SCALE, b * LINE));
+                    asm.op(VMOVUPS, low(width, b), scratchScales(b));
                 } else {
-                    Mem at = ofBand(SCALE, b, BAND_SCALE_STRIDE, BAND_SCALE_STRIDE_3);
-                    asm.op(VCVTPH2PS, low(width, b), at);
+                    asm.op(VCVTPH2PS, low(width, b), scales(b));
                 }
             }
             for (int c = 0; c < width; c++) {
@@ -501,10 +573,9 @@ record ProductKernel(DType type, Source source, int bands, int columns, int pref
         private void minimum(int width) {
             for (int b = 0; b < bands; b++) {
                 if (scratch) {
-                    asm.op(VMOVUPS, low(width, b), Mem.at(SCALE, (bands + b) * LINE));
+                    asm.op(VMOVUPS, low(width, b), scratchMinima(b));
                 } else {
-                    Mem at = ofBand(SCALE, b, BAND_SCALE_STRIDE, BAND_SCALE_STRIDE_3);
-                    asm.op(VCVTPH2PS, low(width, b), at.plus(32));
+                    asm.op(VCVTPH2PS, low(width, b), scales(b).plus(32));
                 }
                 for (int c = 0; c < width; c++) {
                     Mem scaledSum = activation(c, ActivationRows.SCALED_SUM).broadcasting();

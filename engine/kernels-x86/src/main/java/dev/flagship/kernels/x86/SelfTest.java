@@ -34,8 +34,8 @@ final class SelfTest {
     /** One more than the widest tile. */
     private static final int LARGEST = 13;
 
-    private static final int CANARIES = 16;
-    private static final float CANARY = -12345.678f;
+    static final int CANARIES = 16;
+    static final float CANARY = -12345.678f;
     private static final long SEED = 20250915;
 
     private SelfTest() {}
@@ -83,11 +83,7 @@ final class SelfTest {
             // The same numbers of rows with weights read in place and unpacked.
             for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
                 try (Int8Products products =
-                        new Int8Products(
-                                team,
-                                library,
-                                EnumSet.of(type),
-                                library.tuning().withUnpackRows(unpackRows))) {
+                        new Int8Products(team, library, EnumSet.of(type), unpackRows)) {
                     if (!allWidthsAgree(products, x, w, expected, space)) {
                         return false;
                     }
@@ -119,9 +115,10 @@ final class SelfTest {
         return true;
     }
 
-    private static boolean agree(Tensor out, Tensor expected, int first) {
+    /** Whether rows of expected, from {@code first} on, are the same numbers, or NaN alike. */
+    static boolean agree(Tensor out, Tensor expected, int first) {
         for (int row = 0; row < out.rows(); row++) {
-            for (int i = 0; i < ROWS; i++) {
+            for (int i = 0; i < out.rowSize(); i++) {
                 float a = out.get(row, i);
                 float e = expected.get(first + row, i);
                 boolean same =
@@ -135,7 +132,8 @@ final class SelfTest {
         return true;
     }
 
-    private static boolean untouched(MemorySegment space, long bytes) {
+    /** Whether the canaries before and after an output of so many bytes live. */
+    static boolean untouched(MemorySegment space, long bytes) {
         for (int i = 0; i < CANARIES; i++) {
             long after = CANARIES * 4L + bytes + i * 4L;
             if (space.get(ValueLayout.JAVA_FLOAT, i * 4L) != CANARY

@@ -31,7 +31,10 @@ final class TrialMarker implements AutoCloseable {
         }
         String data = environment.getOrDefault("XDG_DATA_HOME", "");
         return data.isEmpty()
-                ? Path.of(System.getProperty("user.home"), ".flagship", "kernels")
+                ? Path.of(
+                        environment.getOrDefault("HOME", System.getProperty("user.home")),
+                        ".flagship",
+                        "kernels")
                 : Path.of(data, "flagship", "kernels");
     }
 

@@ -17,6 +17,8 @@ enum VectorOp {
     VMOVUPS_STORE("vmovups", "vmovups", M0F, NONE, 0x11, STORE, FULL_MEM),
     VMOVDQU("vmovdqu32", "vmovdqu", M0F, F3, 0x6F, LOAD, FULL_MEM),
     VMOVDQU_STORE("vmovdqu32", "vmovdqu", M0F, F3, 0x7F, STORE, FULL_MEM),
+    /** Stores the lanes whose sign is set in a mask; EVEX masks any store. */
+    VMASKMOVPS_STORE(null, "vmaskmovps", M0F38, P66, 0x2E, MASKED_STORE, FULL_MEM),
     VBROADCASTSS("vbroadcastss", "vbroadcastss", M0F38, P66, 0x18, LOAD, SCALAR),
     VPBROADCASTD("vpbroadcastd", "vpbroadcastd", M0F38, P66, 0x58, LOAD, SCALAR),
     /** The source is a general register. */
@@ -34,8 +36,11 @@ enum VectorOp {
     VCVTPH2PS("vcvtph2ps", "vcvtph2ps", M0F38, P66, 0x13, TWO_WIDENING, HALF_MEM),
     VCVTPS2PH("vcvtps2ph", "vcvtps2ph", M0F3A, P66, 0x1D, NARROWING_STORE_IMM, HALF_MEM),
 
+    VFMADD213PS("vfmadd213ps", "vfmadd213ps", M0F38, P66, 0xA8, THREE, FULL),
     VFMADD231PS("vfmadd231ps", "vfmadd231ps", M0F38, P66, 0xB8, THREE, FULL),
+    VFMSUB231PS("vfmsub231ps", "vfmsub231ps", M0F38, P66, 0xBA, THREE, FULL),
     VFNMADD231PS("vfnmadd231ps", "vfnmadd231ps", M0F38, P66, 0xBC, THREE, FULL),
+    VSQRTPS("vsqrtps", "vsqrtps", M0F, NONE, 0x51, TWO, FULL),
     VADDPS("vaddps", "vaddps", M0F, NONE, 0x58, THREE, FULL),
     VMULPS("vmulps", "vmulps", M0F, NONE, 0x59, THREE, FULL),
     VSUBPS("vsubps", "vsubps", M0F, NONE, 0x5C, THREE, FULL),
@@ -44,8 +49,13 @@ enum VectorOp {
     VMAXPS("vmaxps", "vmaxps", M0F, NONE, 0x5F, THREE, FULL),
     /** Writes a mask register. */
     VCMPPS("vcmpps", null, M0F, NONE, 0xC2, COMPARE_IMM, FULL),
+    /** Sets all bits of the lanes that compare so. */
+    VCMPPS_LANES(null, "vcmpps", M0F, NONE, 0xC2, THREE_IMM, FULL),
+    VPCMPEQD(null, "vpcmpeqd", M0F, P66, 0x76, THREE, FULL_MEM),
+    VBLENDPS(null, "vblendps", M0F3A, P66, 0x0C, THREE_IMM, FULL),
 
     VPAND("vpandd", "vpand", M0F, P66, 0xDB, THREE, FULL),
+    VPANDN("vpandnd", "vpandn", M0F, P66, 0xDF, THREE, FULL),
     VPOR("vpord", "vpor", M0F, P66, 0xEB, THREE, FULL),
     VPXOR("vpxord", "vpxor", M0F, P66, 0xEF, THREE, FULL),
     VPTERNLOGD("vpternlogd", null, M0F3A, P66, 0x25, THREE_IMM, FULL),
@@ -54,6 +64,7 @@ enum VectorOp {
     VPSRLD("vpsrld", "vpsrld", M0F, P66, 0x72, SHIFT_IMM, FULL, 2),
     VPSLLD("vpslld", "vpslld", M0F, P66, 0x72, SHIFT_IMM, FULL, 6),
 
+    VPADDW("vpaddw", "vpaddw", M0F, P66, 0xFD, THREE, FULL_MEM),
     VPADDD("vpaddd", "vpaddd", M0F, P66, 0xFE, THREE, FULL),
     VPSUBD("vpsubd", "vpsubd", M0F, P66, 0xFA, THREE, FULL),
     VPMINSD("vpminsd", "vpminsd", M0F38, P66, 0x39, THREE, FULL),
@@ -67,6 +78,11 @@ enum VectorOp {
     VPMOVZXWD("vpmovzxwd", "vpmovzxwd", M0F38, P66, 0x33, TWO_WIDENING, HALF_MEM),
     VPMOVSDB("vpmovsdb", null, M0F38, F3, 0x21, NARROWING_STORE, QUARTER_MEM),
 
+    VPACKSSDW("vpackssdw", "vpackssdw", M0F, P66, 0x6B, THREE, FULL),
+    VPACKSSWB("vpacksswb", "vpacksswb", M0F, P66, 0x63, THREE, FULL_MEM),
+    VPUNPCKLDQ("vpunpckldq", "vpunpckldq", M0F, P66, 0x62, THREE, FULL),
+    VPUNPCKHDQ("vpunpckhdq", "vpunpckhdq", M0F, P66, 0x6A, THREE, FULL),
+    VPERM2I128(null, "vperm2i128", M0F3A, P66, 0x46, THREE_IMM, FULL),
     VPSHUFB("vpshufb", "vpshufb", M0F38, P66, 0x00, THREE, FULL_MEM),
     VPSHUFD("vpshufd", "vpshufd", M0F, P66, 0x70, TWO_IMM, FULL),
     VSHUFI32X4("vshufi32x4", null, M0F3A, P66, 0x43, THREE_IMM, FULL),
@@ -107,6 +123,8 @@ enum VectorOp {
         LOAD,
         /** r/m ← reg. */
         STORE,
+        /** r/m ← reg, only the lanes of vvvv. */
+        MASKED_STORE,
         /** reg ← general register. */
         FROM_GP,
         /** reg ← r/m. */
@@ -132,6 +150,7 @@ enum VectorOp {
                 case TWO_IMM, THREE_IMM, COMPARE_IMM, SHIFT_IMM, NARROWING_STORE_IMM -> true;
                 case LOAD,
                         STORE,
+                        MASKED_STORE,
                         FROM_GP,
                         TWO,
                         TWO_WIDENING,

@@ -9,25 +9,34 @@ import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
 import java.util.List;
 
-/** Int8 products by emitted code; every other operation goes to the best other rung. */
+/** Emitted code where there is some; every other operation goes to the best other rung. */
 final class X86Kernels implements Kernels {
     private final KernelLibrary library;
     private final Int8Products products;
+    private final Attention attention;
+    private final Pointwise pointwise;
     private final Kernels other;
 
     /**
-     * @param library closed with this rung, as the other two are
+     * @param library closed with this rung, as the others are
      * @param other does everything else
      */
-    X86Kernels(KernelLibrary library, Int8Products products, Kernels other) {
+    X86Kernels(
+            KernelLibrary library,
+            Int8Products products,
+            Attention attention,
+            Pointwise pointwise,
+            Kernels other) {
         this.library = library;
         this.products = products;
+        this.attention = attention;
+        this.pointwise = pointwise;
         this.other = other;
     }
 
     @Override
     public String rung() {
-        return "x86-avx512-vnni over " + other.rung();
+        return "x86-" + library.isa().tag + " over " + other.rung();
     }
 
     @Override
@@ -49,6 +58,110 @@ final class X86Kernels implements Kernels {
         products.project(x, weights, outs);
     }
 
+    @Override
+    public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
+        KernelChecks.attend(rows, layer, q, out);
+        if (attention.takes(rows, q, out)) {
+            attention.attend(rows, layer, q, out);
+        } else {
+            other.attend(rows, layer, q, out);
+        }
+    }
+
+    // --- rows and elements
+
+    @Override
+    public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
+        KernelChecks.rmsNorm(x, weight, out);
+        if (pointwise.takes(PointwiseKernel.RMS_NORM, x, weight, out)) {
+            pointwise.rmsNorm(x, weight, eps, out);
+        } else {
+            other.rmsNorm(x, weight, eps, out);
+        }
+    }
+
+    @Override
+    public void rope(Tensor x, RopeTable table, int[] positions) {
+        KernelChecks.rope(x, table, positions);
+        if (pointwise.takes(PointwiseKernel.ROPE, x)) {
+            pointwise.rope(x, table, positions);
+        } else {
+            other.rope(x, table, positions);
+        }
+    }
+
+    @Override
+    public void swiGlu(Tensor gate, Tensor up, Tensor out) {
+        KernelChecks.sameShape("swiGlu", gate, up);
+        KernelChecks.sameShape("swiGlu", gate, out);
+        if (pointwise.takes(PointwiseKernel.SWIGLU, gate, up, out)) {
+            pointwise.run(PointwiseKernel.SWIGLU, gate, up, out);
+        } else {
+            other.swiGlu(gate, up, out);
+        }
+    }
+
+    @Override
+    public void gelu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("gelu", x, out);
+        if (pointwise.takes(PointwiseKernel.GELU, x, x, out)) {
+            pointwise.run(PointwiseKernel.GELU, x, x, out);
+        } else {
+            other.gelu(x, out);
+        }
+    }
+
+    @Override
+    public void relu(Tensor x, Tensor out) {
+        KernelChecks.sameShape("relu", x, out);
+        if (pointwise.takes(PointwiseKernel.RELU, x, x, out)) {
+            pointwise.run(PointwiseKernel.RELU, x, x, out);
+        } else {
+            other.relu(x, out);
+        }
+    }
+
+    @Override
+    public void softmax(Tensor x, Tensor out) {
+        KernelChecks.sameShape("softmax", x, out);
+        if (pointwise.takes(PointwiseKernel.SOFTMAX, x, x, out)) {
+            pointwise.softmax(x, out);
+        } else {
+            other.softmax(x, out);
+        }
+    }
+
+    @Override
+    public void add(Tensor x, Tensor y) {
+        KernelChecks.sameShape("add", x, y);
+        if (pointwise.takes(PointwiseKernel.ADD, x, y, x)) {
+            pointwise.run(PointwiseKernel.ADD, x, y, x);
+        } else {
+            other.add(x, y);
+        }
+    }
+
+    // --- logits
+
+    @Override
+    public float logSumExp(Tensor logits, int row) {
+        KernelChecks.logSumExp(logits, row);
+        return pointwise.takes(PointwiseKernel.SUM_EXP, logits)
+                ? pointwise.logSumExp(logits, row)
+                : other.logSumExp(logits, row);
+    }
+
+    @Override
+    public void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
+        KernelChecks.topK(logits, row, k, ids, values);
+        if (Pointwise.worthStrips(logits, k)
+                && pointwise.takes(PointwiseKernel.STRIP_MAX, logits)) {
+            pointwise.topK(logits, row, k, ids, values);
+        } else {
+            other.topK(logits, row, k, ids, values);
+        }
+    }
+
     // --- delegated
 
     @Override
@@ -57,33 +170,8 @@ final class X86Kernels implements Kernels {
     }
 
     @Override
-    public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
-        other.rmsNorm(x, weight, eps, out);
-    }
-
-    @Override
-    public void rope(Tensor x, RopeTable table, int[] positions) {
-        other.rope(x, table, positions);
-    }
-
-    @Override
     public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
         other.append(rows, layer, keys, values);
-    }
-
-    @Override
-    public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
-        other.attend(rows, layer, q, out);
-    }
-
-    @Override
-    public void swiGlu(Tensor gate, Tensor up, Tensor out) {
-        other.swiGlu(gate, up, out);
-    }
-
-    @Override
-    public void add(Tensor x, Tensor y) {
-        other.add(x, y);
     }
 
     @Override
@@ -92,18 +180,10 @@ final class X86Kernels implements Kernels {
     }
 
     @Override
-    public float logSumExp(Tensor logits, int row) {
-        return other.logSumExp(logits, row);
-    }
-
-    @Override
-    public void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
-        other.topK(logits, row, k, ids, values);
-    }
-
-    @Override
     public void close() {
         products.close();
+        attention.close();
+        pointwise.close();
         library.close();
         other.close();
     }

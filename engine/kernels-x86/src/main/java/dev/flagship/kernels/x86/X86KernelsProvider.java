@@ -9,6 +9,7 @@ import dev.flagship.tensor.Team;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
@@ -17,29 +18,45 @@ import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 
-/** Offers the emitted kernels on Linux on x86-64 with AVX-512 VNNI. */
+/**
+ * Offers the emitted kernels on Linux on x86-64: those of the best of the instruction sets of
+ * {@link Isa} that the processor has.
+ */
 public final class X86KernelsProvider implements KernelsProvider {
     private static final System.Logger LOG = System.getLogger(X86KernelsProvider.class.getName());
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 1;
+    private static final int KERNEL_VERSION = 4;
+
+    /**
+     * System property: the {@link Isa#tag} of the one instruction set to use. For tests and
+     * measurements of kernels that the processor has better ones than.
+     */
+    static final String ISA_PROPERTY = "flagship.x86.isa";
 
     private final Supplier<Pages> pages;
     private final Path markers;
+    private final String forced;
 
     public X86KernelsProvider() {
-        this(LinuxPages::new, TrialMarker.defaultFolder(System.getenv()));
+        this(
+                LinuxPages::new,
+                TrialMarker.defaultFolder(System.getenv()),
+                System.getProperty(ISA_PROPERTY, ""));
     }
 
     /**
      * @param pages asked for only where native access is allowed
      * @param markers where {@link TrialMarker}s are
+     * @param forced what {@link #ISA_PROPERTY} says; empty for the best
      */
-    X86KernelsProvider(Supplier<Pages> pages, Path markers) {
+    X86KernelsProvider(Supplier<Pages> pages, Path markers, String forced) {
         this.pages = pages;
         this.markers = markers;
+        this.forced = forced;
     }
 
     @Override
@@ -80,19 +97,35 @@ public final class X86KernelsProvider implements KernelsProvider {
         };
     }
 
+    /** The forced instruction set's; else that of the best that the processor has. */
     @Override
     public List<MachineCode> machineCode() {
-        return KernelLibrary.assemble(Tuning.DEFAULT.prefetch()).kernels();
+        return Isa.of(forced)
+                .or(
+                        () ->
+                                switch (examine()) {
+                                    case Runs runs -> Optional.of(runs.isa());
+                                    case Cannot _ -> Isa.best(CpuFlags.read(CpuFlags.CPUINFO));
+                                })
+                .map(isa -> KernelLibrary.assemble(isa, KernelLibrary.PREFETCH).kernels())
+                .orElse(List.of());
     }
 
-    private sealed interface Examination {}
-
-    private record Runs(String variant, CpuFeatures features) implements Examination {}
+    /** What can be done on this machine. */
+    sealed interface Examination {}
 
     /**
-     * @param suits whether the processor could run them
+     * The best kernels that run.
+     *
+     * @param barred why better ones are left out, a sentence each; what the processor lacks is none
      */
-    private record Cannot(String why, boolean suits) implements Examination {}
+    record Runs(Isa isa, String variant, CpuFeatures features, List<String> barred)
+            implements Examination {}
+
+    /**
+     * @param suits whether the processor could run some
+     */
+    record Cannot(String why, boolean suits) implements Examination {}
 
     private static boolean isLinuxX86() {
         return System.getProperty("os.name", "").equals("Linux")
@@ -100,8 +133,8 @@ public final class X86KernelsProvider implements KernelsProvider {
     }
 
     /** By the system's word, where the processor itself cannot be asked. */
-    private boolean flagsSuit() {
-        return examine(CpuFlags.read(CpuFlags.CPUINFO)) instanceof Runs;
+    private static boolean flagsSuit() {
+        return Isa.best(CpuFlags.read(CpuFlags.CPUINFO)).isPresent();
     }
 
     private Examination examine() {
@@ -129,28 +162,50 @@ public final class X86KernelsProvider implements KernelsProvider {
         };
     }
 
-    private Examination examine(CpuFeatures features) {
-        List<String> lacking = features.lackingForAvx512();
-        if (!lacking.isEmpty()) {
-            return new Cannot(
-                    "the processor lacks %s, or the system does not enable it"
-                            .formatted(String.join(", ", lacking)),
-                    false);
+    /** The best kernels that a processor runs and whose trial no process died of. */
+    Examination examine(CpuFeatures features) {
+        List<Isa> wanted = List.of(Isa.values());
+        boolean suits = Isa.best(features).isPresent();
+        if (!forced.isEmpty()) {
+            Optional<Isa> isa = Isa.of(forced);
+            if (isa.isEmpty()) {
+                return new Cannot(
+                        "%s is '%s' and none of %s"
+                                .formatted(
+                                        ISA_PROPERTY,
+                                        forced,
+                                        wanted.stream()
+                                                .map(known -> known.tag)
+                                                .collect(Collectors.joining(", "))),
+                        suits);
+            }
+            wanted = List.of(isa.get());
         }
-        String variant = variant(features);
-        Optional<Path> marker = TrialMarker.leftBehind(markers, variant);
-        if (marker.isPresent()) {
-            return new Cannot(
-                    "an earlier process died while it tried them on this processor; remove %s to try again"
-                            .formatted(marker.get()),
-                    true);
+        List<String> barred = new ArrayList<>();
+        for (Isa isa : wanted) {
+            String variant = variant(isa, features);
+            if (isa.lacking(features).isEmpty()) {
+                Optional<Path> marker = TrialMarker.leftBehind(markers, variant);
+                if (marker.isEmpty()) {
+                    return new Runs(isa, variant, features, barred);
+                }
+                barred.add(
+                        "an earlier process died while it tried those for %s on this processor; remove %s to try again"
+                                .formatted(isa.tag, marker.get()));
+            }
         }
-        return new Runs(variant, features);
+        return new Cannot(
+                barred.isEmpty()
+                        ? "the processor lacks %s, or the system does not enable it"
+                                .formatted(String.join(", ", wanted.getLast().lacking(features)))
+                        : String.join("; ", barred),
+                suits);
     }
 
     /** Kernels, their version and the processor, fit for a file name. */
-    static String variant(CpuFeatures features) {
-        return String.format(Locale.ROOT, "avx512-v%d-%s", KERNEL_VERSION, features.signature());
+    static String variant(Isa isa, CpuFeatures features) {
+        return String.format(
+                Locale.ROOT, "%s-v%d-%s", isa.tag, KERNEL_VERSION, features.signature());
     }
 
     @Override
@@ -166,16 +221,16 @@ public final class X86KernelsProvider implements KernelsProvider {
         Kernels other = otherRung(team, warnings);
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why(), warnings);
-            case Runs runs -> {
-                Tuning tuning =
-                        new TuningFile(markers, runs.variant()).read().orElse(Tuning.DEFAULT);
-                yield switch (KernelLibrary.load(pages.get(), tuning)) {
-                    case KernelLibrary.Refused refused ->
-                            instead(other, refused.cause().toString(), warnings);
-                    case KernelLibrary.Loaded loaded ->
-                            tried(team, loaded.library(), runs.variant(), other, warnings);
-                };
-            }
+            case Runs runs ->
+                    switch (KernelLibrary.load(pages.get(), runs.isa(), KernelLibrary.PREFETCH)) {
+                        case KernelLibrary.Refused refused ->
+                                instead(other, refused.cause().toString(), warnings);
+                        case KernelLibrary.Loaded loaded -> {
+                            leftOut(runs, warnings);
+                            yield tried(
+                                    team, loaded.library(), runs.variant(), other, warnings);
+                        }
+                    };
         };
     }
 
@@ -186,6 +241,18 @@ public final class X86KernelsProvider implements KernelsProvider {
         return other;
     }
 
+    private void leftOut(Runs runs, Consumer<String> warnings) {
+        List<String> why = new ArrayList<>(runs.barred());
+        if (!Isa.best(runs.features()).equals(Optional.of(runs.isa())) && why.isEmpty()) {
+            why.add("%s asks for others".formatted(ISA_PROPERTY));
+        }
+        if (!why.isEmpty()) {
+            warnings.accept(
+                    "The best %s kernels are left out: %s. Computing with those for %s."
+                            .formatted(NAME, String.join("; ", why), runs.isa().tag));
+        }
+    }
+
     private Kernels tried(
             Team team,
             KernelLibrary library,
@@ -194,28 +261,44 @@ public final class X86KernelsProvider implements KernelsProvider {
             Consumer<String> warnings) {
         name(library, warnings);
         Set<DType> passing;
+        Set<DType> attention = Set.of();
+        Set<PointwiseKernel> pointwise = Set.of();
+        boolean complete = library.isa().complete();
         try (TrialMarker _ = TrialMarker.write(markers, variant)) {
             passing = SelfTest.passing(library);
+            if (complete) {
+                attention = AttentionSelfTest.passing(library);
+                pointwise = PointwiseSelfTest.passing(library);
+            }
         }
         for (DType type : DType.values()) {
             if (type.quantized() && !passing.contains(type)) {
-                warnings.accept(
-                        "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
-                                .formatted(NAME, type, variant, other.rung()));
+                wrong(type, variant, other, warnings);
             }
         }
-        tune(library, variant, passing);
-        return new X86Kernels(library, new Int8Products(team, library, passing), other);
+        for (DType type : AttentionSelfTest.TYPES) {
+            if (complete && !attention.contains(type)) {
+                wrong("attention to " + type, variant, other, warnings);
+            }
+        }
+        for (PointwiseKernel kernel : PointwiseKernel.values()) {
+            if (complete && !pointwise.contains(kernel)) {
+                wrong(kernel, variant, other, warnings);
+            }
+        }
+        return new X86Kernels(
+                library,
+                new Int8Products(team, library, passing),
+                new Attention(team, library, attention),
+                new Pointwise(team, library, pointwise),
+                other);
     }
 
-    /** The first start on a processor measures for those that follow. */
-    private void tune(KernelLibrary library, String variant, Set<DType> passing) {
-        TuningFile file = new TuningFile(markers, variant);
-        if (passing.containsAll(TuningProbe.TYPES)
-                && file.canBeWritten()
-                && file.read().isEmpty()) {
-            file.write(TuningProbe.best(pages.get(), library));
-        }
+    private static void wrong(
+            Object what, String variant, Kernels other, Consumer<String> warnings) {
+        warnings.accept(
+                "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
+                        .formatted(NAME, what, variant, other.rung()));
     }
 
     /** Tells profilers, if somebody asked for it. */

@@ -2,16 +2,46 @@ package dev.flagship.kernels.x86;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.function.Consumer;
 
 /**
- * Pages in which the constant of the 4-bit kernels, {@code mov eax, 0x0F0F0F0F}, loses its highest
- * bits: as a processor would compute that gets one instruction wrong.
+ * Pages in which one instruction is another wherever it stands: as a processor would compute that
+ * gets it wrong.
  */
 final class CorruptingPages implements Pages {
-    private static final byte MOV_EAX = (byte) 0xB8;
-    private static final int NIBBLES = 0x0F0F0F0F;
-
     private final Pages real = new LinuxPages();
+    private final byte[] right;
+    private final byte[] wrong;
+
+    /** The constant of the 4-bit kernels loses its highest bits. */
+    CorruptingPages() {
+        this(asm -> asm.mov32(Gp.RAX, 0x0F0F0F0F), asm -> asm.mov32(Gp.RAX, 0x07070707));
+    }
+
+    /** Both instructions are of one length. */
+    CorruptingPages(Consumer<Assembler> right, Consumer<Assembler> wrong) {
+        this.right = assembled(right);
+        this.wrong = assembled(wrong);
+    }
+
+    private CorruptingPages(byte[] right, byte[] wrong) {
+        this.right = right;
+        this.wrong = wrong;
+    }
+
+    /** The last bytes of {@code vcvtph2ps zmm1, [rsi + 32]} become those of {@code vpmovzxwd}. */
+    static CorruptingPages widening() {
+        HexFormat hex = HexFormat.of();
+        return new CorruptingPages(hex.parseHex("7d48134e"), hex.parseHex("7d48334e"));
+    }
+
+    private static byte[] assembled(Consumer<Assembler> instruction) {
+        Assembler asm = new Assembler();
+        instruction.accept(asm);
+        return asm.bytes();
+    }
 
     @Override
     public long reserve(long bytes) {
@@ -21,11 +51,11 @@ final class CorruptingPages implements Pages {
     @Override
     public int protect(long address, long bytes, Access access) {
         if (access == Access.READ_EXECUTE) {
-            MemorySegment code = MemorySegment.ofAddress(address).reinterpret(bytes);
-            for (long at = 0; at < bytes - 4; at++) {
-                if (code.get(ValueLayout.JAVA_BYTE, at) == MOV_EAX
-                        && code.get(ValueLayout.JAVA_INT_UNALIGNED, at + 1) == NIBBLES) {
-                    code.set(ValueLayout.JAVA_INT_UNALIGNED, at + 1, 0x07070707);
+            MemorySegment pages = MemorySegment.ofAddress(address).reinterpret(bytes);
+            byte[] code = pages.toArray(ValueLayout.JAVA_BYTE);
+            for (int at = 0; at <= code.length - right.length; at++) {
+                if (Arrays.equals(code, at, at + right.length, right, 0, right.length)) {
+                    MemorySegment.copy(wrong, 0, pages, ValueLayout.JAVA_BYTE, at, wrong.length);
                 }
             }
         }

@@ -18,8 +18,19 @@ class CpuFeaturesTest {
         return new CpuFeatures.Words(leaf == 0 ? 0x20 : -1, -1, -1, -1);
     }
 
-    private static CpuFeatures withXcr0(long xcr0) {
+    /** A processor that has everything, under a system that saves these registers. */
+    static CpuFeatures withXcr0(long xcr0) {
         return CpuFeatures.from(CpuFeaturesTest::everything, () -> xcr0);
+    }
+
+    /** The same without AVX-VNNI. */
+    static CpuFeatures withoutAvxVnni(long xcr0) {
+        return CpuFeatures.from(
+                (leaf, subleaf) ->
+                        leaf == 7 && subleaf == 1
+                                ? new CpuFeatures.Words(~(1 << 4), -1, -1, -1)
+                                : everything(leaf, subleaf),
+                () -> xcr0);
     }
 
     @Test
@@ -103,6 +114,19 @@ class CpuFeaturesTest {
                                         : everything(leaf, subleaf),
                         () -> 0xE7);
         assertThat(features.lackingForAvx512()).isEqualTo(List.of("AVX-512 DQ", "AVX-512 VNNI"));
+        CpuFeatures older =
+                CpuFeatures.from(
+                        (leaf, subleaf) ->
+                                switch (leaf) {
+                                    case 1 -> new CpuFeatures.Words(-1, -1, ~(1 << 12), -1);
+                                    case 7 -> new CpuFeatures.Words(0, ~(1 << 5), -1, -1);
+                                    default -> everything(leaf, subleaf);
+                                },
+                        () -> 0xE7);
+        assertThat(older.lackingForAvx2(false)).isEqualTo(List.of("AVX2", "FMA"));
+        assertThat(older.lackingForAvx2(true)).isEqualTo(List.of("AVX2", "FMA", "AVX-VNNI"));
+        CpuFeatures nothing = withXcr0(0);
+        assertThat(nothing.lackingForAvx2(false)).isEqualTo(List.of("AVX2", "FMA", "F16C"));
     }
 
     @OnLinuxX86

@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 final class EncoderCases {
     private static final int[] REGISTERS = {0, 7, 8, 15, 16, 31};
     private static final Gp[] BASES = {RAX, RBP, RSP, R12, R13};
+    private static final List<String> COMPARISONS =
+            List.of("eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord");
     private static final KMask K1 = new KMask(1);
     private static final KMask K7 = new KMask(7);
 
@@ -206,7 +208,8 @@ final class EncoderCases {
                             a -> a.op(op, dst.apply(r0), vec(bits, r1), vec(bits, r2)));
             case THREE_IMM ->
                     add(
-                            text(op, bits, dst.apply(r0), vec(bits, r1), vec(bits, r2), hex(imm)),
+                            withImmediate(
+                                    op, bits, imm, dst.apply(r0), vec(bits, r1), vec(bits, r2)),
                             a -> a.op(op, dst.apply(r0), vec(bits, r1), vec(bits, r2), imm));
             case COMPARE_IMM -> {
                 if (mask == null) {
@@ -216,7 +219,10 @@ final class EncoderCases {
                             a -> a.op(op, k, vec(bits, r1), vec(bits, r2), 4));
                 }
             }
-            case STORE, NARROWING_STORE, NARROWING_STORE_IMM -> {} // registers use the load form
+            case STORE,
+                    MASKED_STORE,
+                    NARROWING_STORE,
+                    NARROWING_STORE_IMM -> {} // registers use the load form
         }
     }
 
@@ -244,13 +250,15 @@ final class EncoderCases {
             case THREE -> add(text(op, bits, dst, other, at), a -> a.op(op, dst, other, mem));
             case THREE_IMM ->
                     add(
-                            text(op, bits, dst, other, at, hex(imm)),
+                            withImmediate(op, bits, imm, dst, other, at),
                             a -> a.op(op, dst, other, mem, imm));
             case COMPARE_IMM -> {
                 KMask k = new KMask(1 + turn % 7);
                 add("vcmpordps " + list(k, other, at), a -> a.op(op, k, other, mem, 7));
             }
             case STORE, NARROWING_STORE -> add(text(op, bits, at, dst), a -> a.store(op, mem, dst));
+            case MASKED_STORE ->
+                    add(text(op, bits, at, other, dst), a -> a.store(op, mem, other, dst));
             case NARROWING_STORE_IMM ->
                     add(text(op, bits, at, dst, hex(imm)), a -> a.store(op, mem, dst, imm));
             case FROM_GP -> throw new AssertionError(op);
@@ -279,6 +287,13 @@ final class EncoderCases {
         // Bare, this mnemonic is the older EVEX form.
         String form = bits == 256 && op == VectorOp.VPDPBUSD ? "{vex} " : "";
         return form + mnemonic + " " + list(operands);
+    }
+
+    /** A comparison's immediate is part of its name. */
+    private static String withImmediate(VectorOp op, int bits, int imm, Object... operands) {
+        return op == VectorOp.VCMPPS_LANES
+                ? "vcmp" + COMPARISONS.get(imm) + "ps " + list(operands)
+                : text(op, bits, operands) + "," + hex(imm);
     }
 
     private static String list(Object... operands) {

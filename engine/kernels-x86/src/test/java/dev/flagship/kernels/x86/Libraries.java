@@ -17,12 +17,29 @@ final class Libraries {
     private Libraries() {}
 
     static KernelLibrary load() {
-        return load(new LinuxPages());
+        return load(Isa.AVX512_VNNI);
+    }
+
+    static KernelLibrary load(Isa isa) {
+        return load(new LinuxPages(), isa);
     }
 
     static KernelLibrary load(Pages pages) {
-        CpuFeatures features = ((CpuProbe.Found) CpuProbe.run(new LinuxPages())).features();
-        assumeTrue(features.lackingForAvx512().isEmpty(), "no AVX-512 VNNI here");
-        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, Tuning.DEFAULT)).library();
+        return load(pages, Isa.AVX512_VNNI);
+    }
+
+    static KernelLibrary load(Pages pages, Isa isa) {
+        assumeTrue(runs(isa), "no " + isa.tag + " here");
+        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, isa, KernelLibrary.PREFETCH))
+                .library();
+    }
+
+    /** Whether this processor runs such kernels. */
+    static boolean runs(Isa isa) {
+        return isa.lacking(features()).isEmpty();
+    }
+
+    static CpuFeatures features() {
+        return ((CpuProbe.Found) CpuProbe.run(new LinuxPages())).features();
     }
 }

@@ -1,7 +1,6 @@
 package dev.flagship.kernels.x86;
 
 import static dev.flagship.kernels.x86.Gp.*;
-import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
 import dev.flagship.tensor.BandMatrix;
@@ -22,9 +21,9 @@ import java.util.Random;
 
 /**
  * Prints how near the kernels come to what one thread of this machine can read and multiply. By
- * hand: {@code java --enable-native-access=ALL-UNNAMED … ProductSpeed [prefetch]}. Times are those
- * that the processor spent on the thread, the best and the median of some runs, the limits measured
- * between them.
+ * hand: {@code java --enable-native-access=ALL-UNNAMED … ProductSpeed [isa [prefetch]]}. Times are
+ * those that the processor spent on the thread, the best and the median of some runs, the limits
+ * measured between them.
  */
 final class ProductSpeed {
     private static final int RUNS = 9;
@@ -41,25 +40,29 @@ final class ProductSpeed {
                                     ValueLayout.JAVA_INT,
                                     ValueLayout.ADDRESS));
 
+    private final Isa isa;
     private final Random random = new Random(1);
     private final CodeMemory limits;
     private final int multiplyAt;
     private final KernelLibrary library;
 
-    private ProductSpeed(int prefetch) {
+    private ProductSpeed(Isa isa, int prefetch) {
+        this.isa = isa;
         byte[] read = read();
         byte[] multiply = multiply();
         byte[] both = Arrays.copyOf(read, read.length + multiply.length);
         System.arraycopy(multiply, 0, both, read.length, multiply.length);
         multiplyAt = read.length;
         limits = ((CodeMemory.Placed) CodeMemory.place(new LinuxPages(), both)).memory();
-        library = ((KernelLibrary.Loaded) KernelLibrary.load(
-                                        new LinuxPages(), Tuning.DEFAULT.withPrefetch(prefetch))).library();
+        library =
+                ((KernelLibrary.Loaded) KernelLibrary.load(new LinuxPages(), isa, prefetch))
+                        .library();
     }
 
     public static void main(String[] args) {
-        int prefetch = args.length == 0 ? Tuning.DEFAULT.prefetch() : Integer.parseInt(args[0]);
-        ProductSpeed speed = new ProductSpeed(prefetch);
+        Isa isa = args.length == 0 ? Isa.AVX512_VNNI : Isa.of(args[0]).orElseThrow();
+        int prefetch = args.length < 2 ? KernelLibrary.PREFETCH : Integer.parseInt(args[1]);
+        ProductSpeed speed = new ProductSpeed(isa, prefetch);
         for (int cols : new int[] {2048, 576}) {
             for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
                 speed.gemv(type, cols, IN_CACHE);
@@ -75,7 +78,7 @@ final class ProductSpeed {
     }
 
     /** Reads four streams of params[1] pieces of 256 bytes, params[2] apart, from params[0]. */
-    private static byte[] read() {
+    private byte[] read() {
         Assembler asm = new Assembler();
         asm.mov(RSI, Mem.at(RDI));
         asm.mov(RCX, Mem.at(RDI, 8));
@@ -89,7 +92,10 @@ final class ProductSpeed {
             };
             for (int s = 0; s < 4; s++) {
                 Mem at = streams[s].plus(64 * i);
-                asm.op(VPXOR, zmm(4 * s + i), zmm(4 * s + i), at);
+                Vec to = isa.register(4 * s + i);
+                for (int part = 0; part < 64; part += isa.bytes()) {
+                    asm.op(VPXOR, to, to, at.plus(part));
+                }
                 asm.prefetcht0(at.plus(3072));
             }
         }
@@ -101,14 +107,25 @@ final class ProductSpeed {
         return asm.bytes();
     }
 
-    /** params[1] times 24 vpdpbusd on registers. */
-    private static byte[] multiply() {
+    /** params[1] times 24 products on registers, of 8 bits where that makes a difference. */
+    private byte[] multiply() {
         Assembler asm = new Assembler();
         asm.mov(RCX, Mem.at(RDI, 8));
         Label loop = new Label();
         asm.bind(loop);
         for (int i = 0; i < 24; i++) {
-            asm.op(VPDPBUSD, zmm(i), zmm(30), zmm(31));
+            Vec to = isa.register(i % 12);
+            Vec product = isa.register(12);
+            Vec a = isa.register(14);
+            Vec b = isa.register(15);
+            if (isa.vnni) {
+                asm.op(VPDPBUSD, to, a, b);
+            } else {
+                asm.op(VPSIGNB, product, a, b);
+                asm.op(VPMADDUBSW, product, a, product);
+                asm.op(VPMADDWD, product, product, isa.register(13));
+                asm.op(VPADDD, to, to, product);
+            }
         }
         asm.sub(RCX, 1);
         asm.jcc(Condition.NOT_EQUAL, loop);
@@ -244,7 +261,13 @@ final class ProductSpeed {
                         });
                 product[run] = operations * repeats / time / 1e9;
                 long rounds = 200_000;
-                limit[run] = rounds * 24 * 128 / seconds(() -> limit(multiplyAt, 0, rounds)) / 1e9;
+                limit[run] =
+                        rounds
+                                * 24
+                                * 2
+                                * isa.bytes()
+                                / seconds(() -> limit(multiplyAt, 0, rounds))
+                                / 1e9;
             }
         }
         System.out.printf(

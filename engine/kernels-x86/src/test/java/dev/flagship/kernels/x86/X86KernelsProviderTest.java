@@ -1,6 +1,7 @@
 package dev.flagship.kernels.x86;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
@@ -30,6 +31,8 @@ import java.util.ServiceLoader;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 @OnLinuxX86
 class X86KernelsProviderTest {
@@ -75,7 +78,7 @@ class X86KernelsProviderTest {
                         .max(Comparator.comparingInt(KernelsProvider::preference))
                         .orElseThrow();
         assertThat(first.name()).isEqualTo("x86");
-        X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder);
+        X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder, "");
         assertThat(provider.obstacle()).isEmpty();
         try (Kernels kernels = provider.create(new SerialTeam())) {
             assertThat(kernels.rung()).startsWith("x86-avx512-vnni over vector-");
@@ -86,7 +89,7 @@ class X86KernelsProviderTest {
     @Test
     void refusedMprotectFallsBack() {
         RefusingPages pages = new RefusingPages(Pages.Access.READ_EXECUTE);
-        X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder);
+        X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder, "");
         assertThat(provider.obstacle().orElseThrow())
                 .contains("mprotect failed with errno 13", "forbids executable memory");
         List<String> warnings = new ArrayList<>();
@@ -106,7 +109,7 @@ class X86KernelsProviderTest {
         needAvx512();
         for (Pages.Access refused : Pages.Access.values()) {
             RefusingPages pages = new RefusingPages(refused);
-            X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder);
+            X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder, "");
             assertThat(provider.obstacle()).isPresent();
             assertThat(provider.suits()).isTrue();
             assertThat(provider.host().orElseThrow()).contains("AVX-512 F");
@@ -115,11 +118,11 @@ class X86KernelsProviderTest {
 
     @Test
     void kernelsAreListedByNameWithTheirOwnBytesOnly() {
-        List<MachineCode> kernels = new X86KernelsProvider(LinuxPages::new, folder).machineCode();
+        List<MachineCode> kernels = provider("").machineCode();
         assertThat(kernels).extracting(MachineCode::name).doesNotHaveDuplicates();
         assertThat(kernels)
                 .extracting(MachineCode::name)
-                .contains("project_Q4_0_MATRIX_2x6_avx512")
+                .contains("quantize_avx512_vnni", "add_avx512", "attend_merge_avx512")
                 .allMatch(name -> name.matches("[A-Za-z0-9_]+"));
         for (MachineCode kernel : kernels) {
             byte[] code = kernel.bytes().copy();
@@ -139,7 +142,7 @@ class X86KernelsProviderTest {
             }
             assertThat(symbols)
                     .anySatisfy(symbol -> {
-                        assertThat(symbol.name()).isEqualTo("quantize_avx512");
+                        assertThat(symbol.name()).isEqualTo("quantize_avx512_vnni");
                         assertThat(symbol.address()).isEqualTo(library.quantizer().address());
                     });
         }
@@ -149,7 +152,7 @@ class X86KernelsProviderTest {
     void kernelsThatFailTheSelfTestAreLeftToTheOtherRung() {
         needAvx512();
         Random random = Seed.given().random();
-        X86KernelsProvider provider = new X86KernelsProvider(CorruptingPages::new, folder);
+        X86KernelsProvider provider = new X86KernelsProvider(CorruptingPages::new, folder, "");
         List<String> warnings = new ArrayList<>();
         try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
                 SerialTeam team = new SerialTeam();
@@ -178,6 +181,10 @@ class X86KernelsProviderTest {
         }
     }
 
+    private X86KernelsProvider provider(String forced) {
+        return new X86KernelsProvider(LinuxPages::new, folder, forced);
+    }
+
     @Test
     void childDeathBarsVariant() throws Exception {
         needAvx512();
@@ -189,20 +196,109 @@ class X86KernelsProviderTest {
                         "-XX:ErrorFile=" + crashes.resolve("hs_err.log"));
         child.getInputStream().readAllBytes();
         assertThat(child.waitFor()).isNotZero();
-        X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder);
+        X86KernelsProvider only = provider("avx512-vnni");
         Path marker;
         try (var files = Files.list(folder)) {
             marker = files.findFirst().orElseThrow();
         }
-        assertThat(provider.obstacle().orElseThrow()).contains("died", "remove " + marker);
-        assertThat(provider.suits()).isTrue();
+        assertThat(only.obstacle().orElseThrow()).contains("died", "remove " + marker);
+        assertThat(only.suits()).isTrue();
         List<String> warnings = new ArrayList<>();
-        try (Kernels kernels = provider.create(new SerialTeam(), warnings::add)) {
+        try (Kernels kernels = only.create(new SerialTeam(), warnings::add)) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
         assertThat(warnings).singleElement().asString().contains("died", "remove " + marker);
+        warnings.clear();
+        try (Kernels next = provider("").create(new SerialTeam(), warnings::add)) {
+            assertThat(next.rung()).startsWith("x86-avx2");
+        }
+        assertThat(warnings)
+                .singleElement()
+                .asString()
+                .contains("left out", "died", "remove " + marker, "Computing with those for avx2");
         Files.delete(marker);
-        assertThat(provider.obstacle()).isEmpty();
+        assertThat(only.obstacle()).isEmpty();
+    }
+
+    @Test
+    void aDeadTrialLeavesTheNextVariantAndNamesEachRemedy() throws IOException {
+        CpuFeatures all = CpuFeaturesTest.withXcr0(0xE7);
+        List<Path> markers = new ArrayList<>();
+        for (Isa isa : Isa.values()) {
+            X86KernelsProvider.Runs runs = (X86KernelsProvider.Runs) provider("").examine(all);
+            assertThat(runs.isa()).isEqualTo(isa);
+            assertThat(runs.barred()).hasSameSizeAs(markers);
+            for (int i = 0; i < markers.size(); i++) {
+                assertThat(runs.barred().get(i)).contains("died", "remove " + markers.get(i));
+            }
+            markers.add(
+                    Files.createFile(
+                            folder.resolve(
+                                    "trying-%s-999999999"
+                                            .formatted(X86KernelsProvider.variant(isa, all)))));
+        }
+        X86KernelsProvider.Cannot cannot = (X86KernelsProvider.Cannot) provider("").examine(all);
+        assertThat(cannot.why()).contains(markers.stream().map(Path::toString).toList());
+    }
+
+    /** What the operating system saves decides, whatever CPUID says. */
+    @Test
+    void xcr0Gate() {
+        assertThat(chosen(CpuFeaturesTest.withXcr0(0xE7))).isEqualTo(Isa.AVX512_VNNI);
+        for (long xcr0 : new long[] {0x07, 0x27, 0x67, 0xC7, 0xA7}) {
+            assertThat(chosen(CpuFeaturesTest.withXcr0(xcr0))).isEqualTo(Isa.AVX2_VNNI);
+        }
+        assertThat(chosen(CpuFeaturesTest.withoutAvxVnni(0x07))).isEqualTo(Isa.AVX2);
+        for (long xcr0 : new long[] {0x00, 0x03, 0xE3}) {
+            assertThat(provider("").examine(CpuFeaturesTest.withXcr0(xcr0)))
+                    .isEqualTo(
+                            new X86KernelsProvider.Cannot(
+                                    "the processor lacks AVX2, FMA, F16C, or the system does not enable it",
+                                    false));
+        }
+    }
+
+    private Isa chosen(CpuFeatures features) {
+        return ((X86KernelsProvider.Runs) provider("").examine(features)).isa();
+    }
+
+    @Test
+    void aForcedInstructionSetIsTakenAndNoOther() {
+        for (Isa isa : Isa.values()) {
+            X86KernelsProvider.Runs runs =
+                    (X86KernelsProvider.Runs)
+                            provider(isa.tag).examine(CpuFeaturesTest.withXcr0(0xE7));
+            assertThat(runs.isa()).isEqualTo(isa);
+        }
+        assertThat(provider("avx2-vnni").examine(CpuFeaturesTest.withoutAvxVnni(0xE7)))
+                .isEqualTo(
+                        new X86KernelsProvider.Cannot(
+                                "the processor lacks AVX-VNNI, or the system does not enable it",
+                                    true));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aForcedInstructionSetMakesItsRung(Isa isa) {
+        assumeTrue(Libraries.runs(isa), "no " + isa.tag + " here");
+        try (Kernels kernels = provider(isa.tag).create(new SerialTeam())) {
+            assertThat(kernels.rung()).startsWith("x86-" + isa.tag + " over vector-");
+        }
+    }
+
+    @Test
+    void thePropertyForcesAndKnownNamesAreNamed() throws Exception {
+        Process child =
+                start(
+                        Asking.class,
+                        "--enable-native-access=ALL-UNNAMED",
+                        "-Dflagship.x86.isa=avx10");
+        String output =
+                new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
+        assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(output)
+                .isEqualTo(
+                        "x86: flagship.x86.isa is 'avx10' and none of avx512-vnni, avx2-vnni, avx2");
     }
 
     @Test
@@ -248,7 +344,9 @@ class X86KernelsProviderTest {
             CodeMemory.Placed code =
                     (CodeMemory.Placed) CodeMemory.place(new LinuxPages(), trap.bytes());
             try (TrialMarker _ =
-                    TrialMarker.write(Path.of(args[0]), X86KernelsProvider.variant(features))) {
+                    TrialMarker.write(
+                            Path.of(args[0]),
+                            X86KernelsProvider.variant(Isa.AVX512_VNNI, features))) {
                 Downcall.call(code.memory().entry(0), 0);
             }
         }

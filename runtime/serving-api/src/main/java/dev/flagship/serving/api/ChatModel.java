@@ -1,5 +1,8 @@
 package dev.flagship.serving.api;
 
+import java.util.List;
+import java.util.Optional;
+
 /** A loaded text model. Thread-safe; requests queue and are answered in order of arrival. */
 public interface ChatModel extends AutoCloseable {
 
@@ -7,13 +10,31 @@ public interface ChatModel extends AutoCloseable {
     ModelInfo info();
 
     /**
+     * Why the model answers no more, in words for its operator; empty while it works. A model that
+     * has failed stays so; close it and load it again.
+     */
+    Optional<String> failure();
+
+    /**
      * Accepts a request and starts answering it.
      *
      * @return the answer as it grows; close it to cancel
      * @throws RequestException if the request cannot be served: prompt too long, template failure,
-     *     model closed
+     *     queue full, model closed or failed
      */
-    Generation generate(ChatRequest request);
+    default Generation generate(ChatRequest request) {
+        return generate(request, 1).getFirst();
+    }
+
+    /**
+     * Accepts a request for several answers, all or none. Answer <em>i</em> is that of {@link
+     * ChatRequest#choice}(<em>i</em>), to the bit, but the prompt is computed only once.
+     *
+     * @param choices number of answers
+     * @throws RequestException as {@link #generate(ChatRequest)}
+     * @throws dev.flagship.base.InvalidArgumentException if there are none, or more than can wait
+     */
+    List<Generation> generate(ChatRequest request, int choices);
 
     /**
      * Ends running generations with {@link FinishReason#CANCELLED} and frees all off-heap memory.

@@ -54,6 +54,15 @@ public record ChatRequest(
                 OptionalInt.empty());
     }
 
+    /**
+     * The request of one of several answers: seeds count up from the request's own, so that an
+     * equal seed does not give equal choices.
+     */
+    public ChatRequest choice(int index) {
+        return new ChatRequest(
+                prompt, sampling.withSeed(sampling.seed() + index), maxTokens, stop, topLogprobs);
+    }
+
     /** The same request with another bound on the answer's length. */
     public ChatRequest withMaxTokens(int tokens) {
         return new ChatRequest(prompt, sampling, OptionalInt.of(tokens), stop, topLogprobs);

@@ -16,7 +16,7 @@ public final class RequestException extends FlagshipException {
     public static RequestException contextLengthExceeded(int promptTokens, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt takes %d tokens and the context of this model holds %d, one of them kept for the answer. Shorten the prompt or start the model with a larger --context."
+                "The prompt takes %d tokens and the context of this model holds %d, one of them kept for the answer. Shorten the prompt or start a model that allows more with a larger --context."
                         .formatted(promptTokens, contextLength),
                 null);
     }
@@ -26,7 +26,7 @@ public final class RequestException extends FlagshipException {
             int promptTokens, int maxTokens, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt takes %d tokens and max_tokens asks for %d more, but the context of this model holds %d. Lower max_tokens, shorten the prompt or start the model with a larger --context."
+                "The prompt takes %d tokens and max_tokens asks for %d more, but the context of this model holds %d. Lower max_tokens, shorten the prompt or start a model that allows more with a larger --context."
                         .formatted(promptTokens, maxTokens, contextLength),
                 null);
     }
@@ -35,7 +35,7 @@ public final class RequestException extends FlagshipException {
     public static RequestException promptTooLong(long characters, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt has %d characters, more than the %d tokens of this model's context can hold. Shorten it or start the model with a larger --context."
+                "The prompt has %d characters, more than the %d tokens of this model's context can hold. Shorten it or start a model that allows more with a larger --context."
                         .formatted(characters, contextLength),
                 null);
     }
@@ -48,6 +48,11 @@ public final class RequestException extends FlagshipException {
     /** The queue is full or the KV pool cannot hold the request. */
     public static RequestException overloaded(String message) {
         return new RequestException("overloaded", message, null);
+    }
+
+    /** The model has failed and answers no more. */
+    public static RequestException failed(String model, String why) {
+        return new RequestException("model_failed", "Model %s: %s".formatted(model, why), null);
     }
 
     /** The model is closed or closing. */

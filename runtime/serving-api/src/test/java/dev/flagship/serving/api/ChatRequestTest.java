@@ -7,6 +7,7 @@ import dev.flagship.base.InvalidArgumentException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
@@ -21,6 +22,37 @@ class ChatRequestTest {
         assertThatThrownBy(make::run)
                 .isInstanceOf(InvalidArgumentException.class)
                 .hasMessageContainingAll(message);
+    }
+
+    @Test
+    void choicesDifferInTheirSeedsOnly() {
+        var sampling =
+                new Sampling(0.5f, 3, 0.9f, 0.1f, 1.2f, 1, -1, Map.of(7, 2f), Long.MAX_VALUE);
+        var request =
+                new ChatRequest(
+                        new Prompt.Raw("x"),
+                        sampling,
+                        OptionalInt.of(9),
+                        List.of("stop"),
+                        OptionalInt.of(4));
+        assertThat(request.choice(0)).isEqualTo(request);
+        assertThat(request.choice(2))
+                .isEqualTo(
+                        new ChatRequest(
+                                request.prompt(),
+                                new Sampling(
+                                        0.5f,
+                                        3,
+                                        0.9f,
+                                        0.1f,
+                                        1.2f,
+                                        1,
+                                        -1,
+                                        Map.of(7, 2f),
+                                        Long.MIN_VALUE + 1),
+                                request.maxTokens(),
+                                request.stop(),
+                                request.topLogprobs()));
     }
 
     @Test

@@ -1,0 +1,80 @@
+package dev.flagship.kernels.vector;
+
+import static dev.flagship.tensor.BandMatrix.BAND;
+import static dev.flagship.tensor.BandMatrix.BLOCK;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Rows of a table, widened; what a block of a quantised row shares is looked up once. */
+final class EmbeddingRows {
+    private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+    private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
+    private static final int LINE = 64;
+
+    private EmbeddingRows() {}
+
+    /** Row {@code to} of out = row {@code id} of the table. */
+    static void widen(BandMatrix table, int id, Tensor out, int to) {
+        if (table.type() == DType.Q8_0) {
+            eightBit(table, id, out, to);
+        } else if (table.type() == DType.Q4_0 || table.type() == DType.Q4_1) {
+            fourBit(table, id, out, to);
+        } else {
+            for (int col = 0; col < table.cols(); col++) {
+                out.set(to, col, table.weight(id, col));
+            }
+        }
+    }
+
+    /** Where a row's first numbers lie; the next ones are a line further on. */
+    private static long first(BandMatrix table, int id) {
+        return id / BAND * BandMatrix.bandBytes(table.type(), table.cols()) + id % BAND * 4L;
+    }
+
+    private static void eightBit(BandMatrix table, int id, Tensor out, int to) {
+        MemorySegment numbers = table.numbers();
+        MemorySegment data = out.data();
+        long from = first(table, id);
+        long at = 4L * to * table.cols();
+        for (int block = 0; block < table.cols() / BLOCK; block++) {
+            float scale = table.scale(id, block);
+            for (int k = 0; k < BLOCK; k += 4) {
+                int four = numbers.get(I32, from);
+                data.set(F32, at, ((four & 0xFF) - 128) * scale);
+                data.set(F32, at + 4, ((four >>> 8 & 0xFF) - 128) * scale);
+                data.set(F32, at + 8, ((four >>> 16 & 0xFF) - 128) * scale);
+                data.set(F32, at + 12, ((four >>> 24) - 128) * scale);
+                from += LINE;
+                at += 16;
+            }
+        }
+    }
+
+    private static void fourBit(BandMatrix table, int id, Tensor out, int to) {
+        boolean minima = table.type() == DType.Q4_1;
+        MemorySegment numbers = table.numbers();
+        MemorySegment data = out.data();
+        long from = first(table, id);
+        long at = 4L * to * table.cols();
+        for (int block = 0; block < table.cols() / BLOCK; block++) {
+            float scale = table.scale(id, block);
+            float min = minima ? table.min(id, block) : 0f;
+            for (int k = 0; k < BLOCK; k += 8) {
+                int eight = numbers.get(I32, from);
+                for (int half = 0; half < 2; half++) {
+                    for (int i = 0; i < 4; i++) {
+                        int q = eight >>> 8 * i + 4 * half & 15;
+                        float value = minima ? Math.fma(q, scale, min) : (q - 8) * scale;
+                        data.set(F32, at, value);
+                        at += 4;
+                    }
+                }
+                from += LINE;
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+package dev.flagship.bench;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Another engine in a process of its own, through its script. Each of its settings is a contender
+ * of its own, and the best counts. One thread.
+ */
+final class Rival implements AutoCloseable {
+    private final Engine engine;
+    private final Peer peer;
+    private final int threads;
+    private final Workload work;
+    private final JsonNode loaded;
+
+    private Rival(Engine engine, Peer peer, int threads, Workload work, JsonNode loaded) {
+        this.engine = engine;
+        this.peer = peer;
+        this.threads = threads;
+        this.work = work;
+        this.loaded = loaded;
+    }
+
+    /**
+     * Starts it and loads the file.
+     *
+     * @param where it lives: a Python interpreter, or for llama3.java the file Llama3.java
+     * @param scratch an empty folder, for what must be compiled first
+     * @throws BenchException {@code peer_failed} if one of them fails
+     */
+    static Rival start(
+            Engine engine, String where, Path model, int threads, Workload work, Path scratch) {
+        String script = script(engine);
+        List<String> command =
+                engine == Engine.LLAMA3_JAVA
+                        ? JavaPeer.command(Path.of(where), engine.script(), script, scratch)
+                        : List.of(where, "-u", "-c", script);
+        return start(engine, command, model, threads, work);
+    }
+
+    static Rival start(
+            Engine engine, List<String> command, Path model, int threads, Workload work) {
+        Peer peer = Peer.start(command);
+        boolean loaded = false;
+        try {
+            JsonNode answer =
+                    peer.ask(
+                            Map.of(
+                                    "op",
+                                    "load",
+                                    "engine",
+                                    engine.title(),
+                                    "model",
+                                    model.toString(),
+                                    "threads",
+                                    threads,
+                                    "positions",
+                                    work.positions() + 64));
+            loaded = true;
+            return new Rival(engine, peer, threads, work, answer);
+        } finally {
+            if (!loaded) {
+                peer.close();
+            }
+        }
+    }
+
+    private static String script(Engine engine) {
+        try (InputStream in = Rival.class.getResourceAsStream(engine.script())) {
+            if (in == null) {
+                throw new IllegalStateException(engine.script() + " is not on the class path");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new IllegalStateException(e); // a resource of our own jar
+        }
+    }
+
+    Engine engine() {
+        return engine;
+    }
+
+    ProcessHandle handle() {
+        return peer.handle();
+    }
+
+    int threads() {
+        return threads;
+    }
+
+    String version() {
+        return loaded.path("version").asString();
+    }
+
+    /** What it says it was built for and found. */
+    String systemInfo() {
+        return loaded.path("system_info").asString().strip();
+    }
+
+    double loadSeconds() {
+        return loaded.path("seconds").asDouble();
+    }
+
+    long peakBytes() {
+        return peer.ask(Map.of("op", "memory")).path("peak_bytes").asLong();
+    }
+
+    /** It with one setting. */
+    Contender with(Engine.Setting setting) {
+        return figure -> Contender.Reading.speedOnly(perSecond(figure, setting));
+    }
+
+    private double perSecond(Figure figure, Engine.Setting setting) {
+        JsonNode answer =
+                switch (figure) {
+                    case PREFILL -> ask("prefill", ids(work.prefill()), 1, setting);
+                    case DECODE_SHORT, DECODE_LONG ->
+                            ask("decode", ids(work.prefix(figure) + 1), 1, setting);
+                    case DECODE_MANY ->
+                            ask(
+                                    "decode",
+                                    ids(work.sequences() * (work.shortPrefix() + 1)),
+                                    work.sequences(),
+                                    setting);
+                };
+        return answer.path("tokens").asDouble() / answer.path("seconds").asDouble();
+    }
+
+    /** The tokens that its decode at short context gives, with its first setting. */
+    int[] greedy() {
+        JsonNode ids =
+                ask("decode", ids(work.shortPrefix() + 1), 1, engine.settings().getFirst())
+                        .path("ids");
+        int[] decoded = new int[ids.size()];
+        for (int i = 0; i < decoded.length; i++) {
+            decoded[i] = ids.get(i).asInt();
+        }
+        return decoded;
+    }
+
+    /** Mean negative log-likelihood of ids [start, start + count), the first not counted. */
+    double nll(int start, int count) {
+        int[] window = Arrays.copyOfRange(work.ids(), start, start + count);
+        return ask("nll", window, 1, engine.settings().getLast()).path("nll").asDouble();
+    }
+
+    private int[] ids(int count) {
+        return Arrays.copyOf(work.ids(), count);
+    }
+
+    private JsonNode ask(String op, int[] ids, int sequences, Engine.Setting setting) {
+        return peer.ask(
+                Map.of(
+                        "op", op,
+                        "ids", ids,
+                        "sequences", sequences,
+                        "count", work.decode(),
+                        "seconds", work.seconds(),
+                        "flash", setting.flash(),
+                        "repack", setting.repack()));
+    }
+
+    @Override
+    public void close() {
+        peer.close();
+    }
+}

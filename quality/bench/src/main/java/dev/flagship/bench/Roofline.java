@@ -1,0 +1,209 @@
+package dev.flagship.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The roofline picture (Williams, Waterman and Patterson, CACM 52(4), 2009): how many operations a
+ * second work can reach that does so many operations for each byte of weights it reads, and how
+ * many it reached. Both axes are logarithmic.
+ */
+final class Roofline {
+    private static final int WIDTH = 860;
+    private static final int HEIGHT = 480;
+    private static final int LEFT = 70;
+    private static final int RIGHT = 190;
+    private static final int TOP = 56;
+    private static final int BOTTOM = 60;
+    private static final double LEAST_INTENSITY = 1;
+    private static final double MOST_INTENSITY = 2048;
+    private static final double LEAST_GOPS = 10;
+
+    /** Reference colours that stay apart for the colour-blind (Okabe and Ito). */
+    private static final List<String> COLOURS =
+            List.of("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00");
+
+    private final String title;
+    private final double readGbps;
+    private final List<Ceiling> ceilings = new ArrayList<>();
+    private final List<Point> points = new ArrayList<>();
+    private final List<String> engines = new ArrayList<>();
+
+    private record Ceiling(String name, double gops) {}
+
+    private record Point(String engine, String work, double intensity, double gops) {}
+
+    /**
+     * @param readGbps 10⁹ bytes read a second
+     */
+    Roofline(String title, double readGbps) {
+        this.title = title;
+        this.readGbps = readGbps;
+    }
+
+    /** A limit of arithmetic, in 10⁹ operations a second. */
+    void ceiling(String name, double gops) {
+        ceilings.add(new Ceiling(name, gops));
+    }
+
+    /**
+     * @param intensity operations for each byte of weights read
+     * @param gops 10⁹ operations a second
+     */
+    void point(String engine, String work, double intensity, double gops) {
+        if (!engines.contains(engine)) {
+            engines.add(engine);
+        }
+        points.add(new Point(engine, work, intensity, gops));
+    }
+
+    private double highest() {
+        double most = LEAST_GOPS * 10;
+        for (Ceiling ceiling : ceilings) {
+            most = Math.max(most, ceiling.gops());
+        }
+        return most * 1.6;
+    }
+
+    private double x(double intensity) {
+        double share = Math.log(intensity / LEAST_INTENSITY);
+        return LEFT + share / Math.log(MOST_INTENSITY / LEAST_INTENSITY) * (WIDTH - LEFT - RIGHT);
+    }
+
+    private double y(double gops) {
+        double share = Math.log(gops / LEAST_GOPS) / Math.log(highest() / LEAST_GOPS);
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
+    }
+
+    /** A whole SVG document. */
+    String svg() {
+        var out = new StringBuilder();
+        add(
+                out,
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n",
+                WIDTH,
+                HEIGHT);
+        add(out, "<title>%s</title>%n", escaped(title));
+        add(out, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, HEIGHT);
+        text(out, LEFT, 24, "font-size=\"15\" font-weight=\"bold\"", title);
+        axes(out);
+        roofs(out);
+        for (Point point : points) {
+            point(out, point);
+        }
+        legend(out);
+        return out.append("</svg>\n").toString();
+    }
+
+    private void axes(StringBuilder out) {
+        for (double i = LEAST_INTENSITY; i <= MOST_INTENSITY; i *= 4) {
+            line(out, x(i), TOP, x(i), HEIGHT - BOTTOM, "stroke=\"#e4e4e4\"");
+            String label = String.format(Locale.ROOT, "%,.0f", i);
+            text(out, x(i), HEIGHT - BOTTOM + 18, "text-anchor=\"middle\"", label);
+        }
+        for (double g = LEAST_GOPS; g <= highest(); g *= 10) {
+            line(out, LEFT, y(g), WIDTH - RIGHT, y(g), "stroke=\"#e4e4e4\"");
+            String label = String.format(Locale.ROOT, "%,.0f", g);
+            text(out, LEFT - 8, y(g) + 4, "text-anchor=\"end\"", label);
+        }
+        text(
+                out,
+                (LEFT + WIDTH - RIGHT) / 2.0,
+                HEIGHT - 16,
+                "text-anchor=\"middle\"",
+                "operations for each byte of weights read");
+        text(out, 12, TOP - 12, "", "10⁹ operations a second");
+    }
+
+    private void roofs(StringBuilder out) {
+        double end = x(MOST_INTENSITY);
+        double highest = ceilings.stream().mapToDouble(Ceiling::gops).max().orElse(highest());
+        double knee = Math.clamp(highest / readGbps, LEAST_INTENSITY, MOST_INTENSITY);
+        double start = Math.max(LEAST_INTENSITY, LEAST_GOPS / readGbps);
+        line(
+                out,
+                x(start),
+                y(start * readGbps),
+                x(knee),
+                y(knee * readGbps),
+                "stroke=\"#444\" stroke-width=\"2\"");
+        text(
+                out,
+                x(knee) - 14,
+                y(knee * readGbps) + 4,
+                "fill=\"#444\" text-anchor=\"end\"",
+                String.format(Locale.ROOT, "read limit, %.1f GB/s", readGbps));
+        for (Ceiling ceiling : ceilings) {
+            double from = Math.clamp(ceiling.gops() / readGbps, LEAST_INTENSITY, MOST_INTENSITY);
+            double at = y(ceiling.gops());
+            line(out, x(from), at, end, at, "stroke=\"#444\" stroke-width=\"2\"");
+            text(
+                    out,
+                    end + 8,
+                    at + 4,
+                    "fill=\"#444\"",
+                    String.format(Locale.ROOT, "%s, %,.0f", ceiling.name(), ceiling.gops()));
+        }
+    }
+
+    private void point(StringBuilder out, Point point) {
+        String colour = COLOURS.get(engines.indexOf(point.engine()) % COLOURS.size());
+        double x = x(Math.clamp(point.intensity(), LEAST_INTENSITY, MOST_INTENSITY));
+        double y = y(Math.max(point.gops(), LEAST_GOPS));
+        add(
+                out,
+                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"><title>%s</title></circle>%n",
+                x,
+                y,
+                colour,
+                escaped(
+                        String.format(
+                                Locale.ROOT,
+                                "%s, %s: %,.0f",
+                                point.engine(),
+                                point.work(),
+                                point.gops())));
+        if (point.engine().equals(engines.getFirst())) {
+            text(out, x + 8, y - 6, "fill=\"" + colour + "\"", point.work());
+        }
+    }
+
+    private void legend(StringBuilder out) {
+        double y = HEIGHT - BOTTOM - 16.0 * engines.size();
+        for (int i = 0; i < engines.size(); i++) {
+            double at = y + 16.0 * i;
+            add(
+                    out,
+                    "<circle cx=\"%d\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/>%n",
+                    WIDTH - RIGHT + 24,
+                    at,
+                    COLOURS.get(i % COLOURS.size()));
+            text(out, WIDTH - RIGHT + 36, at + 4, "", engines.get(i));
+        }
+    }
+
+    private static void line(
+            StringBuilder out, double x1, double y1, double x2, double y2, String style) {
+        add(
+                out,
+                "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" %s/>%n",
+                x1,
+                y1,
+                x2,
+                y2,
+                style);
+    }
+
+    private static void text(StringBuilder out, double x, double y, String style, String text) {
+        add(out, "<text x=\"%.1f\" y=\"%.1f\" %s>%s</text>%n", x, y, style, escaped(text));
+    }
+
+    private static void add(StringBuilder out, String format, Object... values) {
+        out.append(String.format(Locale.ROOT, format.replace("%n", "\n"), values));
+    }
+
+    private static String escaped(String text) {
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace("\"", "&quot;");
+    }
+}
