@@ -43,7 +43,9 @@ final class Doctor {
         var findings = new ArrayList<Finding>();
         findings.add(java(Runtime.version()));
         findings.addAll(
-                flags(ManagementFactory.getRuntimeMXBean().getInputArguments(), ModuleLayer.boot()));
+                flags(
+                        ManagementFactory.getRuntimeMXBean().getInputArguments(),
+                        ModuleLayer.boot()));
         findings.addAll(kernels(kernels));
         findings.add(memory(Path.of("/proc/meminfo"), Path.of("/sys/fs/cgroup")));
         findings.add(store(store));
@@ -61,7 +63,10 @@ final class Doctor {
         return version.compareToIgnoreOptional(OLDEST) < 0
                 ? Finding.failed(
                         JAVA,
-                        what + " is older than " + OLDEST + ", which moves objects under native code; install a newer one")
+                        what
+                                + " is older than "
+                                + OLDEST
+                                + ", which moves objects under native code; install a newer one")
                 : Finding.ok(JAVA, what);
     }
 
@@ -80,13 +85,12 @@ final class Doctor {
             }
         }
         var findings = new ArrayList<Finding>();
-        reasons.forEach(
-                (flag, reason) ->
-                        findings.add(
-                                Finding.failed(
-                                        FLAGS,
-                                        "%s %s; take it out of FLAGSHIP_JAVA_OPTS, JAVA_TOOL_OPTIONS or JDK_JAVA_OPTIONS"
-                                                .formatted(flag, reason))));
+        reasons.forEach((flag, reason) ->
+                findings.add(
+                        Finding.failed(
+                                FLAGS,
+                                "%s %s; take it out of FLAGSHIP_JAVA_OPTS, JAVA_TOOL_OPTIONS or JDK_JAVA_OPTIONS"
+                                        .formatted(flag, reason))));
         if (modules.findModule("jdk.incubator.vector").isEmpty()) {
             findings.add(
                     Finding.failed(
@@ -140,7 +144,8 @@ final class Doctor {
         return bytes < MEMORY
                 ? Finding.warning(
                         RAM,
-                        free + ", which is little; end other programs, or choose a smaller model or --context")
+                        free
+                                + ", which is little; end other programs, or choose a smaller model or --context")
                 : Finding.ok(RAM, free);
     }
 
@@ -169,7 +174,8 @@ final class Doctor {
                 || !Files.isWritable(nearest.get())) {
             return Finding.warning(
                     STORE,
-                    store + " cannot be written, so nothing can be fetched and weights are packed at each start; set FLAGSHIP_HOME to another folder");
+                    store
+                            + " cannot be written, so nothing can be fetched and weights are packed at each start; set FLAGSHIP_HOME to another folder");
         }
         try {
             long free = Files.getFileStore(nearest.get()).getUsableSpace();
@@ -177,7 +183,8 @@ final class Doctor {
             return free < DISK
                     ? Finding.warning(
                             STORE,
-                            what + ", which is little; make room, or set FLAGSHIP_HOME to another folder")
+                            what
+                                    + ", which is little; make room, or set FLAGSHIP_HOME to another folder")
                     : Finding.ok(STORE, what);
         } catch (IOException e) {
             return Finding.warning(STORE, "%s cannot be looked at: %s".formatted(store, e));

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code flagship kernels}: the machine code that Flagship makes. */
@@ -66,7 +66,9 @@ final class KernelsCommand implements Runnable {
             PrintStream out = context.streams().out();
             out.println("Wrote %d kernels to %s. To read one:".formatted(kernels.size(), folder));
             out.println(
-                    "  %s %s".formatted(first.disassembler(), folder.resolve(first.name() + ".bin")));
+                    "  %s %s"
+                            .formatted(
+                                    first.disassembler(), folder.resolve(first.name() + ".bin")));
             out.flush();
             return 0;
         }

@@ -45,7 +45,8 @@ final class Rehearsal {
         if (model.isEmpty()) {
             return NO_MODEL;
         }
-        var nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
+        var nowhere =
+                new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8);
         var streams =
                 new Streams(InputStream.nullInputStream(), nowhere, nowhere, false, false, false);
         String[] words = {"run", Catalogue.DEFAULT_MODEL, "--max-tokens", "4", "Hello"};

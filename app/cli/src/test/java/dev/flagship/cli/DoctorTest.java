@@ -43,8 +43,8 @@ class DoctorTest {
 
     @Test
     void javaWithoutTheIncubatorModuleFailsWithARemedy() {
-        List<Finding> findings = Doctor.flags(
-                        List.of("-Xmx1g", "-XX:TieredStopAtLevel=4"), ModuleLayer.empty());
+        List<Finding> findings =
+                Doctor.flags(List.of("-Xmx1g", "-XX:TieredStopAtLevel=4"), ModuleLayer.empty());
         assertThat(findings).hasSize(1);
         assertThat(findings.getFirst().verdict()).isEqualTo(Verdict.FAILED);
         assertThat(findings.getFirst().detail()).contains("--add-modules jdk.incubator.vector");

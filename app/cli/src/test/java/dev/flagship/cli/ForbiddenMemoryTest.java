@@ -92,8 +92,7 @@ class ForbiddenMemoryTest {
         assumeTrue(code != NOT_SUPPORTED, "this kernel has no PR_SET_MDWE");
         assertThat(code).as(stderr()).isZero();
         assertThat(boundAnswer).isEqualTo(answer).isNotBlank();
-        List<String> warnings =
-                stderr().lines().filter(line -> line.startsWith("Note: ")).toList();
+        List<String> warnings = stderr().lines().filter(line -> line.startsWith("Note: ")).toList();
         assertThat(warnings).hasSize(1);
         assertThat(warnings.getFirst())
                 .contains(
@@ -137,8 +136,7 @@ class ForbiddenMemoryTest {
                                     ValueLayout.JAVA_LONG,
                                     ValueLayout.JAVA_LONG),
                             Linker.Option.firstVariadicArg(1));
-            int result =
-                    (int) prctl.invokeExact(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0L, 0L, 0L);
+            int result = (int) prctl.invokeExact(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0L, 0L, 0L);
             if (result != 0) {
                 System.exit(NOT_SUPPORTED);
             }

@@ -60,7 +60,8 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--help", "-h", "run --help", "serve -h", "doctor -h", "kernels dump -h"})
+    @ValueSource(
+            strings = {"--help", "-h", "run --help", "serve -h", "doctor -h", "kernels dump -h"})
     void helpFitsATerminalAndGoesToStdout(String line) {
         var outcome = run(line);
         assertThat(outcome.code()).isZero();
@@ -72,8 +73,7 @@ class MainTest {
     @Test
     void helpNamesAllCommands() {
         assertThat(run("--help").out())
-                .contains(
-                        "  run ", "  serve ", "  bench ", "  doctor ", "  kernels ", "  test ");
+                .contains("  run ", "  serve ", "  bench ", "  doctor ", "  kernels ", "  test ");
     }
 
     @ParameterizedTest

@@ -20,8 +20,9 @@ public interface KernelsProvider {
     Optional<String> obstacle();
 
     /**
-     * Whether the rung was made for this processor and system. Then an obstacle is one that somebody
-     * can remove, and who wants speed must hear of it; else a lower rung is the best there is.
+     * Whether the rung was made for this processor and system. Then an obstacle is one that
+     * somebody can remove, and who wants speed must hear of it; else a lower rung is the best there
+     * is.
      */
     default boolean suits() {
         return true;

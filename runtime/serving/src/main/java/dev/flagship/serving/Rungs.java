@@ -37,6 +37,27 @@ public final class Rungs {
 
     static Kernels create(
             String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
+        KernelChoiceEvent event = new KernelChoiceEvent();
+        List<String> shortfalls = new ArrayList<>();
+        event.begin();
+        Kernels kernels =
+                choose(
+                        name,
+                        team,
+                        shortfall -> {
+                            shortfalls.add(shortfall);
+                            warnings.accept(shortfall);
+                        },
+                        providers);
+        event.asked = name;
+        event.rung = kernels.rung();
+        event.shortfalls = String.join(" ", shortfalls);
+        event.commit();
+        return kernels;
+    }
+
+    private static Kernels choose(
+            String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
         if (name.equals(SCALAR)) {
             return new ScalarKernels(team);
         }
@@ -129,11 +150,10 @@ public final class Rungs {
                         .filter(KernelsProvider::suits)
                         .findFirst()
                         .filter(made -> !made.name().equals(name))
-                        .ifPresent(
-                                made ->
-                                        shortfalls.add(
-                                                "The %s kernels were asked for, and this processor is made for the %s kernels; leave out --kernels."
-                                                        .formatted(name, made.name())));
+                        .ifPresent(made ->
+                                shortfalls.add(
+                                        "The %s kernels were asked for, and this processor is made for the %s kernels; leave out --kernels."
+                                                .formatted(name, made.name())));
             }
             return new Examination(
                     kernels.rung(),

@@ -58,6 +58,10 @@ final class StepLoop implements Runnable {
     private final @Nullable Job[] planned = new Job[MOST_RUNNING];
     private final int[] rows = new int[MOST_RUNNING];
     private int plannedCount;
+
+    /** Asked only whether anybody records. */
+    private final StepEvent asked = new StepEvent();
+
     private volatile boolean closing;
     private volatile boolean died;
 
@@ -222,6 +226,25 @@ final class StepLoop implements Runnable {
      *     again before they are read.
      */
     private @Nullable Throwable compute(int from, int to) {
+        if (!asked.isEnabled()) {
+            return pass(from, to);
+        }
+        StepEvent event = new StepEvent();
+        event.sequences = to - from;
+        for (int i = from; i < to; i++) {
+            event.rows += rows[i];
+            event.decoding += planned(i).decoding() ? 1 : 0;
+        }
+        event.begin();
+        Throwable failure = pass(from, to);
+        event.end();
+        event.failed = failure != null;
+        event.commit();
+        return failure;
+    }
+
+    /** As {@link #compute}. */
+    private @Nullable Throwable pass(int from, int to) {
         step.clear();
         try (var _ = step.frame()) {
             Tensor logits;

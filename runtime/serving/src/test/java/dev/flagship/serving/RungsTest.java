@@ -92,8 +92,7 @@ class RungsTest {
     void whatWasMadeForAnotherProcessorIsNoLoss() {
         create("auto", Rung.foreign("x86"), Rung.good("vector"));
         assertThat(warnings).isEmpty();
-        var examination =
-                Rungs.examine("auto", List.of(Rung.foreign("x86"), Rung.good("vector")));
+        var examination = Rungs.examine("auto", List.of(Rung.foreign("x86"), Rung.good("vector")));
         assertThat(examination.shortfalls()).isEmpty();
         assertThat(Rungs.examine("vector", List.of(Rung.foreign("x86"), Rung.good("vector"))))
                 .isEqualTo(examination);

@@ -32,7 +32,9 @@ public final class VectorKernelsProvider implements KernelsProvider {
     public Optional<String> host() {
         return obstacle().isPresent()
                 ? Optional.empty()
-                : Optional.of("Java computes in vectors of %d bits".formatted(Lanes.FLOATS.vectorBitSize()));
+                : Optional.of(
+                        "Java computes in vectors of %d bits"
+                                .formatted(Lanes.FLOATS.vectorBitSize()));
     }
 
     @Override

@@ -23,7 +23,8 @@ final class CpuFlags {
         Set<String> flags;
         try (var lines = Files.lines(cpuinfo, StandardCharsets.ISO_8859_1)) {
             flags =
-                    lines.filter(line -> line.startsWith("flags"))
+                    lines
+                            .filter(line -> line.startsWith("flags"))
                             .findFirst()
                             .map(line -> line.substring(line.indexOf(':') + 1).strip())
                             .stream()

@@ -21,7 +21,7 @@ final class PerfMap {
      * System property that asks for the map: the file to append to; empty or {@code true} for the
      * place where perf looks.
      */
-    static final String PROPERTY = "flagship.perfmap";
+    static final String PROPERTY = "flagship.perf-map";
 
     private final Path file;
 
@@ -33,11 +33,10 @@ final class PerfMap {
     static Optional<PerfMap> wanted() {
         return Optional.ofNullable(System.getProperty(PROPERTY))
                 .filter(value -> !value.equals("false"))
-                .map(
-                        value ->
-                                value.isEmpty() || value.equals("true")
-                                        ? Path.of("/tmp", "perf-" + ProcessHandle.current().pid() + ".map")
-                                        : Path.of(value))
+                .map(value ->
+                        value.isEmpty() || value.equals("true")
+                                ? Path.of("/tmp", "perf-" + ProcessHandle.current().pid() + ".map")
+                                : Path.of(value))
                 .map(PerfMap::new);
     }
 

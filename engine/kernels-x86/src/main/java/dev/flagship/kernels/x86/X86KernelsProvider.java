@@ -101,12 +101,11 @@ public final class X86KernelsProvider implements KernelsProvider {
     @Override
     public List<MachineCode> machineCode() {
         return Isa.of(forced)
-                .or(
-                        () ->
-                                switch (examine()) {
-                                    case Runs runs -> Optional.of(runs.isa());
-                                    case Cannot _ -> Isa.best(CpuFlags.read(CpuFlags.CPUINFO));
-                                })
+                .or(() ->
+                        switch (examine()) {
+                            case Runs runs -> Optional.of(runs.isa());
+                            case Cannot _ -> Isa.best(CpuFlags.read(CpuFlags.CPUINFO));
+                        })
                 .map(isa -> KernelLibrary.assemble(isa, KernelLibrary.PREFETCH).kernels())
                 .orElse(List.of());
     }
@@ -227,8 +226,7 @@ public final class X86KernelsProvider implements KernelsProvider {
                                 instead(other, refused.cause().toString(), warnings);
                         case KernelLibrary.Loaded loaded -> {
                             leftOut(runs, warnings);
-                            yield tried(
-                                    team, loaded.library(), runs.variant(), other, warnings);
+                            yield tried(team, loaded.library(), runs.variant(), other, warnings);
                         }
                     };
         };

@@ -28,8 +28,7 @@ class CpuFlagsTest {
 
     @Test
     void whatCannotBeReadHasNone() {
-        assertThat(CpuFlags.read(folder.resolve("none")))
-                .hasToString("none of AVX2 and AVX-512");
+        assertThat(CpuFlags.read(folder.resolve("none"))).hasToString("none of AVX2 and AVX-512");
     }
 
     @Test

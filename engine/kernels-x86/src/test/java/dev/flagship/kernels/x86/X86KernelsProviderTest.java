@@ -274,7 +274,7 @@ class X86KernelsProviderTest {
                 .isEqualTo(
                         new X86KernelsProvider.Cannot(
                                 "the processor lacks AVX-VNNI, or the system does not enable it",
-                                    true));
+                                true));
     }
 
     @ParameterizedTest
