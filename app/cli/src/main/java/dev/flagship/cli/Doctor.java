@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
-/** The checks of {@code flagship doctor}. They change nothing. */
+/** The checks of {@code flagship doctor}. They change nothing that a start would not. */
 final class Doctor {
     /** JDK-8377811, objects moved under native code, is fixed from here on. */
     private static final Runtime.Version OLDEST = Runtime.Version.parse("25.0.3");

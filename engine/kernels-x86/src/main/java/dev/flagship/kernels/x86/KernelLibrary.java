@@ -22,6 +22,7 @@ final class KernelLibrary implements AutoCloseable {
     private static final byte INT3 = (byte) 0xCC;
 
     private final Isa isa;
+    private final Tuning tuning;
     private final CodeMemory memory;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
@@ -114,8 +115,10 @@ final class KernelLibrary implements AutoCloseable {
         }
     }
 
-    private KernelLibrary(Isa isa, CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
+    private KernelLibrary(Isa isa, Tuning tuning, CodeMemory memory, Map<String, Integer> offsets) {
+        int prefetch = tuning.prefetch();
         this.isa = isa;
+        this.tuning = tuning;
         this.memory = memory;
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
@@ -191,7 +194,7 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Rows of x from which unpacking the weights pays. */
     int unpackRows() {
-        return isa.wide() ? 16 : 64;
+        return tuning.unpackRows();
     }
 
     /** Bands of the largest group for so many rows of x; smaller ones halve it. */
@@ -251,17 +254,21 @@ final class KernelLibrary implements AutoCloseable {
     record Refused(CodeMemory.Refused cause) implements Loading {}
 
     /** Assembles and places all kernels. */
-    static Loading load(Pages pages, Isa isa, int prefetch) {
-        Image image = assemble(isa, prefetch);
+    static Loading load(Pages pages, Isa isa, Tuning tuning) {
+        Image image = assemble(isa, tuning.prefetch());
         return switch (CodeMemory.place(pages, image.code().bytes())) {
             case CodeMemory.Placed placed ->
-                    new Loaded(new KernelLibrary(isa, placed.memory(), image.offsets(), prefetch));
+                    new Loaded(new KernelLibrary(isa, tuning, placed.memory(), image.offsets()));
             case CodeMemory.Refused refused -> new Refused(refused);
         };
     }
 
     Isa isa() {
         return isa;
+    }
+
+    Tuning tuning() {
+        return tuning;
     }
 
     /** Where each kernel lies. */

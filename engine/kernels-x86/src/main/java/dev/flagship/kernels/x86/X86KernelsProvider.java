@@ -220,15 +220,17 @@ public final class X86KernelsProvider implements KernelsProvider {
         Kernels other = otherRung(team, warnings);
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why(), warnings);
-            case Runs runs ->
-                    switch (KernelLibrary.load(pages.get(), runs.isa(), KernelLibrary.PREFETCH)) {
-                        case KernelLibrary.Refused refused ->
-                                instead(other, refused.cause().toString(), warnings);
-                        case KernelLibrary.Loaded loaded -> {
-                            leftOut(runs, warnings);
-                            yield tried(team, loaded.library(), runs.variant(), other, warnings);
-                        }
-                    };
+            case Runs runs -> {
+                Tuning tuning = tuningFile(runs).read().orElse(Tuning.usual(runs.isa()));
+                yield switch (KernelLibrary.load(pages.get(), runs.isa(), tuning)) {
+                    case KernelLibrary.Refused refused ->
+                            instead(other, refused.cause().toString(), warnings);
+                    case KernelLibrary.Loaded loaded -> {
+                        leftOut(runs, warnings);
+                        yield tried(team, loaded.library(), runs, other, warnings);
+                    }
+                };
+            }
         };
     }
 
@@ -252,12 +254,9 @@ public final class X86KernelsProvider implements KernelsProvider {
     }
 
     private Kernels tried(
-            Team team,
-            KernelLibrary library,
-            String variant,
-            Kernels other,
-            Consumer<String> warnings) {
+            Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
         name(library, warnings);
+        String variant = runs.variant();
         Set<DType> passing;
         Set<DType> attention = Set.of();
         Set<PointwiseKernel> pointwise = Set.of();
@@ -267,6 +266,9 @@ public final class X86KernelsProvider implements KernelsProvider {
             if (complete) {
                 attention = AttentionSelfTest.passing(library);
                 pointwise = PointwiseSelfTest.passing(library);
+            }
+            if (passing.containsAll(TuningProbe.TYPES)) {
+                tune(library, tuningFile(runs));
             }
         }
         for (DType type : DType.values()) {
@@ -297,6 +299,18 @@ public final class X86KernelsProvider implements KernelsProvider {
         warnings.accept(
                 "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
                         .formatted(NAME, what, variant, other.rung()));
+    }
+
+    /** Beside the markers of these kernels on this processor. */
+    private TuningFile tuningFile(Runs runs) {
+        return new TuningFile(markers, runs.variant());
+    }
+
+    /** The first start on a processor measures for those that follow. */
+    private void tune(KernelLibrary library, TuningFile file) {
+        if (file.canBeWritten() && file.read().isEmpty()) {
+            file.write(TuningProbe.best(pages.get(), library));
+        }
     }
 
     /** Tells profilers, if somebody asked for it. */
