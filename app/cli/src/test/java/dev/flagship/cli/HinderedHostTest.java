@@ -76,7 +76,7 @@ class HinderedHostTest {
     private static boolean suits() throws IOException {
         try (var lines = Files.lines(Path.of("/proc/cpuinfo"))) {
             return lines.filter(line -> line.startsWith("flags"))
-                    .map(line -> List.of(line.split(" ")))
+                    .map(line -> List.of(line.split(" ", -1)))
                     .anyMatch(flags -> flags.containsAll(List.of("avx2", "fma", "f16c")));
         }
     }

@@ -14,16 +14,18 @@ import java.util.concurrent.FutureTask;
 final class KernelsAhead implements AutoCloseable {
     private final List<String> warnings = new ArrayList<>();
     private final FutureTask<Kernels> making;
+    private final Thread maker;
     private boolean taken;
 
     private KernelsAhead(String name, Team team) {
         this.making = new FutureTask<>(() -> Rungs.create(name, team, warnings::add));
+        this.maker = Thread.ofPlatform().name("flagship-kernels").daemon().unstarted(making);
     }
 
     /** Begins to make them. The team must not be used or closed before they are taken or closed. */
     static KernelsAhead start(String name, Team team) {
         var ahead = new KernelsAhead(name, team);
-        Thread.ofPlatform().name("flagship-kernels").daemon().start(ahead.making);
+        ahead.maker.start();
         return ahead;
     }
 
@@ -45,6 +47,7 @@ final class KernelsAhead implements AutoCloseable {
         try {
             while (true) {
                 try {
+                    maker.join(); // the result may be there before its thread is gone
                     return making.get();
                 } catch (InterruptedException e) {
                     interrupted = true; // they are done in a moment

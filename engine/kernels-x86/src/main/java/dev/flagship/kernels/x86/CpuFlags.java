@@ -28,7 +28,7 @@ final class CpuFlags {
                             .findFirst()
                             .map(line -> line.substring(line.indexOf(':') + 1).strip())
                             .stream()
-                            .flatMap(line -> Arrays.stream(line.split(" ")))
+                            .flatMap(line -> Arrays.stream(line.split(" ", -1)))
                             .collect(Collectors.toUnmodifiableSet());
         } catch (IOException e) {
             flags = Set.of();

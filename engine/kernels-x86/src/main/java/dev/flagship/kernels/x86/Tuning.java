@@ -38,7 +38,7 @@ record Tuning(int prefetch, int unpackRows) {
 
     /** Empty if the text was not written by {@link #text}. */
     static Optional<Tuning> parse(String text) {
-        String[] words = text.strip().split(" ");
+        String[] words = text.strip().split(" ", -1);
         if (words.length != 4) {
             return Optional.empty();
         }
