@@ -82,7 +82,7 @@ final class Sidecar {
      */
     Optional<PackedWeights> open(ModelSource source) {
         try {
-            Optional<PackedWeights> ready = existing(source.file().path());
+            Optional<PackedWeights> ready = existing();
             return ready.isPresent() ? ready : make(source);
         } catch (IOException e) { // the source is mapped: only the folder's side can fail
             listener.warning(notKept("%s: %s".formatted(folder, reason(e))));
@@ -108,7 +108,7 @@ final class Sidecar {
                                 StandardOpenOption.CREATE,
                                 StandardOpenOption.WRITE);
                 FileLock _ = lock(channel)) {
-            Optional<PackedWeights> others = existing(source.file().path());
+            Optional<PackedWeights> others = existing();
             if (others.isPresent()) {
                 return others;
             }
@@ -132,7 +132,7 @@ final class Sidecar {
             write(source);
             deleteOtherVersions();
         }
-        return existing(source.file().path());
+        return existing();
     }
 
     /** Waits for other processes, and for other threads of this one, whose locks are no locks. */
@@ -175,7 +175,7 @@ final class Sidecar {
     }
 
     /** The file, if it is there and in order. */
-    private Optional<PackedWeights> existing(Path source) throws IOException {
+    private Optional<PackedWeights> existing() throws IOException {
         if (!Files.exists(file)) {
             return Optional.empty();
         }
@@ -192,8 +192,7 @@ final class Sidecar {
             }
         }
         return good
-                ? Optional.of(
-                        new PackedWeights(source, mapped, headerBytes(), plan, Optional.of(file)))
+                ? Optional.of(new PackedWeights(mapped, headerBytes(), plan))
                 : Optional.empty();
     }
 
