@@ -9,16 +9,17 @@ import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.Sampling;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -38,8 +39,11 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class RunCommand implements Callable<Integer> {
-    /** More text than this on standard input fits no context. */
-    private static final int MOST_INPUT = 16 << 20;
+    /** Stands for standard input in a prompt. */
+    private static final String INPUT = "-";
+
+    /** How long standard input may be silent before a prompt is answered without it. */
+    private static final Duration PATIENCE = Duration.ofSeconds(2);
 
     private final Context context;
 
@@ -56,7 +60,9 @@ final class RunCommand implements Callable<Integer> {
     @Parameters(
             index = "1..*",
             paramLabel = "PROMPT",
-            description = "What to answer; standard input is appended if it is no terminal.")
+            description = {
+                "What to answer. Piped text is appended if it begins within 2 seconds; a - stands for standard input and waits for its end."
+            })
     private List<String> words = List.of();
 
     @Option(names = "--raw", description = "Continue the prompt as plain text, without template.")
@@ -167,33 +173,39 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    private String prompt() throws IOException {
+    private String prompt() throws IOException, InterruptedException {
         String typed = String.join(" ", words);
         checkReadable(typed);
         checkReadable(system == null ? "" : system);
+        int mark = words.indexOf(INPUT);
+        if (mark >= 0) {
+            return joined(
+                    words(0, mark),
+                    PipedText.toEnd(context.streams().in()),
+                    words(mark + 1, words.size()));
+        }
         if (context.streams().inIsTerminal()) {
             return typed;
         }
-        byte[] bytes = context.streams().in().readNBytes(MOST_INPUT + 1);
-        if (bytes.length > MOST_INPUT) {
-            throw new CliException(
-                    "input_too_long",
-                    "standard input has more than 16 MiB, which fits no context",
-                    null);
+        if (typed.isEmpty()) {
+            return PipedText.toEnd(context.streams().in());
         }
-        String piped = text(bytes).stripTrailing();
-        if (typed.isEmpty() || piped.isEmpty()) {
-            return typed + piped;
+        Optional<String> piped = PipedText.ifItBegins(context.streams().in(), PATIENCE);
+        if (piped.isEmpty()) {
+            context.streams()
+                    .err()
+                    .println(
+                            "Note: standard input is open and nothing comes, so it is left out; a - in the prompt waits for it.");
         }
-        return typed + "\n\n" + piped;
+        return joined(typed, piped.orElse(""));
     }
 
-    private static String text(byte[] bytes) {
-        try {
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
-        } catch (CharacterCodingException e) {
-            throw new CliException("input_no_text", "standard input is no UTF-8 text", e);
-        }
+    private String words(int from, int to) {
+        return String.join(" ", words.subList(from, to));
+    }
+
+    private static String joined(String... parts) {
+        return Stream.of(parts).filter(part -> !part.isEmpty()).collect(Collectors.joining("\n\n"));
     }
 
     /** Java replaces what the locale cannot express, and says nothing. */

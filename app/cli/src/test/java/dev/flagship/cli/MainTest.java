@@ -170,6 +170,18 @@ class MainTest {
     }
 
     @Test
+    void aDashStandsForStandardInput() throws Exception {
+        Path model = TinyModel.in(home);
+        String flags = " --temperature 0 --max-tokens 12 --kernels scalar --raw";
+        String expected = run("run " + model + flags, "the\n\ncat\n\nsat", Map.of()).out();
+        assertThat(run("run " + model + flags + " the - sat", "cat\n", Map.of()).out())
+                .isEqualTo(expected);
+        String alone = run("run " + model + flags, "cat", Map.of()).out();
+        assertThat(run("run " + model + flags + " -", "cat", Map.of()).out()).isEqualTo(alone);
+        assertThat(run("run " + model + flags + " - cat", "", Map.of()).out()).isEqualTo(alone);
+    }
+
+    @Test
     void aPromptThatDoesNotFitIsAnError() throws Exception {
         Path model = TinyModel.in(home);
         var outcome =

@@ -127,6 +127,30 @@ class ProcessTest {
         assertThat(stderr()).doesNotContain("Exception", "\tat ");
     }
 
+    /** As under cron, ssh and xargs. */
+    @Test
+    void answersAPromptThoughStandardInputIsOpenAndSilent() throws Exception {
+        Process process = prompted("hi"); // and its input stays open
+        assertThat(exit(process)).isZero();
+        assertThat(process.getInputStream().readAllBytes()).isNotEmpty();
+        assertThat(stderr()).contains("Note: standard input is open", "a - in the prompt");
+    }
+
+    @Test
+    void aDashWaitsForStandardInputHoweverLate() throws Exception {
+        Process process = prompted("-");
+        assertThat(process.waitFor(3, TimeUnit.SECONDS)).isFalse();
+        process.getOutputStream().write("hi".getBytes(StandardCharsets.UTF_8));
+        process.getOutputStream().close();
+        assertThat(exit(process)).isZero();
+        assertThat(stderr()).doesNotContain("Note:");
+    }
+
+    private Process prompted(String prompt) throws IOException {
+        return flagship(
+                "run", model.toString(), "--max-tokens", "3", "--kernels", "scalar", prompt);
+    }
+
     @Test
     void servesUntilItIsToldToEnd() throws Exception {
         Process process =

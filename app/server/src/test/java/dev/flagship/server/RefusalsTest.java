@@ -6,7 +6,6 @@ import dev.flagship.serving.api.RequestException;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.charset.StandardCharsets;
 import java.util.Collections;
-import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -149,18 +148,6 @@ class RefusalsTest extends ServedTest {
         assertThat(reply.status()).isEqualTo(503);
         assertThat(reply.error().get("code").stringValue()).isEqualTo("overloaded");
         assertThat(reply.response().headers().firstValue("Retry-After")).contains("2");
-    }
-
-    @Test
-    void allChoicesStartOrNone() throws Exception {
-        model.says(_ -> {
-            if (model.requests.size() == 3) {
-                throw RequestException.overloaded("Full.");
-            }
-            return List.of();
-        });
-        assertThat(client.chat(Client.body("\"n\": 3")).status()).isEqualTo(503);
-        assertThat(model.answers).hasSize(2).allMatch(answer -> answer.cancelled);
     }
 
     @Test

@@ -51,9 +51,27 @@ class LlamaGoldenTest {
 
     @ParameterizedTest
     @CsvSource({
-        "llama, scalar", "llama1, scalar", "llama2, scalar", "llama3, scalar", "llama31, scalar",
-        "odd, scalar", "wide, scalar", "llama, vector", "llama1, vector", "llama2, vector",
-        "llama3, vector", "llama31, vector", "odd, vector", "wide, vector"
+        "llama, scalar",
+        "llama1, scalar",
+        "llama2, scalar",
+        "llama3, scalar",
+        "llama31, scalar",
+        "odd, scalar",
+        "wide, scalar",
+        "llama, vector",
+        "llama1, vector",
+        "llama2, vector",
+        "llama3, vector",
+        "llama31, vector",
+        "odd, vector",
+        "wide, vector",
+        "llama, x86",
+        "llama1, x86",
+        "llama2, x86",
+        "llama3, x86",
+        "llama31, x86",
+        "odd, x86",
+        "wide, x86"
     })
     void everyModuleGivesWhatTheReferenceGives(String name, String rung) throws IOException {
         Golden golden = Golden.read("llama/" + name + ".expected.safetensors");
@@ -77,7 +95,7 @@ class LlamaGoldenTest {
 
     /** The figures that the project's model facts publish. */
     @ParameterizedTest
-    @ValueSource(strings = {"scalar", "vector"})
+    @ValueSource(strings = {"scalar", "vector", "x86"})
     void thePublishedFixtureHolds(String rung) {
         int[] ids = {1, 5, 9, 2, 30, 7, 11, 3};
         try (Runner runner = new Runner(LLAMA, DType.F32, 1, rung, 1, Numerics.EXACT)) {

@@ -43,7 +43,14 @@ class LlamaTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"scalar, EXACT", "vector, EXACT", "scalar, FAST", "vector, FAST"})
+    @CsvSource({
+        "scalar, EXACT",
+        "vector, EXACT",
+        "x86, EXACT",
+        "scalar, FAST",
+        "vector, FAST",
+        "x86, FAST"
+    })
     void chunkedPrefillEqualsWhole(String rung, Numerics numerics) {
         try (Runner runner = runner(rung, 2, numerics)) {
             List<float[]> whole = runner.logits(TOKENS);
@@ -56,7 +63,7 @@ class LlamaTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"scalar, EXACT", "vector, EXACT", "vector, FAST"})
+    @CsvSource({"scalar, EXACT", "vector, EXACT", "x86, EXACT", "vector, FAST", "x86, FAST"})
     void aForkEqualsAFreshRun(String rung, Numerics numerics) {
         try (Runner runner = runner(rung, 2, numerics)) {
             List<float[]> fresh = runner.logits(TOKENS);
@@ -79,7 +86,7 @@ class LlamaTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"scalar, EXACT", "vector, EXACT", "vector, FAST"})
+    @CsvSource({"scalar, EXACT", "vector, EXACT", "x86, EXACT", "vector, FAST", "x86, FAST"})
     void eightSequencesInAStepEqualTheirSoloRuns(String rung, Numerics numerics) {
         try (Runner runner = runner(rung, 2, numerics)) {
             List<PagedKvCache.Sequence> sequences = new ArrayList<>();

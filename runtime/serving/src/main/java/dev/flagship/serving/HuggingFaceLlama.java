@@ -100,6 +100,17 @@ final class HuggingFaceLlama {
                         "This version runs LLaMA models without biases.");
             }
         }
+        for (JsonNode place : List.of(json, json.path("rope_parameters"))) {
+            JsonNode rotated = place.path("partial_rotary_factor");
+            if (!rotated.isMissingNode()
+                    && !rotated.isNull()
+                    && !(rotated.isNumber() && rotated.doubleValue() == 1)) {
+                throw new LoadException(
+                        folder.resolve("config.json"),
+                        "partial_rotary_factor is " + FormatException.quote(rotated.toString()),
+                        "This version runs LLaMA models that rotate whole heads.");
+            }
+        }
         String activation = json.path("hidden_act").asString("silu");
         if (!activation.equals("silu")) {
             throw new LoadException(

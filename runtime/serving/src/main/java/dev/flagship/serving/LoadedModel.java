@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Bytes;
 import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.FormatException;
 import dev.flagship.formats.GgufFile;
@@ -8,7 +9,6 @@ import dev.flagship.formats.ModelFiles;
 import dev.flagship.formats.SafetensorsFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
-import dev.flagship.nn.Rope;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.OffHeap;
@@ -88,7 +88,7 @@ public final class LoadedModel implements AutoCloseable {
             owned.add(kernels);
             PackedWeights weights = pack(source, options, team, listener);
             owned.add(weights);
-            CausalLm lm = assemble(source, weights);
+            CausalLm lm = new Llama(source.config(), weights);
             LoadedModel model =
                     new LoadedModel(
                             source,
@@ -104,22 +104,18 @@ public final class LoadedModel implements AutoCloseable {
             throw e;
         } catch (FlagshipException e) { // from a part that does not know the file
             throw new LoadException(path, e.getMessage(), "Fetch or convert the model again.", e);
+        } catch (OutOfMemoryError e) { // weights kept in memory have a message of their own
+            throw new LoadException(
+                    path,
+                    "memory ran out while it was read (%s); the Java heap may grow to %s"
+                            .formatted(
+                                    e.getMessage(), Bytes.human(Runtime.getRuntime().maxMemory())),
+                    "Close other programs, or give the heap more: FLAGSHIP_JAVA_OPTS=-Xmx4g.",
+                    e);
         } finally {
             if (!done) {
                 closeAll(owned);
             }
-        }
-    }
-
-    /** Tensors are compared with the description only here, when they are packed already. */
-    private static CausalLm assemble(ModelSource source, PackedWeights weights) {
-        try {
-            CausalLm lm = new Llama(source.config(), weights);
-            weights.refuseUnused();
-            return lm;
-        } catch (FlagshipException e) {
-            weights.forget();
-            throw e;
         }
     }
 
@@ -157,16 +153,6 @@ public final class LoadedModel implements AutoCloseable {
                             .formatted(eps, theta),
                     "Expected small and positive numbers; fetch or convert the model again.");
         }
-        if (source.config().scaling() instanceof Rope.Scaling.Divisors(var divisors)) {
-            for (float divisor : divisors) {
-                if (!(divisor > 0 && Float.isFinite(divisor))) {
-                    throw new LoadException(
-                            path,
-                            "its rotary frequencies are divided by %s".formatted(divisor),
-                            "Expected positive numbers; fetch or convert the model again.");
-                }
-            }
-        }
         if (source.contextLength() < 1) {
             throw new LoadException(
                     path,
@@ -191,7 +177,9 @@ public final class LoadedModel implements AutoCloseable {
     private static PackedWeights pack(
             ModelSource source, LoadOptions options, Team team, LoadListener listener)
             throws IOException {
-        PackPlan plan = PackPlan.of(source.file().path(), source.tensors().values());
+        Path path = source.file().path();
+        PackPlan plan = PackPlan.of(path, source.tensors().values());
+        ShapeCheck.of(path, plan, weights -> new Llama(source.config(), weights));
         if (options.packedFolder().isPresent()) {
             Path folder = options.packedFolder().get();
             String digest =
@@ -202,12 +190,12 @@ public final class LoadedModel implements AutoCloseable {
                 return kept.get();
             }
         }
-        return packInMemory(source, plan, team, listener);
+        return packInMemory(source, plan, team, listener, Memory.OF_THIS_MACHINE);
     }
 
-    private static PackedWeights packInMemory(
-            ModelSource source, PackPlan plan, Team team, LoadListener listener) {
-        OffHeap memory = OffHeap.allocate(plan.bytes());
+    static PackedWeights packInMemory(
+            ModelSource source, PackPlan plan, Team team, LoadListener listener, Memory machine) {
+        OffHeap memory = machine.take(source.file().path(), plan.bytes());
         boolean done = false;
         try {
             Packer packer = new Packer(source, team);
@@ -220,7 +208,7 @@ public final class LoadedModel implements AutoCloseable {
             }
             listener.progress("Packing weights", plan.bytes(), plan.bytes());
             done = true;
-            return new PackedWeights(source.file().path(), memory, 0, plan, Optional.empty());
+            return new PackedWeights(memory, 0, plan);
         } finally {
             if (!done) {
                 memory.close();

@@ -3,9 +3,6 @@ package dev.flagship.serving;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.Tensor;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.Map;
 
 /**
  * Chooses the tokens of one answer. Order: logit bias and penalties, temperature, top-k, top-p,
@@ -16,9 +13,10 @@ final class Sampler {
 
     private final Sampling sampling;
     private final Kernels kernels;
-    private final Map<Integer, Integer> generated =
-            new HashMap<>(); // id → occurrences in the answer
-    private final Map<Integer, Boolean> seen = new HashMap<>(); // ids of prompt and answer
+    private final int[] biased;
+    private final float[] biases;
+    private final TokenCounts generated = new TokenCounts(); // if any penalty asks for it
+    private final TokenCounts seen = new TokenCounts(); // in prompt and answer, likewise
     private int[] ids = new int[FIRST_CANDIDATES];
     private float[] values = new float[FIRST_CANDIDATES];
     private double[] masses = new double[FIRST_CANDIDATES];
@@ -26,11 +24,24 @@ final class Sampler {
     Sampler(Sampling sampling, Kernels kernels, int[] prompt) {
         this.sampling = sampling;
         this.kernels = kernels;
-        if (sampling.repetitionPenalty() != 1) {
+        this.biased = sampling.logitBias().keySet().stream().mapToInt(Integer::intValue).toArray();
+        this.biases = new float[biased.length];
+        for (int i = 0; i < biased.length; i++) {
+            biases[i] = sampling.logitBias().getOrDefault(biased[i], 0f);
+        }
+        if (repetition()) {
             for (int id : prompt) {
-                seen.put(id, true);
+                seen.add(id);
             }
         }
+    }
+
+    private boolean repetition() {
+        return sampling.repetitionPenalty() != 1;
+    }
+
+    private boolean presenceOrFrequency() {
+        return sampling.presencePenalty() != 0 || sampling.frequencyPenalty() != 0;
     }
 
     /** No finite logit: the model computed nothing that can be sampled. */
@@ -59,31 +70,42 @@ final class Sampler {
                 sampling.temperature() == 0
                         ? greedy(logits, row)
                         : draw(logits, row, CounterRandom.uniform(sampling.seed(), 0, position));
-        generated.merge(id, 1, Integer::sum);
-        seen.put(id, true);
+        if (presenceOrFrequency()) {
+            generated.add(id);
+        }
+        if (repetition()) {
+            seen.add(id);
+        }
         return id;
     }
 
     private void adjust(Tensor logits, int row) {
         int size = logits.rowSize();
-        sampling.logitBias()
-                .forEach((id, bias) -> {
-                    if (id < size) {
-                        logits.set(row, id, logits.get(row, id) + bias);
-                    }
-                });
-        float repetition = sampling.repetitionPenalty();
-        if (repetition != 1) {
-            for (int id : seen.keySet()) {
-                float logit = logits.get(row, id);
-                logits.set(row, id, logit > 0 ? logit / repetition : logit * repetition);
+        for (int i = 0; i < biased.length; i++) {
+            if (biased[i] < size) {
+                logits.set(row, biased[i], logits.get(row, biased[i]) + biases[i]);
             }
         }
-        if (sampling.presencePenalty() != 0 || sampling.frequencyPenalty() != 0) {
-            generated.forEach((id, count) -> {
-                float penalty = sampling.presencePenalty() + count * sampling.frequencyPenalty();
-                logits.set(row, id, logits.get(row, id) - penalty);
-            });
+        if (repetition()) {
+            float repetition = sampling.repetitionPenalty();
+            for (int slot = 0; slot < seen.slots(); slot++) {
+                if (!seen.empty(slot)) {
+                    int id = seen.id(slot);
+                    float logit = logits.get(row, id);
+                    logits.set(row, id, logit > 0 ? logit / repetition : logit * repetition);
+                }
+            }
+        }
+        if (presenceOrFrequency()) {
+            for (int slot = 0; slot < generated.slots(); slot++) {
+                if (!generated.empty(slot)) {
+                    int id = generated.id(slot);
+                    float penalty =
+                            sampling.presencePenalty()
+                                    + generated.count(slot) * sampling.frequencyPenalty();
+                    logits.set(row, id, logits.get(row, id) - penalty);
+                }
+            }
         }
     }
 
@@ -145,7 +167,7 @@ final class Sampler {
         int count = kept < size ? kept : Math.min(size, FIRST_CANDIDATES);
         while (true) {
             candidates(logits, row, count, best);
-            double sum = Arrays.stream(masses, 0, count).sum();
+            double sum = sum(count);
             if (count == kept) {
                 return pick(nucleus(count, sum), u);
             }
@@ -191,8 +213,16 @@ final class Sampler {
         return n;
     }
 
+    private double sum(int count) {
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += masses[i];
+        }
+        return sum;
+    }
+
     private int pick(int count, double u) {
-        double rest = u * Arrays.stream(masses, 0, count).sum();
+        double rest = u * sum(count);
         for (int i = 0; i < count; i++) {
             rest -= masses[i];
             if (rest < 0) {

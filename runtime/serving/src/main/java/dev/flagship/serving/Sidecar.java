@@ -5,12 +5,14 @@ import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.lang.System.Logger.Level;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
@@ -19,6 +21,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 
@@ -31,6 +34,7 @@ import java.util.zip.CRC32C;
  * folder's lock, synced and renamed; a file that does not check is rebuilt.
  */
 final class Sidecar {
+    private static final System.Logger LOG = System.getLogger(Sidecar.class.getName());
     private static final byte[] MAGIC = {'F', 'L', 'A', 'G', 'B', 'A', 'N', 'D'};
     private static final long CHUNK = 16 << 20;
     private static final String LOCK = "packing.lock";
@@ -44,6 +48,7 @@ final class Sidecar {
     private static final long RETRY_MILLIS = 20;
 
     private final Path folder;
+    private final String digest;
     private final Path file;
     private final PackPlan plan;
     private final Team team;
@@ -67,6 +72,7 @@ final class Sidecar {
             LoadListener listener,
             FreeSpace freeSpace) {
         this.folder = folder;
+        this.digest = digest;
         this.file = folder.resolve(digest + ".v" + PackPlan.VERSION + ".bands");
         this.plan = plan;
         this.team = team;
@@ -82,8 +88,12 @@ final class Sidecar {
      */
     Optional<PackedWeights> open(ModelSource source) {
         try {
-            Optional<PackedWeights> ready = existing(source.file().path());
-            return ready.isPresent() ? ready : make(source);
+            Optional<PackedWeights> ready = existing();
+            Optional<PackedWeights> weights = ready.isPresent() ? ready : make(source);
+            if (weights.isPresent()) {
+                deleteReplaced(source.file().path());
+            }
+            return weights;
         } catch (IOException e) { // the source is mapped: only the folder's side can fail
             listener.warning(notKept("%s: %s".formatted(folder, reason(e))));
             return Optional.empty();
@@ -108,7 +118,7 @@ final class Sidecar {
                                 StandardOpenOption.CREATE,
                                 StandardOpenOption.WRITE);
                 FileLock _ = lock(channel)) {
-            Optional<PackedWeights> others = existing(source.file().path());
+            Optional<PackedWeights> others = existing();
             if (others.isPresent()) {
                 return others;
             }
@@ -132,7 +142,7 @@ final class Sidecar {
             write(source);
             deleteOtherVersions();
         }
-        return existing(source.file().path());
+        return existing();
     }
 
     /** Waits for other processes, and for other threads of this one, whose locks are no locks. */
@@ -175,7 +185,7 @@ final class Sidecar {
     }
 
     /** The file, if it is there and in order. */
-    private Optional<PackedWeights> existing(Path source) throws IOException {
+    private Optional<PackedWeights> existing() throws IOException {
         if (!Files.exists(file)) {
             return Optional.empty();
         }
@@ -192,8 +202,7 @@ final class Sidecar {
             }
         }
         return good
-                ? Optional.of(
-                        new PackedWeights(source, mapped, headerBytes(), plan, Optional.of(file)))
+                ? Optional.of(new PackedWeights(mapped, headerBytes(), plan))
                 : Optional.empty();
     }
 
@@ -252,8 +261,14 @@ final class Sidecar {
         return head.rewind();
     }
 
+    /** Tells how much of the disk they take, too. */
+    private String stage() {
+        return "Packing weights once, %s in %s"
+                .formatted(Bytes.human(headerBytes() + plan.bytes()), folder);
+    }
+
     private void write(ModelSource source) throws IOException {
-        listener.progress("Packing weights", 0, plan.bytes());
+        listener.progress(stage(), 0, plan.bytes());
         Path part = Files.createTempFile(folder, PART, ".part");
         try {
             try (FileChannel channel =
@@ -287,14 +302,14 @@ final class Sidecar {
                     writeFully(channel, memory.asSlice(from, size).asByteBuffer(), at + from);
                 }
             }
-            listener.progress("Packing weights", entry.numbersAt(), plan.bytes());
+            listener.progress(stage(), entry.numbersAt(), plan.bytes());
         }
         // The last plane may end short of its alignment; the file has exactly the planned size.
         long end = headerBytes() + plan.bytes();
         if (channel.size() < end) {
             writeFully(channel, ByteBuffer.allocate(1), end - 1);
         }
-        listener.progress("Packing weights", plan.bytes(), plan.bytes());
+        listener.progress(stage(), plan.bytes(), plan.bytes());
     }
 
     private static void writeFully(FileChannel channel, ByteBuffer bytes, long at)
@@ -305,18 +320,64 @@ final class Sidecar {
         }
     }
 
+    /**
+     * Remembers which packed weights a source has, and deletes those that it had before it was
+     * replaced, unless another source has the same.
+     */
+    private void deleteReplaced(Path source) {
+        try {
+            Path sources = folder.resolve("sources");
+            String real = source.toRealPath().toString();
+            Path own =
+                    sources.resolve(
+                            HexFormat.of()
+                                    .formatHex(
+                                            SourceDigest.sha256()
+                                                    .digest(
+                                                            real.getBytes(
+                                                                    StandardCharsets.UTF_8))));
+            Optional<String> before = SourceDigest.recall(own);
+            if (before.equals(Optional.of(digest))) {
+                return;
+            }
+            SourceDigest.write(own, digest);
+            if (before.isPresent() && !wanted(sources, before.get())) {
+                deleteVersions(before.get());
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            LOG.log(Level.DEBUG, "packed weights that nobody needs may stay in " + folder, e);
+        }
+    }
+
+    private static boolean wanted(Path sources, String digest) throws IOException {
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(sources)) {
+            for (Path each : all) {
+                if (SourceDigest.recall(each).equals(Optional.of(digest))) {
+                    return true;
+                }
+            }
+        }
+        return false;
+    }
+
     private void deleteOtherVersions() {
-        String digest = file.getFileName().toString().split("\\.", 2)[0];
-        try (DirectoryStream<Path> old = Files.newDirectoryStream(folder, digest + ".v*.bands")) {
+        try {
+            deleteVersions(digest);
+        } catch (IOException | DirectoryIteratorException e) {
+            listener.warning(
+                    "An outdated file of packed weights could not be deleted: %s"
+                            .formatted(e.getMessage()));
+        }
+    }
+
+    /** Deletes the packed weights of a source, but not this file. */
+    private void deleteVersions(String of) throws IOException {
+        try (DirectoryStream<Path> old = Files.newDirectoryStream(folder, of + ".v*.bands")) {
             for (Path other : old) {
                 if (!other.equals(file)) {
                     Files.deleteIfExists(other);
                 }
             }
-        } catch (IOException | DirectoryIteratorException e) {
-            listener.warning(
-                    "An outdated file of packed weights could not be deleted: %s"
-                            .formatted(e.getMessage()));
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.flagship.serving;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.System.Logger.Level;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
@@ -19,6 +21,7 @@ import java.util.regex.Pattern;
  * than a second a GiB.
  */
 final class SourceDigest {
+    private static final System.Logger LOG = System.getLogger(SourceDigest.class.getName());
     private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
 
     private final Path memory;
@@ -71,7 +74,8 @@ final class SourceDigest {
         return digest;
     }
 
-    private static Optional<String> recall(Path known) {
+    /** The digest in a small file, if it is there and looks like one. */
+    static Optional<String> recall(Path known) {
         try {
             String digest = Files.readString(known, StandardCharsets.ISO_8859_1).strip();
             return DIGEST.matcher(digest).matches() ? Optional.of(digest) : Optional.empty();
@@ -96,17 +100,23 @@ final class SourceDigest {
 
     private void remember(Path known, String digest) {
         try {
-            Files.createDirectories(memory);
-            Path part = Files.createTempFile(memory, "new", ".part");
-            try {
-                Files.writeString(part, digest);
-                Files.move(part, known, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(part);
-            }
+            write(known, digest);
         } catch (IOException e) {
             // A read-only store only costs the next start its time; packing says so itself.
-            listener.progress("Checked", 1, 1);
+            LOG.log(Level.DEBUG, "the digest of a source is not remembered", e);
+        }
+    }
+
+    /** Writes a small file in one piece, for readers at any time. */
+    static void write(Path file, String text) throws IOException {
+        Path folder = Objects.requireNonNull(file.getParent(), "files of the store are in folders");
+        Files.createDirectories(folder);
+        Path part = Files.createTempFile(folder, "new", ".part");
+        try {
+            Files.writeString(part, text);
+            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            Files.deleteIfExists(part);
         }
     }
 }

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +47,8 @@ final class StepLoop implements Runnable {
 
     private static final String DEAD = "The model has stopped; the log says why. Start it again.";
 
+    private static final float[] NO_LOGITS = {};
+
     private final LoadedModel model;
     private final PagedKvCache cache;
     private final Step step;
@@ -53,6 +56,10 @@ final class StepLoop implements Runnable {
     private @Nullable Job next; // first in order of arrival; the others wait in arrivals
     private final List<Job> running = new ArrayList<>();
     private final int[] one = new int[1];
+    private final int[] endTokens;
+
+    // Made once: a step makes no garbage but the news it hands to other threads.
+    private final Predicate<Job> endIfCancelled = this::endIfCancelled;
 
     // The step at hand: requests, and how many rows of each.
     private final @Nullable Job[] planned = new Job[MOST_RUNNING];
@@ -69,6 +76,7 @@ final class StepLoop implements Runnable {
         this.model = model;
         this.cache = cache;
         this.arrivals = arrivals;
+        this.endTokens = model.endTokens().stream().mapToInt(Integer::intValue).toArray();
         this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
     }
 
@@ -139,8 +147,10 @@ final class StepLoop implements Runnable {
     }
 
     private void dropCancelled() {
-        running.removeIf(this::endIfCancelled);
-        arrivals.removeIf(this::endIfCancelled);
+        running.removeIf(endIfCancelled);
+        if (!arrivals.isEmpty()) {
+            arrivals.removeIf(endIfCancelled);
+        }
         if (next != null && endIfCancelled(next)) {
             next = null;
         }
@@ -338,7 +348,7 @@ final class StepLoop implements Runnable {
         float logSumExp = 0;
         List<Job.Alternative> top = List.of();
         boolean logprobs = job.request.topLogprobs().isPresent();
-        float[] unmodified = {};
+        float[] unmodified = NO_LOGITS;
         if (logprobs) {
             Kernels kernels = model.kernels();
             logSumExp = kernels.logSumExp(logits, row);
@@ -372,13 +382,22 @@ final class StepLoop implements Runnable {
     }
 
     private void endIfDone(Job job, int id) {
-        if (model.endTokens().contains(id)) {
+        if (endsAnswer(id)) {
             remove(job, FinishReason.STOP, List.of());
         } else if (job.generated >= job.mostTokens) {
             remove(job, FinishReason.LENGTH, List.of());
         } else if (job.prompt.length + job.generated >= job.reserved) {
             grow(job);
         }
+    }
+
+    private boolean endsAnswer(int id) {
+        for (int end : endTokens) {
+            if (id == end) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void grow(Job job) {

@@ -2,17 +2,36 @@ package dev.flagship.serving;
 
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
-import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Team;
 import java.util.Optional;
 
-/** A rung that a test can make fail; only chosen by its name. */
-public final class FaultyKernelsProvider implements KernelsProvider {
+/** A rung that a test can make fail, over the scalar one; only chosen by its name. */
+public class FaultyKernelsProvider implements KernelsProvider {
     static final String NAME = "faulty";
+    static final String OVER_VECTOR = "faulty-vector";
+
+    private final String name;
+    private final String over;
+
+    public FaultyKernelsProvider() {
+        this(NAME, "scalar");
+    }
+
+    FaultyKernelsProvider(String name, String over) {
+        this.name = name;
+        this.over = over;
+    }
+
+    /** The same over the vector rung. */
+    public static final class OverVector extends FaultyKernelsProvider {
+        public OverVector() {
+            super(OVER_VECTOR, "vector");
+        }
+    }
 
     @Override
     public String name() {
-        return NAME;
+        return name;
     }
 
     @Override
@@ -27,6 +46,6 @@ public final class FaultyKernelsProvider implements KernelsProvider {
 
     @Override
     public Kernels create(Team team) {
-        return new FaultyKernels(new ScalarKernels(team));
+        return new FaultyKernels(Rungs.create(over, team, LoadListener.SILENT));
     }
 }

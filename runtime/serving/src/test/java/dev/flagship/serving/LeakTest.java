@@ -10,8 +10,9 @@ import dev.flagship.testing.LeakCheck;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalInt;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class LeakTest {
     private static final ChatRequest REQUEST =
@@ -24,17 +25,19 @@ class LeakTest {
 
     @TempDir Path temp;
 
-    @Test
-    void aHundredLoadsAndUnloadsGiveEverythingBack() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"vector", "x86"})
+    void aHundredLoadsAndUnloadsGiveEverythingBack(String rung) throws Exception {
+        Rung.assume(rung);
         Path gguf = TinyModels.gguf("quantised-q4_1", temp);
         Path folder = TinyModels.huggingFace("llama31", temp);
-        LoadOptions vector = LoadOptions.of("tiny").withKernels("vector").withThreads(2);
-        LoadOptions kept = vector.withPackedFolder(temp.resolve("packed"));
+        LoadOptions fresh = LoadOptions.of("tiny").withKernels(rung).withThreads(2);
+        LoadOptions kept = fresh.withPackedFolder(temp.resolve("packed"));
         LeakCheck.around(() -> {
             for (int i = 0; i < 100; i++) {
                 Path path = i % 2 == 0 ? gguf : folder;
                 try (TextModel model =
-                        TextModel.open(path, i % 4 < 2 ? vector : kept, LoadListener.SILENT)) {
+                        TextModel.open(path, i % 4 < 2 ? fresh : kept, LoadListener.SILENT)) {
                     var generation = model.generate(REQUEST);
                     if (i % 5 == 0) {
                         generation.next(); // and is closed while it runs

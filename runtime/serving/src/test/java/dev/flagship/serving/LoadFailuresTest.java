@@ -3,14 +3,20 @@ package dev.flagship.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import dev.flagship.base.Bytes;
 import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.FormatException;
+import dev.flagship.formats.GgufFile;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.SerialTeam;
 import dev.flagship.testing.LeakCheck;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -123,6 +129,18 @@ class LoadFailuresTest {
                 config("\"model_type\": \"llama\"", "\"model_type\": 7", "model_type"),
                 config("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias"),
                 config("\"mlp_bias\": false", "\"mlp_bias\": \"perhaps\"", "mlp_bias"),
+                config(
+                        scaling,
+                        scaling + ", \"partial_rotary_factor\": 0.5",
+                        "partial_rotary_factor is \"0.5\""),
+                config(
+                        scaling,
+                        scaling + ", \"partial_rotary_factor\": \"1\"",
+                        "partial_rotary_factor"),
+                config(
+                        scaling,
+                        "\"rope_parameters\": {\"rope_theta\": 1e4, \"partial_rotary_factor\": 0.25}",
+                        "partial_rotary_factor is \"0.25\""),
                 config("\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", "gelu"),
                 config(size, "\"hidden_size\": \"32\"", "hidden_size"),
                 config(size, "\"hidden_size\": 32.5", "hidden_size"),
@@ -158,11 +176,11 @@ class LoadFailuresTest {
                 config(
                         scaling,
                         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 0}",
-                        "divided by 0.0"),
+                        "divisor 0.0"),
                 config(
                         scaling,
                         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": -2}",
-                        "divided by -2.0"),
+                        "divisor -2.0"),
                 configText("no JSON", utf8("{"), "not JSON"),
                 configText("nothing", new byte[0], "config.json"),
                 configText("null", utf8("null"), "model_type"),
@@ -287,6 +305,100 @@ class LoadFailuresTest {
         if (Files.exists(packed)) {
             try (var left = Files.newDirectoryStream(packed, "*.{bands,part}")) {
                 assertThat(left).isEmpty();
+            }
+        }
+    }
+
+    /** Hears the stages of loading. */
+    private static final class Stages implements LoadListener {
+        private final Set<String> heard = new TreeSet<>();
+
+        @Override
+        public void progress(String stage, long done, long total) {
+            heard.add(stage);
+        }
+
+        @Override
+        public void warning(String message) {
+            throw new AssertionError(message);
+        }
+    }
+
+    @Test
+    void aWrongShapeIsFoundBeforeAnythingIsPacked() throws Exception {
+        Path model = TinyModels.huggingFace("llama", temp);
+        TinyModels.config(model, "\"intermediate_size\": 64", "\"intermediate_size\": 66");
+        LoadOptions options = LoadOptions.of("tiny").withKernels("scalar").withThreads(1);
+        for (LoadOptions each : List.of(options, options.withPackedFolder(temp.resolve("p")))) {
+            Stages stages = new Stages();
+            assertThat(catchThrowable(() -> LoadedModel.load(model, each, stages)))
+                    .isInstanceOf(LoadException.class)
+                    .hasMessageContaining("[66, 32]");
+            assertThat(stages.heard).isEmpty();
+        }
+        TinyModels.config(model, "\"intermediate_size\": 66", "\"intermediate_size\": 64");
+        Stages stages = new Stages();
+        LoadedModel.load(model, options, stages).close();
+        assertThat(stages.heard).containsExactly("Packing weights");
+    }
+
+    @Test
+    void aHeapThatIsTooSmallIsALoadError() throws Exception {
+        Path model = TinyModels.gguf("llama", temp);
+        LoadListener exhausting =
+                new LoadListener() {
+                    @Override
+                    public void progress(String stage, long done, long total) {
+                        if (stage.startsWith("Packing weights")) {
+                            throw new OutOfMemoryError("Java heap space");
+                        }
+                    }
+
+                    @Override
+                    public void warning(String message) {
+                        throw new AssertionError(message);
+                    }
+                };
+        LoadOptions options = LoadOptions.of("tiny").withKernels("scalar").withThreads(2);
+        for (LoadOptions each : List.of(options, options.withPackedFolder(temp.resolve("p")))) {
+            LeakCheck.around(() ->
+                    assertThat(catchThrowable(() -> LoadedModel.load(model, each, exhausting)))
+                            .isInstanceOf(LoadException.class)
+                            .hasMessageContainingAll(
+                                    model.toString(), "Java heap space", "iB", "-Xmx")
+                            .hasCauseInstanceOf(OutOfMemoryError.class));
+        }
+    }
+
+    /** A machine with so much memory, all of it in use. */
+    private record Full(long total) implements Memory {
+        @Override
+        public OffHeap allocate(long bytes) {
+            throw new OutOfMemoryError("no room");
+        }
+    }
+
+    @Test
+    void weightsThatDoNotFitIntoMemoryAreALoadErrorThatNamesNeedLimitAndRemedy() throws Exception {
+        try (var file = GgufFile.open(TinyModels.gguf("llama", temp));
+                var team = new SerialTeam()) {
+            ModelSource source = GgufLlama.read(file);
+            PackPlan plan = PackPlan.of(file.path(), source.tensors().values());
+            for (long total : new long[] {plan.bytes() - 1, Long.MAX_VALUE}) {
+                assertThat(
+                                catchThrowable(() ->
+                                        LoadedModel.packInMemory(
+                                                source,
+                                                plan,
+                                                team,
+                                                LoadListener.SILENT,
+                                                new Full(total))))
+                        .isInstanceOf(LoadException.class)
+                        .hasMessageContainingAll(
+                                file.path().toString(),
+                                Bytes.human(plan.bytes()),
+                                Bytes.human(total),
+                                "FLAGSHIP_HOME");
             }
         }
     }

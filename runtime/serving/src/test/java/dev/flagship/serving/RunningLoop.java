@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import com.sun.management.ThreadMXBean;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.Event;
@@ -10,6 +11,7 @@ import dev.flagship.serving.api.TokenLogprob;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -59,6 +61,12 @@ final class RunningLoop implements AutoCloseable {
         thread.start();
     }
 
+    /** Bytes that the step thread has allocated on the heap. */
+    long allocated() {
+        return ((ThreadMXBean) ManagementFactory.getThreadMXBean())
+                .getThreadAllocatedBytes(thread.threadId());
+    }
+
     FaultyKernels faulty() {
         return (FaultyKernels) ((RecordedKernels) model.kernels()).recorded();
     }
@@ -82,6 +90,11 @@ final class RunningLoop implements AutoCloseable {
                         openEnded ? OptionalInt.empty() : OptionalInt.of(mostTokens),
                         List.of(),
                         OptionalInt.of(0));
+        return submit(request, prompt, mostTokens, openEnded, choices);
+    }
+
+    List<Answering> submit(
+            ChatRequest request, int[] prompt, int mostTokens, boolean openEnded, int choices) {
         SharedPrompt shared = new SharedPrompt(choices);
         List<Answering> answers = new ArrayList<>();
         for (int i = 0; i < choices; i++) {

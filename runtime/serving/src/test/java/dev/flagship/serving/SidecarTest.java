@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flagship.base.Bytes;
 import dev.flagship.formats.GgufFile;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.SerialTeam;
@@ -113,6 +114,51 @@ class SidecarTest {
     }
 
     @Test
+    void aReplacedSourceTakesItsPackedWeightsAlongUnlessAnotherHasThem() throws IOException {
+        Path copy = Files.copy(gguf, temp.resolve("copy.gguf"));
+        logits();
+        Path shared = onlyFile();
+        logits(copy, Optional.of(packed));
+        Path other = TinyModels.gguf("quantised-q8_0", temp);
+        Files.copy(other, gguf, StandardCopyOption.REPLACE_EXISTING);
+        logits();
+        assertThat(kept("*.bands")).hasSize(2).contains(shared);
+        Files.copy(other, copy, StandardCopyOption.REPLACE_EXISTING);
+        logits(copy, Optional.of(packed));
+        assertThat(onlyFile()).isNotEqualTo(shared);
+        assertThat(logits()).isEqualTo(logits(other, Optional.empty()));
+        assertThat(warnings).isEmpty();
+    }
+
+    @Test
+    void saysBeforehandHowMuchOfTheDiskItTakes() throws IOException {
+        List<String> stages = new ArrayList<>();
+        LoadListener listener =
+                new LoadListener() {
+                    @Override
+                    public void progress(String stage, long done, long total) {
+                        stages.add(stage);
+                    }
+
+                    @Override
+                    public void warning(String message) {
+                        warnings.add(message);
+                    }
+                };
+        LoadOptions options =
+                LoadOptions.of("tiny")
+                        .withKernels("scalar")
+                        .withThreads(1)
+                        .withPackedFolder(packed);
+        LoadedModel.load(gguf, options, listener).close();
+        String size = Bytes.human(Files.size(onlyFile()));
+        assertThat(stages.stream().filter(s -> s.startsWith("Packing")).distinct())
+                .singleElement()
+                .asString()
+                .contains(size, packed.toString());
+    }
+
+    @Test
     void aCopyOfTheSourceElsewhereSharesTheFile() throws IOException {
         logits();
         Object made = identity(onlyFile());
@@ -124,9 +170,10 @@ class SidecarTest {
     @Test
     void aChangedSourceGetsAFileOfItsOwn() throws IOException {
         float[] before = logits();
+        Path old = onlyFile();
         TinyModels.flip(gguf, Files.size(gguf) - 20);
         assertThat(logits()).isEqualTo(logits(gguf, Optional.empty())).isNotEqualTo(before);
-        assertThat(kept("*.bands")).hasSize(2);
+        assertThat(onlyFile()).isNotEqualTo(old);
         assertThat(warnings).isEmpty();
     }
 
