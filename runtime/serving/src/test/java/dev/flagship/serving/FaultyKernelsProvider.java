@@ -46,6 +46,6 @@ public class FaultyKernelsProvider implements KernelsProvider {
 
     @Override
     public Kernels create(Team team) {
-        return new FaultyKernels(Rungs.create(over, team, LoadListener.SILENT));
+        return new FaultyKernels(Rungs.create(over, team, _ -> {}));
     }
 }
