@@ -39,10 +39,12 @@ final class Int8Products implements Team.Task, AutoCloseable {
     private final Worker[] workers;
     private final Shares shares = new Shares();
     private OffHeap activations = OffHeap.allocate(0);
+    private OffHeap halfSums = OffHeap.allocate(0);
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
     private boolean quantizing;
+    private boolean sixBit;
     private int blocks;
     private long rowStride;
 
@@ -127,11 +129,16 @@ final class Int8Products implements Team.Task, AutoCloseable {
         blocks = x.rowSize() / BLOCK;
         rowStride = ActivationRows.stride(blocks);
         activations = sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
+        sixBit = false;
         alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
+            sixBit |= weights.get(i).type() == DType.Q6_K && takes(x, weights.get(i), outs.get(i));
             alive(weights.get(i).numbers());
             alive(weights.get(i).scales());
             alive(outs.get(i).data());
+        }
+        if (sixBit) {
+            halfSums = sized(halfSums, HalfSums.stride(x.rows()) * blocks);
         }
         quantizing = true;
         if (x.shape().elements() < SERIAL_ELEMENTS) {
@@ -180,6 +187,19 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ActivationRows.OUT, activations.segment().address() + from * rowStride);
         worker.set(ActivationRows.OUT_STRIDE, rowStride);
         worker.call(library.quantizer());
+        if (sixBit) {
+            sumHalves(worker, from, to);
+        }
+    }
+
+    private void sumHalves(Worker worker, int from, int to) {
+        worker.set(HalfSums.ROWS, activations.segment().address() + from * rowStride);
+        worker.set(HalfSums.ROW_STRIDE, rowStride);
+        worker.set(HalfSums.BLOCKS, blocks);
+        worker.set(HalfSums.COUNT, to - from);
+        worker.set(HalfSums.OUT, halfSums.segment().address() + from * (long) HalfSums.PAIR);
+        worker.set(HalfSums.OUT_STRIDE, HalfSums.stride(x.rows()));
+        worker.call(library.halfSums());
     }
 
     private void multiply(Worker worker, int thread, int threads) {
@@ -217,9 +237,11 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ProductKernel.COLUMNS, x.rows());
         worker.set(ProductKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
         worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
+        worker.set(ProductKernel.HALF_SUMS, halfSums.segment().address());
+        worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(x.rows()));
         boolean many = x.rows() > 1 && x.rows() >= unpackRows;
-        if (many) {
-            long lines = ProductKernel.scratchLines(w.type(), UNIT, blocks);
+        if (many || x.rows() > 1 && ProductKernel.widensScales(w.type())) {
+            long lines = many ? ProductKernel.scratchLines(w.type(), UNIT, blocks) : 0;
             long scales = ProductKernel.scratchScales(w.type(), UNIT, blocks);
             long scratch = worker.scratch(lines + scales);
             worker.set(ProductKernel.SCRATCH_LINES, scratch);
@@ -227,7 +249,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
-        for (int size = library.largestGroup(x.rows()); size > 0; size /= 2) {
+        for (int size = library.largestGroup(x.rows(), many); size > 0; size /= 2) {
             MemorySegment entry =
                     x.rows() == 1
                             ? products.row(size)
@@ -283,5 +305,6 @@ final class Int8Products implements Team.Task, AutoCloseable {
             worker.close();
         }
         activations.close();
+        halfSums.close();
     }
 }

@@ -1,5 +1,6 @@
 package dev.flagship.kernels.x86;
 
+import dev.flagship.tensor.DType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -48,6 +49,11 @@ enum Isa {
      */
     boolean complete() {
         return this == AVX512_VNNI;
+    }
+
+    /** Whether there are int8 products with weights of this type. */
+    boolean multiplies(DType type) {
+        return type.quantized() && (wide() || !type.superBlocks());
     }
 
     /** Bytes of a register. */
