@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** All kernels of one variant, assembled and placed as one piece of code. */
 final class KernelLibrary implements AutoCloseable {
@@ -42,8 +43,13 @@ final class KernelLibrary implements AutoCloseable {
      * @param rows one row of x
      * @param few a few rows of x, weights read from the matrix
      * @param many many rows of x, weights unpacked
+     * @param tiles whole tiles of rows of x, a few bands; null where there are no tiles
      */
-    record Products(List<MemorySegment> rows, List<MemorySegment> few, List<MemorySegment> many) {
+    record Products(
+            List<MemorySegment> rows,
+            List<MemorySegment> few,
+            List<MemorySegment> many,
+            @Nullable MemorySegment tiles) {
 
         /** One row of x. */
         MemorySegment row(int bands) {
@@ -107,7 +113,10 @@ final class KernelLibrary implements AutoCloseable {
                         new Products(
                                 entries(offsets, rows(isa, type, prefetch)),
                                 entries(offsets, tiles(isa, type, Source.MATRIX, prefetch)),
-                                entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch))));
+                                entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch)),
+                                TileKernel.multiplies(isa, type)
+                                        ? entry(offsets, new TileKernel(type, prefetch).symbol())
+                                        : null));
             }
         }
     }
@@ -151,7 +160,7 @@ final class KernelLibrary implements AutoCloseable {
      */
     private static int columns(Isa isa, DType type, Source source, int bands) {
         return switch (isa) {
-            case AVX512_VNNI -> bands == 2 ? SHORT_TILE : 12;
+            case AMX_INT8, AVX512_VNNI -> bands == 2 ? SHORT_TILE : 12;
             case AVX2_VNNI -> source == Source.MATRIX ? 6 : 3;
             case AVX2 -> type == DType.Q8_0 ? 5 : source == Source.MATRIX ? 6 : 3;
         };
@@ -187,6 +196,10 @@ final class KernelLibrary implements AutoCloseable {
                 put(kernels, rows(isa, type, prefetch));
                 put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
                 put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
+                if (TileKernel.multiplies(isa, type)) {
+                    TileKernel kernel = new TileKernel(type, prefetch);
+                    kernels.put(kernel.symbol(), kernel.assemble());
+                }
             }
         }
         if (isa.complete()) {
