@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileType, TokenType
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ TYPES = {
     "q8_0": (GGMLQuantizationType.Q8_0, LlamaFileType.MOSTLY_Q8_0),
     "q4_0": (GGMLQuantizationType.Q4_0, LlamaFileType.MOSTLY_Q4_0),
     "q4_1": (GGMLQuantizationType.Q4_1, LlamaFileType.MOSTLY_Q4_1),
+    "q4_k": (GGMLQuantizationType.Q4_K, LlamaFileType.MOSTLY_Q4_K_M),
     "f16": (GGMLQuantizationType.F16, LlamaFileType.MOSTLY_F16),
 }
 
 BLOCK = 32
+SUPER_BLOCK = 256
 
 
 def matrix(name: str, rows: int, cols: int, kind: str) -> np.ndarray:
@@ -52,6 +54,8 @@ def matrix(name: str, rows: int, cols: int, kind: str) -> np.ndarray:
     deviation = 1 / math.sqrt(cols)
     if kind == "f16":
         return (rng.standard_normal((rows, cols), dtype=np.float32) * np.float32(deviation)).astype(np.float16)
+    if kind in ("q4_k", "q6_k"):
+        return super_blocks(rng, rows * cols // SUPER_BLOCK, deviation, kind).reshape(rows, -1)
     blocks = rows * cols // BLOCK
     spread = rng.uniform(0.8, 1.2, blocks)
     if kind == "q8_0":
@@ -64,8 +68,31 @@ def matrix(name: str, rows: int, cols: int, kind: str) -> np.ndarray:
         scale = spread * deviation / 4.61
         # Q4_0's levels have mean -0.5; scales of both signs take it away. Q4_1 has a minimum for that.
         heads = [scale * rng.choice([-1.0, 1.0], blocks)] if kind == "q4_0" else [scale, -7.5 * scale]
-    planes = [np.ascontiguousarray(h.astype(np.float16)).view(np.uint8).reshape(blocks, 2) for h in heads]
-    return np.concatenate([*planes, numbers], axis=1).reshape(rows, -1)
+    return np.concatenate([*map(half, heads), numbers], axis=1).reshape(rows, -1)
+
+
+def super_blocks(rng: np.random.Generator, blocks: int, deviation: float, kind: str) -> np.ndarray:
+    """Blocks of 256 weights: small scales near the middle of their range, one F16 scale a block (ggml-common.h)."""
+    spread = rng.uniform(0.8, 1.2, blocks)
+    if kind == "q6_k":
+        # 64 levels, uniform: deviation 18.5 quants; small scales of both signs take their mean of -0.5 away.
+        numbers = rng.integers(0, 256, (blocks, 192), dtype=np.uint8)
+        scales = rng.integers(64, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))
+        d = half(spread * deviation / 18.5 / 96)
+        return np.concatenate([numbers, scales.astype(np.int8).view(np.uint8), d], axis=1)
+    # Sixteen levels, uniform: deviation 4.61 quants. A minimum of 7.5 scales makes the mean 0: dmin is 7.5 d.
+    small = rng.integers(32, 64, (blocks, 8), dtype=np.uint8)
+    d = spread * deviation / 4.61 / 48
+    low, high = small[:, :4], small[:, 4:]
+    top = low & 63 | (high >> 4) << 6
+    packed = np.concatenate([top, top, high & 15 | (high & 15) << 4], axis=1)  # minima are like scales
+    numbers = rng.integers(0, 256, (blocks, 128), dtype=np.uint8)
+    return np.concatenate([half(d), half(7.5 * d), packed, numbers], axis=1)
+
+
+def half(values: np.ndarray) -> np.ndarray:
+    """The bytes of F16 numbers, two a row."""
+    return np.ascontiguousarray(values.astype(np.float16)).view(np.uint8).reshape(-1, 2)
 
 
 def llama3_rope_factors(shape: Shape) -> np.ndarray:
@@ -127,6 +154,20 @@ def matrices(shape: Shape) -> list[tuple[str, int, int]]:
     return names
 
 
+def type_of(tensor: str, kind: str, shape: Shape) -> str:
+    """The type of one matrix: as Q4_K_M files do, the embedding, half of the values and of the last matrices are Q6_K."""
+    if kind != "q4_k":
+        return kind
+    if tensor == "token_embd.weight":
+        return "q6_k"
+    if tensor.endswith(("attn_v.weight", "ffn_down.weight")):
+        layer = int(tensor.split(".")[1])
+        eighth = shape.layers // 8
+        if layer < eighth or layer >= 7 * eighth or (layer - eighth) % 3 == 2:  # llama.cpp: use_more_bits
+            return "q6_k"
+    return "q4_k"
+
+
 def vectors(shape: Shape) -> list[tuple[str, np.ndarray]]:
     ones = np.ones(shape.width, dtype=np.float32)
     named = [("output_norm.weight", ones)]
@@ -138,7 +179,7 @@ def vectors(shape: Shape) -> list[tuple[str, np.ndarray]]:
 
 
 def write(path: str, name: str, shape: Shape, kind: str) -> None:
-    ggml_type, file_type = TYPES[kind]
+    _, file_type = TYPES[kind]
     writer = GGUFWriter(path, "llama")
     writer.add_name(f"synthetic {name} {kind}")
     writer.add_file_type(file_type)
@@ -155,10 +196,12 @@ def write(path: str, name: str, shape: Shape, kind: str) -> None:
     add_tokenizer(writer, shape)
     for tensor, values in vectors(shape):
         writer.add_tensor_info(tensor, values.shape, values.dtype, values.nbytes)
-    per_block = {"q8_0": 34, "q4_0": 18, "q4_1": 20, "f16": 64}[kind]
     for tensor, rows, cols in matrices(shape):
-        row_bytes = cols // BLOCK * per_block
-        if kind == "f16":
+        own = type_of(tensor, kind, shape)
+        ggml_type = GGMLQuantizationType[own.upper()]
+        block, block_bytes = GGML_QUANT_SIZES[ggml_type]
+        row_bytes = cols // block * block_bytes
+        if own == "f16":
             writer.add_tensor_info(tensor, (rows, cols), np.dtype(np.float16), rows * row_bytes)
         else:
             writer.add_tensor_info(tensor, (rows, row_bytes), np.dtype(np.uint8), rows * row_bytes, ggml_type)
@@ -168,7 +211,7 @@ def write(path: str, name: str, shape: Shape, kind: str) -> None:
     for _, values in vectors(shape):
         writer.write_tensor_data(values)
     for tensor, rows, cols in matrices(shape):
-        writer.write_tensor_data(matrix(tensor, rows, cols, kind))
+        writer.write_tensor_data(matrix(tensor, rows, cols, type_of(tensor, kind, shape)))
     writer.close()
 
 

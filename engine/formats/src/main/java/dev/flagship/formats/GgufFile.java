@@ -25,7 +25,7 @@ public final class GgufFile implements ModelFile {
     private static final int DEFAULT_ALIGNMENT = 32;
     private static final String ALIGNMENT = "general.alignment";
     private static final String TYPES_READ =
-            "This version reads F32, F16, BF16, Q8_0, Q4_0 and Q4_1.";
+            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K and Q6_K.";
 
     private final Path path;
     private final MappedTensors mapped;
@@ -218,6 +218,8 @@ public final class GgufFile implements ModelFile {
                         case 2 -> DType.Q4_0;
                         case 3 -> DType.Q4_1;
                         case 8 -> DType.Q8_0;
+                        case 12 -> DType.Q4_K;
+                        case 14 -> DType.Q6_K;
                         case 30 -> DType.BF16;
                         default -> null;
                     };
@@ -292,9 +294,7 @@ public final class GgufFile implements ModelFile {
                 case 9 -> "Q8_1";
                 case 10 -> "Q2_K";
                 case 11 -> "Q3_K";
-                case 12 -> "Q4_K";
                 case 13 -> "Q5_K";
-                case 14 -> "Q6_K";
                 case 15 -> "Q8_K";
                 case 16 -> "IQ2_XXS";
                 case 17 -> "IQ2_XS";

@@ -32,7 +32,8 @@
  *     string name                     unique
  *     u32    dimension count          1 to 4
  *     u64[]  dimensions               innermost first: reversed against Hugging Face's order
- *     u32    ggml type                0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 30 BF16; others are refused
+ *     u32    ggml type                0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 8 Q8_0, 12 Q4_K, 14 Q6_K, 30 BF16;
+ *                                     others are refused
  *     u64    offset                   from the data section, a multiple of the alignment
  *   padding to a multiple of general.alignment (default 32, a power of two)
  *   data section

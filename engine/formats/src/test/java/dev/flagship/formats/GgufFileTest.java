@@ -177,7 +177,9 @@ class GgufFileTest {
         "30,BF16,4,8",
         "8,Q8_0,32,34",
         "2,Q4_0,32,18",
-        "3,Q4_1,32,20"
+        "3,Q4_1,32,20",
+        "12,Q4_K,256,144",
+        "14,Q6_K,256,210"
     })
     void knowsTheTypesItReads(int number, DType type, long columns, int bytes) throws IOException {
         byte[] file = gguf(3, 1, 0).tensor("t", number, 0, columns).pad(32).data(bytes).bytes();

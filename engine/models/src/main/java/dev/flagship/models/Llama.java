@@ -122,7 +122,7 @@ public final class Llama implements CausalLm {
         /** Residual stream x (T, D), updated in place; the last block's (R, D). */
         Tensor forward(Tensor x, Step step) {
             var attended = attention.forward(attentionNorm.apply(x), step);
-            if (attended.rows() < x.rows()) {
+            if (attended.rows() < x.rows()) { // the last block: only rows whose logits are wanted
                 x = step.outputRows(x);
             }
             x.accumulate(attended);

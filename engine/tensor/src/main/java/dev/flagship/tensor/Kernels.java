@@ -23,9 +23,9 @@ public interface Kernels extends AutoCloseable {
      * Products with several weights that share one pass over x: {@code outs[i] = x · w[i]ᵀ}.
      *
      * <p>EXACT, or a weight without scales: acc = fma(w[k], x[k], acc), k ascending. FAST with a
-     * quantised weight: x is rounded to int8 per 32 numbers with scale sa; per block, ascending, I
-     * = Σ q·a is an exact integer and acc = fma(I, sw·sa, acc), then for types with a minimum acc =
-     * fma(m, sa·Σa, acc).
+     * quantised weight: x is rounded to int8 per 32 numbers with scale sa; per group of the weight
+     * (32 numbers, of Q6_K 16), ascending, I = Σ q·a is an exact integer and acc = fma(I, sw·sa,
+     * acc), then for types with a minimum acc = fma(m, sa·Σa, acc).
      *
      * @param x (T, cols)
      * @param weights each [rows_i, cols]

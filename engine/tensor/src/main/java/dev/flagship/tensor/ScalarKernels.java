@@ -88,18 +88,19 @@ public final class ScalarKernels implements Kernels {
     private static void int8Row(Int8Rows x, BandMatrix w, int output, Tensor out) {
         for (int row = 0; row < x.rows; row++) {
             float acc = 0;
-            for (int block = 0; block < w.cols() / BLOCK; block++) {
+            int size = w.type().groupElements();
+            for (int group = 0; group < w.cols() / size; group++) {
                 int dot = 0;
                 int sum = 0;
-                for (int k = block * BLOCK; k < (block + 1) * BLOCK; k++) {
+                for (int k = group * size; k < (group + 1) * size; k++) {
                     int a = x.quants[row * w.cols() + k];
                     dot += w.quant(output, k) * a;
                     sum += a;
                 }
-                float sa = x.scales[row * (w.cols() / BLOCK) + block];
-                acc = Math.fma((float) dot, w.scale(output, block) * sa, acc);
-                if (w.type() == DType.Q4_1) {
-                    acc = Math.fma(w.min(output, block), sa * sum, acc);
+                float sa = x.scales[row * (w.cols() / BLOCK) + group * size / BLOCK];
+                acc = Math.fma((float) dot, w.scale(output, group) * sa, acc);
+                if (w.type().hasMinimum()) {
+                    acc = Math.fma(w.min(output, group), sa * sum, acc);
                 }
             }
             out.set(row, output, acc);

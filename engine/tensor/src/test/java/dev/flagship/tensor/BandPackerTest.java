@@ -24,6 +24,9 @@ class BandPackerTest {
     }
 
     private static int[] cols(DType type) {
+        if (type.superBlocks()) {
+            return new int[] {256, 768};
+        }
         return type.quantized() ? new int[] {32, 64, 288} : new int[] {1, 2, 7, 32, 33};
     }
 
@@ -38,7 +41,8 @@ class BandPackerTest {
                 case F32 -> b.putInt(at, b.getInt(at) & 0xBFFFFFFF);
                 case BF16 -> b.putShort(at, (short) (b.getShort(at) & 0xBFFF));
                 case F16, Q8_0, Q4_0 -> b.putShort(at, (short) (b.getShort(at) & 0xBFFF));
-                case Q4_1 -> {
+                case Q6_K -> b.putShort(at + 208, (short) (b.getShort(at + 208) & 0xBFFF));
+                case Q4_1, Q4_K -> {
                     b.putShort(at, (short) (b.getShort(at) & 0xBFFF));
                     b.putShort(at + 2, (short) (b.getShort(at + 2) & 0xBFFF));
                 }
@@ -66,7 +70,28 @@ class BandPackerTest {
                     (float)
                             ((double) half(b, block) * nibble(b, block + 4, i)
                                     + half(b, block + 2));
+            case Q4_K -> fourBitSuper(b, block, i);
+            case Q6_K -> sixBitSuper(b, block, i);
         };
+    }
+
+    private static float fourBitSuper(ByteBuffer b, int at, int i) {
+        int group = i / 32;
+        int pair = b.get(at + 16 + group / 2 * 32 + i % 32) & 0xFF;
+        int q = group % 2 == 0 ? pair % 16 : pair / 16;
+        int scale = b.get(at + 4 + group % 4) & 0xFF;
+        int minimum = b.get(at + 8 + group % 4) & 0xFF;
+        int last = b.get(at + 12 + group % 4) & 0xFF;
+        int s = group < 4 ? scale % 64 : last % 16 + scale / 64 * 16;
+        int m = group < 4 ? minimum % 64 : last / 16 + minimum / 64 * 16;
+        return (float) ((double) half(b, at) * s * q - (double) half(b, at + 2) * m);
+    }
+
+    private static float sixBitSuper(ByteBuffer b, int at, int i) {
+        int low = b.get(at + i / 128 * 64 + i % 64) & 0xFF;
+        int pairs = b.get(at + 128 + i / 128 * 32 + i % 32) & 0xFF;
+        int q = (i % 128 < 64 ? low % 16 : low / 16) + (pairs >> i % 128 / 32 * 2) % 4 * 16;
+        return half(b, at + 208) * b.get(at + 192 + i / 16) * (q - 32);
     }
 
     private static int nibble(ByteBuffer b, int at, int i) {
@@ -140,7 +165,7 @@ class BandPackerTest {
     @Test
     void paddingRowsStayZero() {
         for (DType type : DType.values()) {
-            int cols = 64;
+            int cols = type.superBlocks() ? 256 : 64;
             int bands = 2;
             BandMatrix w =
                     pack(type, 17, cols, source(type, 17, cols), IntUnaryOperator.identity());
@@ -179,23 +204,26 @@ class BandPackerTest {
     void nonFiniteWeightsAreRefusedByNameAndPlace() {
         for (DType type : DType.values()) {
             for (int bad : new int[] {0, 1}) {
-                if (bad == 1 && type != DType.Q4_1) {
+                if (bad == 1 && !type.hasMinimum()) {
                     continue;
                 }
-                byte[] source = source(type, 20, 64);
+                int column = type.superBlocks() ? 256 : 32;
+                byte[] source = source(type, 20, 2 * column);
                 ByteBuffer b = ByteBuffer.wrap(source).order(ByteOrder.LITTLE_ENDIAN);
                 int at =
-                        (int) (18 * type.rowBytes(64))
-                                + 32 / type.blockElements() * type.blockBytes();
+                        (int) (18 * type.rowBytes(2L * column))
+                                + column / type.blockElements() * type.blockBytes();
                 switch (type) {
+                    case Q6_K -> b.putShort(at + 208, (short) 0xFC00);
                     case F32 -> b.putFloat(at, Float.NaN);
                     case BF16 -> b.putShort(at, (short) 0xFF80);
                     default -> b.putShort(at + bad * 2, (short) 0x7C00);
                 }
-                assertThatThrownBy(() -> pack(type, 20, 64, source, IntUnaryOperator.identity()))
+                IntUnaryOperator order = IntUnaryOperator.identity();
+                assertThatThrownBy(() -> pack(type, 20, 2 * column, source, order))
                         .isInstanceOf(BandPacker.NonFiniteWeightException.class)
                         .hasMessageContaining("Tensor \"w\" ")
-                        .hasMessageContaining("[18, 32]");
+                        .hasMessageContaining("[18, " + column + "]");
             }
         }
     }

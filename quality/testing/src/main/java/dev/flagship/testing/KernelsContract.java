@@ -18,6 +18,7 @@ import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -33,12 +34,16 @@ import org.junit.jupiter.api.Test;
  */
 public abstract class KernelsContract {
     private static final int[] ROWS = {1, 4, 6, 8, 13, 16, 25, 33, 100, 576};
-    private static final int[] COUNTS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 25, 40};
+    private static final int[] COUNTS = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 25, 50};
     private static final int[] BLOCK_COLS = {32, 64, 96, 256, 288, 576};
+    private static final int[] SUPER_BLOCK_COLS = {256, 512, 768};
     private static final int[] PLAIN_COLS = {1, 7, 20, 33, 64, 257, 300, 576};
 
     /** Around vectors, bands, strips and the size from which a team is woken. */
     private static final int[] WIDTHS = {1, 7, 8, 15, 16, 17, 33, 100, 255, 256, 257, 576, 1000};
+
+    private static final List<DType> QUANTIZED =
+            Arrays.stream(DType.values()).filter(DType::quantized).toList();
 
     private static final long MEMORY = 48 << 20;
 
@@ -125,6 +130,9 @@ public abstract class KernelsContract {
     }
 
     private static int[] cols(DType type) {
+        if (type.superBlocks()) {
+            return SUPER_BLOCK_COLS;
+        }
         return type.quantized() ? BLOCK_COLS : PLAIN_COLS;
     }
 
@@ -178,21 +186,22 @@ public abstract class KernelsContract {
     @Test
     void projectsExtremeQuantsWithExtremeActivations() {
         for (Numerics numerics : Numerics.values()) {
-            for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
+            for (DType type : QUANTIZED) {
+                int cols = type.superBlocks() ? 256 : 96;
                 for (int pattern : new int[] {0x00, 0xFF, 0x80, 0x81, 0x7F}) {
                     for (int count : new int[] {1, 2, 13}) {
                         byte[] source =
-                                SourceBlocks.random(type, 33 * 96, SourceBlocks.Kind.USUAL, random);
-                        int scales = type == DType.Q4_1 ? 4 : 2;
+                                SourceBlocks.random(
+                                        type, 33 * cols, SourceBlocks.Kind.USUAL, random);
                         for (int i = 0; i < source.length; i++) {
-                            if (i % type.blockBytes() >= scales) {
+                            if (!halfScale(type, i % type.blockBytes())) {
                                 source[i] = (byte) pattern;
                             }
                         }
-                        BandMatrix w = memory.matrix("m", type, 33, 96, source);
-                        Tensor x = memory.tensor(count, 96);
+                        BandMatrix w = memory.matrix("m", type, 33, cols, source);
+                        Tensor x = memory.tensor(count, cols);
                         for (int row = 0; row < count; row++) {
-                            for (int k = 0; k < 96; k++) {
+                            for (int k = 0; k < cols; k++) {
                                 // All +127, all −127, and both in turn.
                                 x.set(
                                         row,
@@ -207,12 +216,26 @@ public abstract class KernelsContract {
         }
     }
 
+    /** Whether a byte of a block belongs to an F16 scale or minimum. */
+    private static boolean halfScale(DType type, int at) {
+        return switch (type) {
+            case Q8_0, Q4_0 -> at < 2;
+            case Q4_1, Q4_K -> at < 4;
+            case Q6_K -> at >= 208;
+            case F32, F16, BF16 -> false;
+        };
+    }
+
     @Test
     void projectsWeightsOfSeveralTypesAtOnce() {
         DType[] types = {DType.Q8_0, DType.Q4_1, DType.F32, DType.BF16, DType.Q4_0, DType.F16};
-        int[] rows = {13, 33, 1, 100, 16, 6};
+        projectAtOnce(types, new int[] {13, 33, 1, 100, 16, 6}, new int[] {32, 96, 288});
+        projectAtOnce(DType.values(), new int[] {16, 1, 33, 13, 6, 48, 47, 70}, new int[] {256});
+    }
+
+    private void projectAtOnce(DType[] types, int[] rows, int[] widths) {
         for (Numerics numerics : Numerics.values()) {
-            for (int cols : new int[] {32, 96, 288}) {
+            for (int cols : widths) {
                 for (int count : new int[] {1, 2, 7, 13, 25}) {
                     Tensor x = awkward(count, cols);
                     int first = random.nextInt(types.length);
@@ -246,14 +269,15 @@ public abstract class KernelsContract {
     void aRowsProductDoesNotDependOnItsCompany() {
         for (Numerics numerics : Numerics.values()) {
             for (DType type : DType.values()) {
-                BandMatrix w = matrix(type, 100, 288, SourceBlocks.Kind.USUAL);
-                Tensor x = awkward(25, 288);
+                int cols = type.superBlocks() ? 256 : 288;
+                BandMatrix w = matrix(type, 100, cols, SourceBlocks.Kind.USUAL);
+                Tensor x = awkward(25, cols);
                 for (int r = 0; r < rungs.size(); r++) {
                     Tensor whole = memory.tensor(25, 100);
                     rungs.get(r).project(x, List.of(w), List.of(whole), numerics);
                     for (int from = 0, count = 1; from < 25; from += count, count++) {
                         int rows = Math.min(count, 25 - from);
-                        Tensor part = memory.tensor(rows, 288);
+                        Tensor part = memory.tensor(rows, cols);
                         for (int row = 0; row < rows; row++) {
                             part.put(row, x.row(from + row));
                         }

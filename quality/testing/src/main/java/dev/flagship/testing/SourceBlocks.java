@@ -18,7 +18,7 @@ public final class SourceBlocks {
     /**
      * Encodes numbers; of block types the scale is the one that fits the largest number.
      *
-     * @param values for block types a multiple of 32
+     * @param values for block types a multiple of the block
      */
     public static byte[] encode(DType type, float[] values) {
         byte[] bytes = bytes(type, values.length);
@@ -31,6 +31,8 @@ public final class SourceBlocks {
                 case Q8_0 -> eightBit(values, from, out);
                 case Q4_0 -> fourBit(values, from, out);
                 case Q4_1 -> fourBitWithMinimum(values, from, out);
+                case Q4_K -> fourBitSuper(values, from, out);
+                case Q6_K -> sixBitSuper(values, from, out);
             }
         }
         return bytes;
@@ -88,6 +90,83 @@ public final class SourceBlocks {
         }
     }
 
+    private static void fourBitSuper(float[] values, int from, ByteBuffer out) {
+        float[] spans = new float[8];
+        float[] depths = new float[8];
+        float span = 0;
+        float depth = 0;
+        for (int group = 0; group < 8; group++) {
+            float largest = 0;
+            for (int i = from + group * BLOCK; i < from + (group + 1) * BLOCK; i++) {
+                depths[group] = Math.max(depths[group], -values[i]);
+                largest = Math.max(largest, values[i]);
+            }
+            spans[group] = largest + depths[group];
+            span = Math.max(span, spans[group]);
+            depth = Math.max(depth, depths[group]);
+        }
+        float d = stored(out, span / 15 / 63);
+        float dmin = stored(out, depth / 63);
+        int[] scales = new int[8];
+        int[] minima = new int[8];
+        byte[] packed = new byte[12];
+        for (int group = 0; group < 8; group++) {
+            int s = quant(spans[group] / 15, 0, d, 0, 63);
+            int m = quant(depths[group], 0, dmin, 0, 63);
+            scales[group] = s;
+            minima[group] = m;
+            if (group < 4) {
+                packed[group] = (byte) s;
+                packed[group + 4] = (byte) m;
+            } else {
+                packed[group + 4] = (byte) (s & 15 | m << 4);
+                packed[group - 4] |= (byte) (s >> 4 << 6);
+                packed[group] |= (byte) (m >> 4 << 6);
+            }
+        }
+        out.put(packed);
+        for (int group = 0; group < 8; group += 2) {
+            for (int i = 0; i < BLOCK; i++) {
+                int at = from + group * BLOCK + i;
+                int next = group + 1;
+                int low = quant(values[at], -dmin * minima[group], d * scales[group], 0, 15);
+                int high = quant(values[at + BLOCK], -dmin * minima[next], d * scales[next], 0, 15);
+                out.put((byte) (low | high << 4));
+            }
+        }
+    }
+
+    private static void sixBitSuper(float[] values, int from, ByteBuffer out) {
+        float[] largest = new float[16];
+        float most = 0;
+        for (int i = 0; i < 256; i++) {
+            largest[i / 16] = Math.max(largest[i / 16], Math.abs(values[from + i]));
+            most = Math.max(most, Math.abs(values[from + i]));
+        }
+        short half = Float.floatToFloat16(most / 31 / 127);
+        float d = Float.float16ToFloat(half);
+        byte[] scales = new byte[16];
+        int[] quants = new int[256];
+        for (int i = 0; i < 256; i++) {
+            scales[i / 16] = (byte) quant(largest[i / 16] / 31, 0, d, 0, 127);
+            quants[i] = quant(values[from + i], 0, d * scales[i / 16], -32, 31) + 32;
+        }
+        for (int i = 0; i < 128; i++) {
+            int at = i / 64 * 128 + i % 64;
+            out.put((byte) (quants[at] & 15 | (quants[at + 64] & 15) << 4));
+        }
+        for (int i = 0; i < 64; i++) {
+            int at = i / 32 * 128 + i % 32;
+            int pairs = 0;
+            for (int quarter = 0; quarter < 4; quarter++) {
+                pairs |= quants[at + quarter * 32] >> 4 << 2 * quarter;
+            }
+            out.put((byte) pairs);
+        }
+        out.put(scales);
+        out.putShort(half);
+    }
+
     private static int quant(float value, float minimum, float scale, int low, int high) {
         return scale == 0 ? 0 : (int) Math.clamp(Math.rint((value - minimum) / scale), low, high);
     }
@@ -122,6 +201,11 @@ public final class SourceBlocks {
                 case Q8_0 -> block(out, kind, random, 1, 32);
                 case Q4_0 -> block(out, kind, random, 1, 16);
                 case Q4_1 -> block(out, kind, random, 2, 16);
+                case Q4_K -> block(out, kind, random, 2, 140);
+                case Q6_K -> {
+                    pattern(out, kind, random, 208);
+                    scale(out, kind, random);
+                }
             }
         }
         return bytes;
@@ -153,16 +237,25 @@ public final class SourceBlocks {
 
     private static void block(ByteBuffer out, Kind kind, Random random, int scales, int bytes) {
         for (int i = 0; i < scales; i++) {
-            float scale = usual(random);
-            out.putShort(
-                    switch (kind == Kind.USUAL ? 0 : random.nextInt(6)) {
-                        case 1 -> (short) 0;
-                        case 2 -> Float.floatToFloat16(65504f);
-                        case 3 -> (short) (0x8000 | random.nextInt(0x400)); // −0 and denormals
-                        case 4 -> finite(random, 0x7C00);
-                        default -> Float.floatToFloat16(scale);
-                    });
+            scale(out, kind, random);
         }
+        pattern(out, kind, random, bytes);
+    }
+
+    private static void scale(ByteBuffer out, Kind kind, Random random) {
+        float scale = usual(random);
+        out.putShort(
+                switch (kind == Kind.USUAL ? 0 : random.nextInt(6)) {
+                    case 1 -> (short) 0;
+                    case 2 -> Float.floatToFloat16(65504f);
+                    case 3 -> (short) (0x8000 | random.nextInt(0x400)); // −0 and denormals
+                    case 4 -> finite(random, 0x7C00);
+                    default -> Float.floatToFloat16(scale);
+                });
+    }
+
+    /** Quants, and the small scales of super-blocks. */
+    private static void pattern(ByteBuffer out, Kind kind, Random random, int bytes) {
         int pattern = kind == Kind.USUAL ? 0 : random.nextInt(6);
         for (int i = 0; i < bytes; i++) {
             out.put(

@@ -41,13 +41,15 @@ class FormulaWeightsTest {
                     case Q8_0 -> 0.51 / 127;
                     case Q4_0 -> 1.01 / 8; // the side without the largest number is cut
                     case Q4_1 -> 1.01 / 15;
+                    case Q4_K -> 1.3 / 15; // scale and minimum are rounded too
+                    case Q6_K -> 1.3 / 62;
                 };
         try (FormulaWeights weights = new FormulaWeights(type, 0.5f)) {
-            BandMatrix w = weights.at("a.b").matrix("c", 20, 64);
+            BandMatrix w = weights.at("a.b").matrix("c", 20, 256);
             assertThat(w.name()).isEqualTo("a.b.c.weight");
-            double[] v = FormulaWeights.stream("a.b.c.weight", 20 * 64);
+            double[] v = FormulaWeights.stream("a.b.c.weight", 20 * 256);
             for (int i = 0; i < v.length; i++) {
-                assertThat((double) w.weight(i / 64, i % 64))
+                assertThat((double) w.weight(i / 256, i % 256))
                         .isCloseTo(0.125 * v[i], within(0.125 * step));
             }
         }

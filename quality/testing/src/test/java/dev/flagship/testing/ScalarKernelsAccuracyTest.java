@@ -66,9 +66,30 @@ class ScalarKernelsAccuracyTest {
                         case Q8_0 -> half(b, at) * b.get(at + 2 + in);
                         case Q4_0 -> half(b, at) * (nibble(b, at + 2, in) - 8);
                         case Q4_1 -> half(b, at) * nibble(b, at + 4, in) + half(b, at + 2);
+                        case Q4_K -> fourBitSuper(b, at, in);
+                        case Q6_K -> sixBitSuper(b, at, in);
                     };
         }
         return w;
+    }
+
+    private static double fourBitSuper(ByteBuffer b, int at, int i) {
+        int group = i / 32;
+        int pair = b.get(at + 16 + group / 2 * 32 + i % 32) & 0xFF;
+        int q = group % 2 == 0 ? pair % 16 : pair / 16;
+        int scale = b.get(at + 4 + group % 4) & 0xFF;
+        int minimum = b.get(at + 8 + group % 4) & 0xFF;
+        int last = b.get(at + 12 + group % 4) & 0xFF;
+        int s = group < 4 ? scale % 64 : last % 16 + scale / 64 * 16;
+        int m = group < 4 ? minimum % 64 : last / 16 + minimum / 64 * 16;
+        return half(b, at) * s * q - half(b, at + 2) * m;
+    }
+
+    private static double sixBitSuper(ByteBuffer b, int at, int i) {
+        int low = b.get(at + i / 128 * 64 + i % 64) & 0xFF;
+        int pairs = b.get(at + 128 + i / 128 * 32 + i % 32) & 0xFF;
+        int q = (i % 128 < 64 ? low % 16 : low / 16) + (pairs >> i % 128 / 32 * 2) % 4 * 16;
+        return half(b, at + 208) * b.get(at + 192 + i / 16) * (q - 32);
     }
 
     private static double half(ByteBuffer b, int at) {
@@ -78,6 +99,10 @@ class ScalarKernelsAccuracyTest {
     private static int nibble(ByteBuffer b, int at, int i) {
         int pair = b.get(at + i % 16) & 0xFF;
         return i < 16 ? pair & 15 : pair >> 4;
+    }
+
+    private static int cols(DType type) {
+        return type.superBlocks() ? 256 : 288;
     }
 
     /** Largest error of a product, as a share of Σ|w·x|. */
@@ -108,7 +133,7 @@ class ScalarKernelsAccuracyTest {
     @ParameterizedTest
     @EnumSource(DType.class)
     void exactProductsErrOnlyByRounding(DType type) {
-        Tensor x = numbers(3, 288, 1);
+        Tensor x = numbers(3, cols(type), 1);
         double error = productError(type, x, 33, Numerics.EXACT);
         assertThat(error).as("%s", seed).isLessThan(288 * ULP / 2);
     }
@@ -116,12 +141,13 @@ class ScalarKernelsAccuracyTest {
     @ParameterizedTest
     @EnumSource(DType.class)
     void int8ErrorIsWithinOnePercentOfTheAbsoluteSum(DType type) {
+        int cols = cols(type);
         for (double scale : new double[] {1e-3, 1, 1e5}) {
-            Tensor x = numbers(3, 288, scale);
+            Tensor x = numbers(3, cols, scale);
             assertThat(productError(type, x, 33, Numerics.FAST)).as("%s", seed).isLessThan(0.01);
         }
-        Tensor cancelling = numbers(2, 288, 1);
-        for (int k = 1; k < 288; k += 2) {
+        Tensor cancelling = numbers(2, cols, 1);
+        for (int k = 1; k < cols; k += 2) {
             cancelling.set(0, k, -cancelling.get(0, k - 1));
         }
         assertThat(productError(type, cancelling, 33, Numerics.FAST))

@@ -72,7 +72,7 @@ final class Packer {
                         case F32 -> data.get(FLOAT, i * 4L);
                         case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2L));
                         case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2L) << 16);
-                        case Q8_0, Q4_0, Q4_1 ->
+                        case Q8_0, Q4_0, Q4_1, Q4_K, Q6_K ->
                                 throw new IllegalStateException(
                                         "the plan admits plain vectors only");
                     };

@@ -37,23 +37,34 @@ final class Activations {
     /** Σ a for one row, sa·Σ a for tiles: the Gemv needs both, the tiles only the product. */
     float[] sums = {};
 
-    /** Single row in int8, as {@link Gemv#pack8} and {@link Gemv#pack4} lay it out. */
+    /** Single row in int8, as {@link Gemv#pack8} and its like lay it out. */
     int[] for8 = {};
 
     int[] for4 = {};
 
+    int[] for6 = {};
+
     private boolean eightBit;
     private boolean fourBit;
+    private boolean sixBit;
 
     /**
      * @param eightBit whether an 8-bit weight meets the rows in int8
      * @param fourBit whether a 4-bit weight does
+     * @param sixBit whether a 6-bit weight does
      * @param plainToo whether any weight meets them in F32
      */
-    void shape(int rows, int cols, boolean eightBit, boolean fourBit, boolean plainToo) {
+    void shape(
+            int rows,
+            int cols,
+            boolean eightBit,
+            boolean fourBit,
+            boolean sixBit,
+            boolean plainToo) {
         this.eightBit = eightBit;
         this.fourBit = fourBit;
-        boolean int8 = eightBit || fourBit;
+        this.sixBit = sixBit;
+        boolean int8 = eightBit || fourBit || sixBit;
         this.rows = rows;
         this.cols = cols;
         int full = rows == 1 ? 0 : rows / GemmTiles.FULL;
@@ -72,6 +83,7 @@ final class Activations {
             if (rows == 1) {
                 for8 = sized(for8, eightBit ? cols / 4 * Gemv.FACTORS_8 : 0);
                 for4 = sized(for4, fourBit ? cols / 8 * Gemv.FACTORS_4 : 0);
+                for6 = sized(for6, sixBit ? cols / 16 * Gemv.FACTORS_6 : 0);
             }
         }
         if (plainToo) {
@@ -159,6 +171,9 @@ final class Activations {
         }
         if (rows == 1 && fourBit) {
             Gemv.pack4(quants, cols, for4);
+        }
+        if (rows == 1 && sixBit) {
+            Gemv.pack6(quants, cols, for6);
         }
     }
 

@@ -4,7 +4,6 @@ import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.BandMatrix;
-import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -19,13 +18,14 @@ final class EmbeddingRows {
 
     /** Row {@code to} of out = row {@code id} of the table. */
     static void widen(BandMatrix table, int id, Tensor out, int to) {
-        if (table.type() == DType.Q8_0) {
-            eightBit(table, id, out, to);
-        } else if (table.type() == DType.Q4_0 || table.type() == DType.Q4_1) {
-            fourBit(table, id, out, to);
-        } else {
-            for (int col = 0; col < table.cols(); col++) {
-                out.set(to, col, table.weight(id, col));
+        switch (table.type()) {
+            case Q8_0 -> eightBit(table, id, out, to);
+            case Q4_0, Q4_1, Q4_K -> fourBit(table, id, out, to);
+            case Q6_K -> sixBit(table, id, out, to);
+            case F32, F16, BF16 -> {
+                for (int col = 0; col < table.cols(); col++) {
+                    out.set(to, col, table.weight(id, col));
+                }
             }
         }
     }
@@ -55,7 +55,7 @@ final class EmbeddingRows {
     }
 
     private static void fourBit(BandMatrix table, int id, Tensor out, int to) {
-        boolean minima = table.type() == DType.Q4_1;
+        boolean minima = table.type().hasMinimum();
         MemorySegment numbers = table.numbers();
         MemorySegment data = out.data();
         long from = first(table, id);
@@ -75,6 +75,30 @@ final class EmbeddingRows {
                 }
                 from += LINE;
             }
+        }
+    }
+
+    private static void sixBit(BandMatrix table, int id, Tensor out, int to) {
+        MemorySegment numbers = table.numbers();
+        MemorySegment data = out.data();
+        long from = first(table, id);
+        long at = 4L * to * table.cols();
+        for (int group = 0; group < table.cols() / 16; group++) {
+            float scale = table.scale(id, group);
+            int pairs = numbers.get(I32, from + 2 * LINE);
+            for (int k = 0; k < 16; k += 8) {
+                int eight = numbers.get(I32, from);
+                for (int half = 0; half < 2; half++) {
+                    for (int i = 0; i < 4; i++) {
+                        int low = eight >>> 8 * i + 4 * half & 15;
+                        int high = pairs >>> 8 * i + 2 * half + k / 2 & 3;
+                        data.set(F32, at, ((low | high << 4) - 32) * scale);
+                        at += 4;
+                    }
+                }
+                from += LINE;
+            }
+            from += LINE; // of pairs
         }
     }
 }

@@ -29,9 +29,10 @@ final class GemmTiles {
     static final int REST = 4;
 
     /**
-     * Adds blocks [0, blocks) of a panel of quants: per block I = Σ q·a in exact floats, acc =
+     * Adds groups [0, groups) of a panel of quants: per group I = Σ q·a in exact floats, acc =
      * fma(I, sw·sa, acc), then if minima are given acc = fma(m, sa·Σa, acc).
      *
+     * @param size columns of a group; 32 if minima are given
      * @param scales sa as {@code [block][tile column]}, from scalesAt
      * @param sums sa·Σa, laid out and placed as scales; read only with minima
      */
@@ -40,7 +41,8 @@ final class GemmTiles {
             float[] panel,
             float[] panelScales,
             float @Nullable [] minima,
-            int blocks,
+            int groups,
+            int size,
             float[] act,
             int actAt,
             float[] scales,
@@ -48,7 +50,8 @@ final class GemmTiles {
             int scalesAt,
             float[] acc,
             int accAt) {
-        for (int block = 0; block < blocks; block++) {
+        for (int block = 0; block < groups; block++) {
+            int at = scalesAt + block * size / BLOCK * width;
             switch (width) {
                 case 12 ->
                         int8Tile12(
@@ -57,10 +60,11 @@ final class GemmTiles {
                                 act,
                                 actAt,
                                 scales,
-                                scalesAt,
+                                at,
                                 acc,
                                 accAt,
-                                block);
+                                block,
+                                size);
                 case 6 ->
                         int8Tile6(
                                 panel,
@@ -68,10 +72,11 @@ final class GemmTiles {
                                 act,
                                 actAt,
                                 scales,
-                                scalesAt,
+                                at,
                                 acc,
                                 accAt,
-                                block);
+                                block,
+                                size);
                 default ->
                         int8Tile4(
                                 panel,
@@ -79,13 +84,14 @@ final class GemmTiles {
                                 act,
                                 actAt,
                                 scales,
-                                scalesAt,
+                                at,
                                 acc,
                                 accAt,
-                                block);
+                                block,
+                                size);
             }
             if (minima != null) {
-                addMinima(width, minima, block, sums, scalesAt, acc, accAt);
+                addMinima(width, minima, block, sums, at, acc, accAt);
             }
         }
     }
@@ -101,7 +107,7 @@ final class GemmTiles {
         FloatVector m0 = FloatVector.fromArray(FLOATS, minima, block * PANEL_ROWS);
         FloatVector m1 = FloatVector.fromArray(FLOATS, minima, block * PANEL_ROWS + LENGTH);
         for (int c = 0; c < width; c++) {
-            FloatVector sum = FloatVector.broadcast(FLOATS, sums[sumsAt + block * width + c]);
+            FloatVector sum = FloatVector.broadcast(FLOATS, sums[sumsAt + c]);
             int at = accAt + c * PANEL_ROWS;
             m0.fma(sum, FloatVector.fromArray(FLOATS, acc, at)).intoArray(acc, at);
             m1.fma(sum, FloatVector.fromArray(FLOATS, acc, at + LENGTH))
@@ -143,7 +149,8 @@ final class GemmTiles {
             int scalesAt,
             float[] acc,
             int accAt,
-            int block) {
+            int block,
+            int columns) {
         FloatVector zero = FloatVector.zero(FLOATS);
         FloatVector a0 = zero;
         FloatVector b0 = zero;
@@ -170,9 +177,9 @@ final class GemmTiles {
         FloatVector a11 = zero;
         FloatVector b11 = zero;
         FloatVector x;
-        for (int k = 0; k < BLOCK; k++) {
-            int at = actAt + (block * BLOCK + k) * 12;
-            int p = (block * BLOCK + k) * PANEL_ROWS;
+        for (int k = 0; k < columns; k++) {
+            int at = actAt + (block * columns + k) * 12;
+            int p = (block * columns + k) * PANEL_ROWS;
             FloatVector w0 = FloatVector.fromArray(FLOATS, panel, p);
             FloatVector w1 = FloatVector.fromArray(FLOATS, panel, p + LENGTH);
             x = FloatVector.broadcast(FLOATS, act[at + 0]);
@@ -215,62 +222,62 @@ final class GemmTiles {
         FloatVector s0 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS);
         FloatVector s1 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS + LENGTH);
         float s;
-        s = scales[block * 12 + 0 + scalesAt];
+        s = scales[scalesAt + 0];
         a0.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 0 * PANEL_ROWS))
                 .intoArray(acc, accAt + 0 * PANEL_ROWS);
         b0.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 0 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 0 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 1 + scalesAt];
+        s = scales[scalesAt + 1];
         a1.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 1 * PANEL_ROWS))
                 .intoArray(acc, accAt + 1 * PANEL_ROWS);
         b1.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 1 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 1 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 2 + scalesAt];
+        s = scales[scalesAt + 2];
         a2.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 2 * PANEL_ROWS))
                 .intoArray(acc, accAt + 2 * PANEL_ROWS);
         b2.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 2 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 2 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 3 + scalesAt];
+        s = scales[scalesAt + 3];
         a3.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 3 * PANEL_ROWS))
                 .intoArray(acc, accAt + 3 * PANEL_ROWS);
         b3.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 3 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 3 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 4 + scalesAt];
+        s = scales[scalesAt + 4];
         a4.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 4 * PANEL_ROWS))
                 .intoArray(acc, accAt + 4 * PANEL_ROWS);
         b4.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 4 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 4 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 5 + scalesAt];
+        s = scales[scalesAt + 5];
         a5.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 5 * PANEL_ROWS))
                 .intoArray(acc, accAt + 5 * PANEL_ROWS);
         b5.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 5 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 5 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 6 + scalesAt];
+        s = scales[scalesAt + 6];
         a6.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 6 * PANEL_ROWS))
                 .intoArray(acc, accAt + 6 * PANEL_ROWS);
         b6.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 6 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 6 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 7 + scalesAt];
+        s = scales[scalesAt + 7];
         a7.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 7 * PANEL_ROWS))
                 .intoArray(acc, accAt + 7 * PANEL_ROWS);
         b7.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 7 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 7 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 8 + scalesAt];
+        s = scales[scalesAt + 8];
         a8.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 8 * PANEL_ROWS))
                 .intoArray(acc, accAt + 8 * PANEL_ROWS);
         b8.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 8 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 8 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 9 + scalesAt];
+        s = scales[scalesAt + 9];
         a9.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 9 * PANEL_ROWS))
                 .intoArray(acc, accAt + 9 * PANEL_ROWS);
         b9.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 9 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 9 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 10 + scalesAt];
+        s = scales[scalesAt + 10];
         a10.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 10 * PANEL_ROWS))
                 .intoArray(acc, accAt + 10 * PANEL_ROWS);
         b10.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 10 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 10 * PANEL_ROWS + LENGTH);
-        s = scales[block * 12 + 11 + scalesAt];
+        s = scales[scalesAt + 11];
         a11.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 11 * PANEL_ROWS))
                 .intoArray(acc, accAt + 11 * PANEL_ROWS);
         b11.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 11 * PANEL_ROWS + LENGTH))
@@ -382,7 +389,8 @@ final class GemmTiles {
             int scalesAt,
             float[] acc,
             int accAt,
-            int block) {
+            int block,
+            int columns) {
         FloatVector zero = FloatVector.zero(FLOATS);
         FloatVector a0 = zero;
         FloatVector b0 = zero;
@@ -397,9 +405,9 @@ final class GemmTiles {
         FloatVector a5 = zero;
         FloatVector b5 = zero;
         FloatVector x;
-        for (int k = 0; k < BLOCK; k++) {
-            int at = actAt + (block * BLOCK + k) * 6;
-            int p = (block * BLOCK + k) * PANEL_ROWS;
+        for (int k = 0; k < columns; k++) {
+            int at = actAt + (block * columns + k) * 6;
+            int p = (block * columns + k) * PANEL_ROWS;
             FloatVector w0 = FloatVector.fromArray(FLOATS, panel, p);
             FloatVector w1 = FloatVector.fromArray(FLOATS, panel, p + LENGTH);
             x = FloatVector.broadcast(FLOATS, act[at + 0]);
@@ -424,32 +432,32 @@ final class GemmTiles {
         FloatVector s0 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS);
         FloatVector s1 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS + LENGTH);
         float s;
-        s = scales[block * 6 + 0 + scalesAt];
+        s = scales[scalesAt + 0];
         a0.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 0 * PANEL_ROWS))
                 .intoArray(acc, accAt + 0 * PANEL_ROWS);
         b0.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 0 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 0 * PANEL_ROWS + LENGTH);
-        s = scales[block * 6 + 1 + scalesAt];
+        s = scales[scalesAt + 1];
         a1.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 1 * PANEL_ROWS))
                 .intoArray(acc, accAt + 1 * PANEL_ROWS);
         b1.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 1 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 1 * PANEL_ROWS + LENGTH);
-        s = scales[block * 6 + 2 + scalesAt];
+        s = scales[scalesAt + 2];
         a2.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 2 * PANEL_ROWS))
                 .intoArray(acc, accAt + 2 * PANEL_ROWS);
         b2.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 2 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 2 * PANEL_ROWS + LENGTH);
-        s = scales[block * 6 + 3 + scalesAt];
+        s = scales[scalesAt + 3];
         a3.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 3 * PANEL_ROWS))
                 .intoArray(acc, accAt + 3 * PANEL_ROWS);
         b3.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 3 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 3 * PANEL_ROWS + LENGTH);
-        s = scales[block * 6 + 4 + scalesAt];
+        s = scales[scalesAt + 4];
         a4.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 4 * PANEL_ROWS))
                 .intoArray(acc, accAt + 4 * PANEL_ROWS);
         b4.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 4 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 4 * PANEL_ROWS + LENGTH);
-        s = scales[block * 6 + 5 + scalesAt];
+        s = scales[scalesAt + 5];
         a5.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 5 * PANEL_ROWS))
                 .intoArray(acc, accAt + 5 * PANEL_ROWS);
         b5.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 5 * PANEL_ROWS + LENGTH))
@@ -519,7 +527,8 @@ final class GemmTiles {
             int scalesAt,
             float[] acc,
             int accAt,
-            int block) {
+            int block,
+            int columns) {
         FloatVector zero = FloatVector.zero(FLOATS);
         FloatVector a0 = zero;
         FloatVector b0 = zero;
@@ -530,9 +539,9 @@ final class GemmTiles {
         FloatVector a3 = zero;
         FloatVector b3 = zero;
         FloatVector x;
-        for (int k = 0; k < BLOCK; k++) {
-            int at = actAt + (block * BLOCK + k) * 4;
-            int p = (block * BLOCK + k) * PANEL_ROWS;
+        for (int k = 0; k < columns; k++) {
+            int at = actAt + (block * columns + k) * 4;
+            int p = (block * columns + k) * PANEL_ROWS;
             FloatVector w0 = FloatVector.fromArray(FLOATS, panel, p);
             FloatVector w1 = FloatVector.fromArray(FLOATS, panel, p + LENGTH);
             x = FloatVector.broadcast(FLOATS, act[at + 0]);
@@ -551,22 +560,22 @@ final class GemmTiles {
         FloatVector s0 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS);
         FloatVector s1 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS + LENGTH);
         float s;
-        s = scales[block * 4 + 0 + scalesAt];
+        s = scales[scalesAt + 0];
         a0.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 0 * PANEL_ROWS))
                 .intoArray(acc, accAt + 0 * PANEL_ROWS);
         b0.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 0 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 0 * PANEL_ROWS + LENGTH);
-        s = scales[block * 4 + 1 + scalesAt];
+        s = scales[scalesAt + 1];
         a1.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 1 * PANEL_ROWS))
                 .intoArray(acc, accAt + 1 * PANEL_ROWS);
         b1.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 1 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 1 * PANEL_ROWS + LENGTH);
-        s = scales[block * 4 + 2 + scalesAt];
+        s = scales[scalesAt + 2];
         a2.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 2 * PANEL_ROWS))
                 .intoArray(acc, accAt + 2 * PANEL_ROWS);
         b2.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 2 * PANEL_ROWS + LENGTH))
                 .intoArray(acc, accAt + 2 * PANEL_ROWS + LENGTH);
-        s = scales[block * 4 + 3 + scalesAt];
+        s = scales[scalesAt + 3];
         a3.fma(s0.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 3 * PANEL_ROWS))
                 .intoArray(acc, accAt + 3 * PANEL_ROWS);
         b3.fma(s1.mul(s), FloatVector.fromArray(FLOATS, acc, accAt + 3 * PANEL_ROWS + LENGTH))

@@ -11,7 +11,6 @@ import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.BandMatrix;
-import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -43,6 +42,14 @@ final class Gemv {
 
     /** Ints per line of 8 columns: factors of n, n ≫ 4, n ≫ 8 and n ≫ 12. */
     static final int FACTORS_4 = 4;
+
+    /**
+     * Ints per 16 columns of 6 bits: factors of two lines of nibbles and of n, n ≫ 2 … n ≫ 14 of
+     * the line of bit pairs, and a constant.
+     */
+    static final int FACTORS_6 = 17;
+
+    private static final int GROUP_6 = 16;
 
     /** Makes a low half positive, so that adding a lane carries nothing into its high half. */
     private static final int LIFT = 1 << 15;
@@ -79,18 +86,50 @@ final class Gemv {
      */
     static void pack4(int[] a, int cols, int[] factors) {
         for (int k = 0, at = 0; k < cols; k += 8, at += FACTORS_4) {
-            int l0 = a[k]; // low nibble of byte 0
-            int l1 = a[k + 1];
-            int l2 = a[k + 2];
-            int l3 = a[k + 3];
-            int h0 = a[k + 4]; // high nibble of byte 0
-            int h1 = a[k + 5];
-            int h2 = a[k + 6];
-            int h3 = a[k + 7];
-            factors[at] = halves(l0, l2);
-            factors[at + 1] = halves(h0 - (l0 << 4), h2 - (l2 << 4));
-            factors[at + 2] = halves(l1 - (h0 << 4), l3 - (h2 << 4));
-            factors[at + 3] = halves(h1 - (l1 << 4), h3 - (l3 << 4));
+            packNibbles(a, k, factors, at);
+        }
+    }
+
+    private static void packNibbles(int[] a, int k, int[] factors, int at) {
+        int l0 = a[k]; // low nibble of byte 0
+        int l1 = a[k + 1];
+        int l2 = a[k + 2];
+        int l3 = a[k + 3];
+        int h0 = a[k + 4]; // high nibble of byte 0
+        int h1 = a[k + 5];
+        int h2 = a[k + 6];
+        int h3 = a[k + 7];
+        factors[at] = halves(l0, l2);
+        factors[at + 1] = halves(h0 - (l0 << 4), h2 - (l2 << 4));
+        factors[at + 2] = halves(l1 - (h0 << 4), l3 - (h2 << 4));
+        factors[at + 3] = halves(h1 - (l1 << 4), h3 - (l3 << 4));
+    }
+
+    /**
+     * Factors for groups of 6-bit numbers, of which the stored bits are the number + 32: the
+     * constant takes the 32 away. A half's sum over a group is at most 8·32·127 &lt; 2¹⁵.
+     *
+     * @param a int8 numbers, |a| ≤ 127
+     */
+    static void pack6(int[] a, int cols, int[] factors) {
+        for (int k = 0, at = 0; k < cols; k += GROUP_6, at += FACTORS_6) {
+            packNibbles(a, k, factors, at);
+            packNibbles(a, k + 8, factors, at + FACTORS_4);
+            int lowSum = 0;
+            int highSum = 0;
+            int lowBefore = 0;
+            int highBefore = 0;
+            for (int i = 0; i < 8; i++) {
+                int low = a[k + i % 4 * 4 + i / 4]; // bits 2i of bytes 0 and 1
+                int high = a[k + i % 4 * 4 + i / 4 + 2]; // of bytes 2 and 3
+                factors[at + 2 * FACTORS_4 + i] =
+                        halves((low - (lowBefore << 2)) << 4, (high - (highBefore << 2)) << 4);
+                lowSum += low;
+                highSum += high;
+                lowBefore = low;
+                highBefore = high;
+            }
+            factors[at + FACTORS_6 - 1] = halves(-32 * lowSum, -32 * highSum);
         }
     }
 
@@ -244,7 +283,7 @@ final class Gemv {
     }
 
     /**
-     * Rows of {@code count} vectors of Q4_0 or Q4_1. Parameters as {@link #eightBit}.
+     * Rows of {@code count} vectors of Q4_0, Q4_1 or Q4_K. Parameters as {@link #eightBit}.
      *
      * @param act the row, by {@link #pack4}
      * @param sums Σ a per block
@@ -260,7 +299,7 @@ final class Gemv {
             float[] acc) {
         MemorySegment numbers = w.numbers();
         int blocks = w.cols() / BLOCK;
-        boolean min = w.type() == DType.Q4_1;
+        boolean min = w.type().hasMinimum();
         float bias = min ? 0f : 8f;
         int width = min ? 2 * BAND : BAND;
         int plane = blocks * width;
@@ -317,6 +356,75 @@ final class Gemv {
         FloatVector s = FloatVector.fromArray(FLOATS, planes, scaleAt);
         dot.fma(s.mul(scales[block]), FloatVector.fromArray(FLOATS, acc, accAt))
                 .intoArray(acc, accAt);
+    }
+
+    /**
+     * Rows of {@code count} vectors of Q6_K. Parameters as {@link #eightBit}.
+     *
+     * @param act the row, by {@link #pack6}
+     */
+    static void sixBit(
+            BandMatrix w,
+            int vector,
+            int count,
+            int[] act,
+            float[] scales,
+            float[] planes,
+            float[] acc) {
+        MemorySegment numbers = w.numbers();
+        int groups = w.cols() / GROUP_6;
+        Arrays.fill(acc, 0, count * LENGTH, 0f);
+        for (int group = 0; group < groups; group++) {
+            for (int i = 0; i < count; i++) {
+                long at = start(w, vector + i) + (long) group * BandMatrix.GROUP_BYTES_6;
+                int s = (i / PER_BAND * groups + group) * BAND + i % PER_BAND * LENGTH;
+                sixBitGroup(
+                        numbers,
+                        at,
+                        act,
+                        group * FACTORS_6,
+                        scales[group / 2],
+                        planes,
+                        s,
+                        acc,
+                        i * LENGTH);
+            }
+        }
+    }
+
+    private static void sixBitGroup(
+            MemorySegment numbers,
+            long at,
+            int[] act,
+            int a,
+            float scale,
+            float[] planes,
+            int scaleAt,
+            float[] acc,
+            int accAt) {
+        ShortVector sum = factor(act[a + FACTORS_6 - 1]);
+        for (int line = 0; line < 2; line++) {
+            ShortVector n = ShortVector.fromMemorySegment(PAIRS, numbers, at + line * 64L, ORDER);
+            int f = a + line * FACTORS_4;
+            ShortVector even =
+                    n.mul(factor(act[f]))
+                            .add(n.lanewise(VectorOperators.LSHR, 4).mul(factor(act[f + 1])));
+            ShortVector odd =
+                    n.lanewise(VectorOperators.LSHR, 8)
+                            .mul(factor(act[f + 2]))
+                            .add(n.lanewise(VectorOperators.LSHR, 12).mul(factor(act[f + 3])));
+            sum = sum.add(even.add(odd));
+        }
+        ShortVector n = ShortVector.fromMemorySegment(PAIRS, numbers, at + 128, ORDER);
+        for (int i = 0; i < 8; i++) {
+            ShortVector bits = n.lanewise(VectorOperators.LSHR, 2L * i);
+            sum = sum.add(bits.mul(factor(act[a + 2 * FACTORS_4 + i])));
+        }
+        IntVector lanes = sum.reinterpretAsInts();
+        IntVector low = lanes.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
+        FloatVector dot = floats(lanes.lanewise(VectorOperators.ASHR, 16).add(low));
+        FloatVector s = FloatVector.fromArray(FLOATS, planes, scaleAt);
+        dot.fma(s.mul(scale), FloatVector.fromArray(FLOATS, acc, accAt)).intoArray(acc, accAt);
     }
 
     private static FloatVector floats(IntVector v) {

@@ -7,6 +7,7 @@ import static dev.flagship.kernels.vector.Lanes.ORDER;
 import static dev.flagship.kernels.vector.Lanes.PANEL_ROWS;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
 import static dev.flagship.kernels.vector.Lanes.SHORTS;
+import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.BandMatrix;
@@ -17,6 +18,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Unpacks part of a matrix into a heap panel of floats {@code [column][PANEL_ROWS]}. A row vector
@@ -35,12 +37,14 @@ final class Panels {
      * Columns [from, to) of the row vectors {@code vector} and {@code vector + 1}; absent rows
      * become 0.
      */
-    static void numbers(BandMatrix w, int vector, int from, int to, boolean quants, float[] panel) {
+    static void numbers(BandMatrix w, int vector, int from, int to, float[] panel) {
         for (int i = 0; i < 2; i++) {
             if (vector + i >= w.bands() * PER_BAND) {
                 clear(panel, i * LENGTH, to - from);
             } else if (w.type() == DType.Q8_0) {
                 eightBit(w, vector + i, from, to, panel, i * LENGTH);
+            } else if (w.type() == DType.Q6_K) {
+                sixBit(w, vector + i, from, to, panel, i * LENGTH);
             } else if (w.type().quantized()) {
                 float bias = w.type() == DType.Q4_0 ? 8f : 0f;
                 fourBit(w, vector + i, from, to, bias, panel, i * LENGTH);
@@ -49,9 +53,6 @@ final class Panels {
             } else {
                 plain16(w, vector + i, from, to, panel, i * LENGTH);
             }
-        }
-        if (w.type().quantized() && !quants) {
-            dequantize(w, vector, from, to, panel);
         }
     }
 
@@ -99,6 +100,33 @@ final class Panels {
                 floats(pair.lanewise(VectorOperators.LSHR, 4).and(15))
                         .sub(bias)
                         .intoArray(panel, at + (j + 4) * PANEL_ROWS);
+            }
+        }
+    }
+
+    private static void sixBit(
+            BandMatrix w, int vector, int from, int to, float[] panel, int offset) {
+        MemorySegment band = band(w, vector);
+        long lane = (long) (vector % PER_BAND) * LENGTH * 4;
+        for (int k = from; k < to; k += 16) {
+            long at = k * 12L + lane;
+            IntVector pairs = IntVector.fromMemorySegment(INTS, band, at + 128, ORDER);
+            for (int line = 0; line < 2; line++) {
+                IntVector nibbles = IntVector.fromMemorySegment(INTS, band, at + line * 64L, ORDER);
+                int out = (k - from + line * 8) * PANEL_ROWS + offset;
+                for (int j = 0; j < 4; j++) {
+                    IntVector low = nibbles.lanewise(VectorOperators.LSHR, 8 * j);
+                    IntVector high = pairs.lanewise(VectorOperators.LSHR, 8 * j + 4 * line);
+                    floats(low.and(15).or(high.and(3).lanewise(VectorOperators.LSHL, 4)))
+                            .sub(32f)
+                            .intoArray(panel, out + j * PANEL_ROWS);
+                    floats(
+                                    low.lanewise(VectorOperators.LSHR, 4)
+                                            .and(15)
+                                            .or(high.and(12).lanewise(VectorOperators.LSHL, 2)))
+                            .sub(32f)
+                            .intoArray(panel, out + (j + 4) * PANEL_ROWS);
+                }
             }
         }
     }
@@ -151,7 +179,7 @@ final class Panels {
         return (FloatVector) v.convert(VectorOperators.I2F, 0);
     }
 
-    /** Scales of the blocks of columns [from, to): {@code out[block][PANEL_ROWS]}. */
+    /** Scales of the groups of columns [from, to): {@code out[group][PANEL_ROWS]}. */
     static void scales(BandMatrix w, int vector, int from, int to, float[] out) {
         scalePlane(w, vector, from, to, 0, out);
     }
@@ -181,23 +209,58 @@ final class Panels {
         }
     }
 
-    private static void dequantize(BandMatrix w, int vector, int from, int to, float[] panel) {
-        long stride = w.type() == DType.Q4_1 ? 64 : 32;
-        long bytes = BandMatrix.bandScaleBytes(w.type(), w.cols());
-        boolean min = w.type() == DType.Q4_1;
-        for (int i = 0; i < 2 && vector + i < w.bands() * PER_BAND; i++) {
+    /**
+     * Scales and minima of the super-block that begins at column {@code from}, laid out as {@link
+     * #scales}.
+     *
+     * @param numbers room for {@link SuperScales#NUMBERS}
+     */
+    static void superScales(
+            BandMatrix w,
+            int vector,
+            int from,
+            SuperScales widened,
+            float[] numbers,
+            float[] scales,
+            float[] minima) {
+        int groups = BandMatrix.SUPER_BLOCK / w.type().groupElements();
+        int width = w.type().hasMinimum() ? 2 * BAND : BAND;
+        for (int i = 0; i < 2; i++) {
             int v = vector + i;
-            long base = v / PER_BAND * bytes + (long) (v % PER_BAND) * LENGTH * 2;
-            for (int block = from / BLOCK; block < to / BLOCK; block++) {
-                FloatVector scale = halves(w.scales(), base + block * stride);
-                int at = (block * BLOCK - from) * PANEL_ROWS + i * LENGTH;
-                if (min) {
-                    FloatVector m = halves(w.scales(), base + block * stride + 32);
-                    for (int k = 0; k < BLOCK; k++, at += PANEL_ROWS) {
+            if (v >= w.bands() * PER_BAND) {
+                Arrays.fill(numbers, 0f);
+            } else if (i == 0 || v % PER_BAND == 0) {
+                widened.widen(w, v / PER_BAND, from / BandMatrix.SUPER_BLOCK, numbers, 0);
+            }
+            for (int group = 0; group < groups; group++) {
+                int at = group * width + v % PER_BAND * LENGTH;
+                int to = group * PANEL_ROWS + i * LENGTH;
+                System.arraycopy(numbers, at, scales, to, LENGTH);
+                if (width > BAND) {
+                    System.arraycopy(numbers, at + BAND, minima, to, LENGTH);
+                }
+            }
+        }
+    }
+
+    /**
+     * Turns a panel of quants into weights, as {@link BandMatrix#weight} does.
+     *
+     * @param size columns of a group
+     */
+    static void dequantize(
+            float[] panel, int columns, int size, float[] scales, float @Nullable [] minima) {
+        for (int group = 0; group < columns / size; group++) {
+            for (int i = 0; i < PANEL_ROWS; i += LENGTH) {
+                FloatVector scale = FloatVector.fromArray(FLOATS, scales, group * PANEL_ROWS + i);
+                int at = group * size * PANEL_ROWS + i;
+                if (minima != null) {
+                    FloatVector m = FloatVector.fromArray(FLOATS, minima, group * PANEL_ROWS + i);
+                    for (int k = 0; k < size; k++, at += PANEL_ROWS) {
                         FloatVector.fromArray(FLOATS, panel, at).fma(scale, m).intoArray(panel, at);
                     }
                 } else {
-                    for (int k = 0; k < BLOCK; k++, at += PANEL_ROWS) {
+                    for (int k = 0; k < size; k++, at += PANEL_ROWS) {
                         FloatVector.fromArray(FLOATS, panel, at).mul(scale).intoArray(panel, at);
                     }
                 }

@@ -39,7 +39,10 @@ final class VectorKernels implements Kernels {
     private static final ValueLayout.OfShort F16 = ValueLayout.JAVA_SHORT_UNALIGNED;
 
     /** Columns of a panel: at 512 bits 32 KiB of weights, which stay in L1 while the tiles pass. */
-    private static final int PANEL_COLUMNS = 256;
+    private static final int PANEL_COLUMNS = BandMatrix.SUPER_BLOCK;
+
+    /** Columns of the smallest group that shares a scale. */
+    private static final int LEAST_GROUP = 16;
 
     /** Numbers below which an element-wise operation is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
@@ -64,8 +67,10 @@ final class VectorKernels implements Kernels {
     /** What one thread works in. */
     private static final class Worker {
         private final float[] panel = new float[PANEL_COLUMNS * PANEL_ROWS];
-        private final float[] scales = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
+        private final float[] scales = new float[PANEL_COLUMNS / LEAST_GROUP * PANEL_ROWS];
         private final float[] minima = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
+        private final SuperScales superScales = new SuperScales();
+        private final float[] superNumbers = new float[SuperScales.NUMBERS];
         private final float[] gemvOut = new float[Gemv.STREAMS * LENGTH];
         private short[] halves = {};
         private float[] planes = {};
@@ -125,6 +130,7 @@ final class VectorKernels implements Kernels {
         project.outs = outs;
         boolean eightBit = false;
         boolean fourBit = false;
+        boolean sixBit = false;
         boolean plain = false;
         for (int i = 0; i < weights.size(); i++) {
             DType type = weights.get(i).type();
@@ -132,13 +138,15 @@ final class VectorKernels implements Kernels {
                 plain = true;
             } else if (type == DType.Q8_0) {
                 eightBit = true;
+            } else if (type == DType.Q6_K) {
+                sixBit = true;
             } else {
                 fourBit = true;
             }
         }
-        project.int8 = eightBit || fourBit;
+        project.int8 = eightBit || fourBit || sixBit;
         project.plain = plain;
-        project.activations.shape(x.rows(), x.rowSize(), eightBit, fourBit, plain);
+        project.activations.shape(x.rows(), x.rowSize(), eightBit, fourBit, sixBit, plain);
         project.numerics = numerics;
         project.packing = true;
         run(project, (long) x.rows() * x.rowSize());
@@ -242,13 +250,26 @@ final class VectorKernels implements Kernels {
             int end = to * PER_BAND;
             for (int v = from * PER_BAND; v < end; v += Gemv.STREAMS) {
                 int count = v + 2 < end ? Gemv.STREAMS : 2;
-                Gemv.widenScales(w, v, count, worker.halves, worker.planes);
+                if (w.type().superBlocks()) {
+                    worker.superScales.widenBands(w, v, count, worker.planes);
+                } else {
+                    Gemv.widenScales(w, v, count, worker.halves, worker.planes);
+                }
                 if (w.type() == DType.Q8_0) {
                     Gemv.eightBit(
                             w,
                             v,
                             count,
                             activations.for8,
+                            activations.scales,
+                            worker.planes,
+                            worker.gemvOut);
+                } else if (w.type() == DType.Q6_K) {
+                    Gemv.sixBit(
+                            w,
+                            v,
+                            count,
+                            activations.for6,
                             activations.scales,
                             worker.planes,
                             worker.gemvOut);
@@ -278,15 +299,16 @@ final class VectorKernels implements Kernels {
                 worker.acc = new float[columns * PANEL_ROWS];
             }
             Arrays.fill(worker.acc, 0, columns * PANEL_ROWS, 0f);
-            boolean min = quants && w.type() == DType.Q4_1;
+            float[] minima = w.type().hasMinimum() ? worker.minima : null;
+            int size = w.type().groupElements();
             for (int k = 0; k < w.cols(); k += PANEL_COLUMNS) {
                 int end = Math.min(k + PANEL_COLUMNS, w.cols());
-                Panels.numbers(w, vector, k, end, quants, worker.panel);
-                if (quants) {
-                    Panels.scales(w, vector, k, end, worker.scales);
+                Panels.numbers(w, vector, k, end, worker.panel);
+                if (w.type().quantized()) {
+                    scales(worker, w, vector, k, end);
                 }
-                if (min) {
-                    Panels.minima(w, vector, k, end, worker.minima);
+                if (w.type().quantized() && !quants) {
+                    Panels.dequantize(worker.panel, end - k, size, worker.scales, minima);
                 }
                 for (int tile = 0; tile < tiles; tile++) {
                     int start = activations.start(tile);
@@ -298,8 +320,9 @@ final class VectorKernels implements Kernels {
                                 width,
                                 worker.panel,
                                 worker.scales,
-                                min ? worker.minima : null,
-                                (end - k) / BLOCK,
+                                minima,
+                                (end - k) / size,
+                                size,
                                 activations.numbers,
                                 actAt,
                                 activations.scales,
@@ -320,6 +343,24 @@ final class VectorKernels implements Kernels {
                 }
             }
             store(worker.acc, w, out, vector);
+        }
+
+        private static void scales(Worker worker, BandMatrix w, int vector, int k, int end) {
+            if (w.type().superBlocks()) {
+                Panels.superScales(
+                        w,
+                        vector,
+                        k,
+                        worker.superScales,
+                        worker.superNumbers,
+                        worker.scales,
+                        worker.minima);
+            } else {
+                Panels.scales(w, vector, k, end, worker.scales);
+                if (w.type().hasMinimum()) {
+                    Panels.minima(w, vector, k, end, worker.minima);
+                }
+            }
         }
 
         private void store(float[] acc, BandMatrix w, Tensor out, int vector) {

@@ -60,10 +60,12 @@ class VectorAllocationTest {
     void products() {
         for (Numerics numerics : Numerics.values()) {
             for (DType type : DType.values()) {
-                byte[] source = SourceBlocks.random(type, 64 * 96, SourceBlocks.Kind.USUAL, random);
-                List<BandMatrix> w = List.of(memory.matrix("m", type, 64, 96, source));
+                int cols = type.superBlocks() ? 512 : 96;
+                byte[] source =
+                        SourceBlocks.random(type, 64 * cols, SourceBlocks.Kind.USUAL, random);
+                List<BandMatrix> w = List.of(memory.matrix("m", type, 64, cols, source));
                 for (int rows : new int[] {1, 17}) {
-                    Tensor x = numbers(rows, 96);
+                    Tensor x = numbers(rows, cols);
                     List<Tensor> out = List.of(memory.tensor(rows, 64));
                     allocatesNothing(
                             "project %s %s × %d".formatted(numerics, type, rows),

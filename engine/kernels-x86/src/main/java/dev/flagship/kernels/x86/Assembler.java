@@ -156,6 +156,10 @@ final class Assembler {
         legacy(true, b.number(), a, 0x39);
     }
 
+    void cmp(Gp a, Mem b) {
+        legacy(true, a.number(), b, 0x3B);
+    }
+
     void cmp(Gp a, int value) {
         immediate(7, a, value);
     }
@@ -391,19 +395,30 @@ final class Assembler {
     }
 
     private void vex(VectorOp op, int reg, int vvvv, Operand rm, int bits) {
+        vex(op.map, op.prefix, op.opcode, reg, vvvv, rm, bits);
+    }
+
+    private void vex(
+            VectorOp.OpcodeMap map,
+            VectorOp.Prefix prefix,
+            int opcode,
+            int reg,
+            int vvvv,
+            Operand rm,
+            int bits) {
         int notReg = (reg >> 3 ^ 1) << 7;
         int notIndex = indexNumber(rm) >> 3 ^ 1;
         int notBase = rm.number() >> 3 ^ 1;
-        int tail = (vvvv ^ 15) << 3 | (bits == 256 ? 4 : 0) | op.prefix.bits;
-        if (op.map == VectorOp.OpcodeMap.M0F && notIndex == 1 && notBase == 1) {
+        int tail = (vvvv ^ 15) << 3 | (bits == 256 ? 4 : 0) | prefix.bits;
+        if (map == VectorOp.OpcodeMap.M0F && notIndex == 1 && notBase == 1) {
             emit(0xC5);
             emit(notReg | tail);
         } else {
             emit(0xC4);
-            emit(notReg | notIndex << 6 | notBase << 5 | op.map.bits);
+            emit(notReg | notIndex << 6 | notBase << 5 | map.bits);
             emit(tail);
         }
-        emit(op.opcode);
+        emit(opcode);
         modRm(reg, rm, 1);
     }
 
@@ -439,5 +454,48 @@ final class Assembler {
             return m.mask().number();
         }
         return mem != null && mem.mask() != null ? mem.mask().number() : 0;
+    }
+
+    // --- tiles (Intel AMX; SDM volume 1, chapter 18)
+
+    private void tile(VectorOp.Prefix prefix, int opcode, int reg, int vvvv, Operand rm) {
+        vex(VectorOp.OpcodeMap.M0F38, prefix, opcode, reg, vvvv, rm, 128);
+    }
+
+    /** Sets all tiles' rows and columns from 64 bytes, and clears the tiles. */
+    void ldtilecfg(Mem config) {
+        tile(VectorOp.Prefix.NONE, 0x49, 0, 0, config);
+    }
+
+    /** Ends the use of tiles. */
+    void tilerelease() {
+        tile(VectorOp.Prefix.NONE, 0x49, 0, 0, new Tmm(0));
+    }
+
+    void tilezero(Tmm dst) {
+        tile(VectorOp.Prefix.F2, 0x49, dst.number(), 0, new Tmm(0));
+    }
+
+    /** dst ← rows at base, base + index, base + 2·index…; the index register holds bytes. */
+    void tileloadd(Tmm dst, Mem rows) {
+        tile(VectorOp.Prefix.F2, 0x4B, dst.number(), 0, strided(rows));
+    }
+
+    /** Rows at base, base + index, base + 2·index… ← src. */
+    void tilestored(Mem rows, Tmm src) {
+        tile(VectorOp.Prefix.F3, 0x4B, src.number(), 0, strided(rows));
+    }
+
+    /**
+     * c[m][n] += Σ a[m][4k + i] · b[k][4n + i] over k and i &lt; 4, int8 into int32, without
+     * saturation.
+     */
+    void tdpbssd(Tmm c, Tmm a, Tmm b) {
+        tile(VectorOp.Prefix.F2, 0x5E, c.number(), b.number(), a);
+    }
+
+    private static Mem strided(Mem rows) {
+        check(rows.index() != null && rows.scale() == 1, "rows of a tile are an index apart");
+        return rows;
     }
 }

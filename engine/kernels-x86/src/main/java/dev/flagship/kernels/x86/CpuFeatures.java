@@ -22,13 +22,17 @@ record CpuFeatures(
         boolean avx512dq,
         boolean avx512vl,
         boolean avx512Vnni,
-        boolean avx512Bf16) {
+        boolean avx512Bf16,
+        boolean amxInt8) {
 
     /** XCR0: the lower halves (SSE) and the upper halves (AVX) of ymm registers. */
     private static final long YMM_STATE = 0b110;
 
     /** XCR0: also masks, upper halves of zmm0–15, and zmm16–31. */
     private static final long ZMM_STATE = 0b1110_0110;
+
+    /** XCR0: the configuration and the contents of tiles. */
+    private static final long TILE_STATE = 0b11 << 17;
 
     /** The words of CPUID. */
     interface Cpuid {
@@ -50,6 +54,7 @@ record CpuFeatures(
         boolean osSaves = bit(basic.ecx(), 27);
         long state = osSaves ? xcr0.read() : 0;
         boolean ymm = (state & YMM_STATE) == YMM_STATE && bit(basic.ecx(), 28);
+        boolean tiles = (state & TILE_STATE) == TILE_STATE;
         boolean zmm = ymm && (state & ZMM_STATE) == ZMM_STATE;
         Words none = new Words(0, 0, 0, 0);
         Words seven = highest >= 7 ? cpuid.at(7, 0) : none;
@@ -58,15 +63,16 @@ record CpuFeatures(
         String signature =
                 String.format(
                         Locale.ROOT,
-                        "%08x%08x%08x-%08x-%08x-%08x-%08x-%02x",
+                        "%08x%08x%08x-%08x-%08x-%08x-%08x-%08x-%05x",
                         vendor.ebx(),
                         vendor.edx(),
                         vendor.ecx(),
                         basic.eax(),
                         seven.ebx(),
                         seven.ecx(),
+                        seven.edx(),
                         sevenOne.eax(),
-                        state & 0xFF);
+                        state & 0xFFFFF);
         return new CpuFeatures(
                 signature,
                 ymm && bit(seven.ebx(), 5),
@@ -78,7 +84,25 @@ record CpuFeatures(
                 avx512f && bit(seven.ebx(), 17),
                 avx512f && bit(seven.ebx(), 31),
                 avx512f && bit(seven.ecx(), 11),
-                avx512f && bit(sevenOne.eax(), 5));
+                avx512f && bit(sevenOne.eax(), 5),
+                tiles && bit(seven.edx(), 24) && bit(seven.edx(), 25));
+    }
+
+    /** The same without AMX, which a process must also be permitted to use. */
+    CpuFeatures withoutAmx() {
+        return new CpuFeatures(
+                signature,
+                avx2,
+                fma,
+                f16c,
+                avxVnni,
+                avx512f,
+                avx512bw,
+                avx512dq,
+                avx512vl,
+                avx512Vnni,
+                avx512Bf16,
+                false);
     }
 
     private static boolean bit(int word, int bit) {
@@ -99,6 +123,7 @@ record CpuFeatures(
         add(names, avx512vl, "VL");
         add(names, avx512Vnni, "VNNI");
         add(names, avx512Bf16, "BF16");
+        add(names, amxInt8, "AMX-INT8");
         return names.isEmpty() ? "none of AVX2 and AVX-512" : String.join(" ", names);
     }
 
@@ -125,6 +150,15 @@ record CpuFeatures(
         }
         if (!avx512Vnni) {
             lacking.add("AVX-512 VNNI");
+        }
+        return lacking;
+    }
+
+    /** What the AMX kernels need and this machine lacks; empty if they can run. */
+    List<String> lackingForAmx() {
+        List<String> lacking = lackingForAvx512();
+        if (!amxInt8) {
+            lacking.add("AMX-INT8");
         }
         return lacking;
     }

@@ -44,6 +44,7 @@ final class CpuFlags {
                 flags.contains("avx512dq"),
                 flags.contains("avx512vl"),
                 flags.contains("avx512_vnni"),
-                flags.contains("avx512_bf16"));
+                flags.contains("avx512_bf16"),
+                flags.contains("amx_tile") && flags.contains("amx_int8"));
     }
 }

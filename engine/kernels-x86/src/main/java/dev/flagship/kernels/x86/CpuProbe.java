@@ -44,7 +44,9 @@ final class CpuProbe {
                                 Downcall.call(memory.entry(cpuid.length), params.address());
                                 return Integer.toUnsignedLong(words(params).eax());
                             };
-                    yield new Found(CpuFeatures.from(words, xcr0));
+                    CpuFeatures features = CpuFeatures.from(words, xcr0);
+                    boolean amx = features.amxInt8() && TileRegisters.permitted();
+                    yield new Found(amx ? features : features.withoutAmx());
                 }
             }
         };

@@ -26,6 +26,11 @@ final class Int8Products implements Team.Task, AutoCloseable {
     /** Bands that stay with one thread, so that tiles of two are not cut. */
     private static final int UNIT = 2;
 
+    /**
+     * Bands that a tile kernel unpacks at once: up to 1 MiB of the second cache at 8,192 columns.
+     */
+    private static final int TILE_BANDS = 8;
+
     /** Numbers of x below which quantising is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
 
@@ -39,10 +44,12 @@ final class Int8Products implements Team.Task, AutoCloseable {
     private final Worker[] workers;
     private final Shares shares = new Shares();
     private OffHeap activations = OffHeap.allocate(0);
+    private OffHeap halfSums = OffHeap.allocate(0);
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
     private boolean quantizing;
+    private boolean sixBit;
     private int blocks;
     private long rowStride;
 
@@ -69,8 +76,21 @@ final class Int8Products implements Team.Task, AutoCloseable {
 
     /** What one thread works in. */
     private static final class Worker implements AutoCloseable {
-        private final OffHeap params = OffHeap.allocate(8L * ProductKernel.SLOTS);
+        private final OffHeap params =
+                OffHeap.allocate(8L * Math.max(ProductKernel.SLOTS, TileKernel.SLOTS));
+
+        /** Shapes of tiles, and behind them the sums of a block. */
+        private final OffHeap tiles =
+                OffHeap.allocate(
+                        TileKernel.CONFIG_BYTES
+                                + TileKernel.SUM_BYTES
+                                + TILE_BANDS * TileKernel.WAITING_BYTES);
+
         private OffHeap scratch = OffHeap.allocate(0);
+
+        Worker() {
+            TileKernel.configure(tiles.segment());
+        }
 
         void set(int slot, long value) {
             params.segment().setAtIndex(SLOT, slot, value);
@@ -88,6 +108,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         @Override
         public void close() {
             params.close();
+            tiles.close();
             scratch.close();
         }
     }
@@ -127,11 +148,16 @@ final class Int8Products implements Team.Task, AutoCloseable {
         blocks = x.rowSize() / BLOCK;
         rowStride = ActivationRows.stride(blocks);
         activations = sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
+        sixBit = false;
         alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
+            sixBit |= weights.get(i).type() == DType.Q6_K && takes(x, weights.get(i), outs.get(i));
             alive(weights.get(i).numbers());
             alive(weights.get(i).scales());
             alive(outs.get(i).data());
+        }
+        if (sixBit) {
+            halfSums = sized(halfSums, HalfSums.stride(x.rows()) * blocks);
         }
         quantizing = true;
         if (x.shape().elements() < SERIAL_ELEMENTS) {
@@ -180,6 +206,19 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ActivationRows.OUT, activations.segment().address() + from * rowStride);
         worker.set(ActivationRows.OUT_STRIDE, rowStride);
         worker.call(library.quantizer());
+        if (sixBit) {
+            sumHalves(worker, from, to);
+        }
+    }
+
+    private void sumHalves(Worker worker, int from, int to) {
+        worker.set(HalfSums.ROWS, activations.segment().address() + from * rowStride);
+        worker.set(HalfSums.ROW_STRIDE, rowStride);
+        worker.set(HalfSums.BLOCKS, blocks);
+        worker.set(HalfSums.COUNT, to - from);
+        worker.set(HalfSums.OUT, halfSums.segment().address() + from * (long) HalfSums.PAIR);
+        worker.set(HalfSums.OUT_STRIDE, HalfSums.stride(x.rows()));
+        worker.call(library.halfSums());
     }
 
     private void multiply(Worker worker, int thread, int threads) {
@@ -210,16 +249,91 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     private void bands(Worker worker, BandMatrix w, Tensor out, int from, int to) {
-        worker.set(ProductKernel.ACTIVATIONS, activations.segment().address());
+        MemorySegment entry = library.products(w.type()).tiles();
+        int inTiles = entry == null ? 0 : x.rows() / TileKernel.ROWS * TileKernel.ROWS;
+        if (entry == null || inTiles == 0) {
+            rows(worker, w, out, 0, from, to);
+            return;
+        }
+        for (int band = from; band < to; band += TILE_BANDS) {
+            int end = Math.min(band + TILE_BANDS, to);
+            // The matrix's last band may lack rows; it is stored under a mask.
+            boolean cut = end == w.bands() && w.rows() % BAND != 0;
+            int whole = cut ? end - 1 : end;
+            tiles(worker, entry, w, out, inTiles, band, whole, ProductKernel.ALL_LANES);
+            if (cut) {
+                tiles(worker, entry, w, out, inTiles, whole, end, (1L << w.rows() % BAND) - 1);
+            }
+            if (inTiles < x.rows()) {
+                rows(worker, w, out, inTiles, band, end); // while these bands are near
+            }
+        }
+    }
+
+    private void tiles(
+            Worker worker,
+            MemorySegment entry,
+            BandMatrix w,
+            Tensor out,
+            int rows,
+            int from,
+            int to,
+            long mask) {
+        if (from == to) {
+            return;
+        }
+        long lines = TileKernel.scratchLines(TILE_BANDS, blocks);
+        long scratch =
+                worker.scratch(lines + TileKernel.scratchScales(w.type(), TILE_BANDS, blocks));
+        worker.set(TileKernel.NUMBERS, numbers(w, from));
+        worker.set(TileKernel.SCALES, scales(w, from));
+        worker.set(TileKernel.ACTIVATIONS, activations.segment().address());
+        worker.set(TileKernel.ACTIVATION_STRIDE, rowStride);
+        worker.set(TileKernel.OUT, out(out, 0, from));
+        worker.set(TileKernel.OUT_STRIDE, w.rows() * 4L);
+        worker.set(TileKernel.BLOCKS, blocks);
+        worker.set(TileKernel.BANDS, to - from);
+        worker.set(TileKernel.TILES, rows / TileKernel.ROWS);
+        worker.set(TileKernel.MASK, mask);
+        worker.set(TileKernel.SCRATCH_LINES, scratch);
+        worker.set(TileKernel.SCRATCH_SCALES, scratch + lines);
+        worker.set(TileKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
+        worker.set(TileKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
+        worker.set(TileKernel.CONFIG, worker.tiles.segment().address());
+        worker.set(TileKernel.SUMS, worker.tiles.segment().address() + TileKernel.CONFIG_BYTES);
+        worker.set(
+                TileKernel.WAITING,
+                worker.tiles.segment().address() + TileKernel.CONFIG_BYTES + TileKernel.SUM_BYTES);
+        worker.call(entry);
+    }
+
+    private static long numbers(BandMatrix w, int band) {
+        return w.numbers().address() + band * BandMatrix.bandBytes(w.type(), w.cols());
+    }
+
+    private static long scales(BandMatrix w, int band) {
+        return w.scales().address() + band * BandMatrix.bandScaleBytes(w.type(), w.cols());
+    }
+
+    private static long out(Tensor out, int row, int band) {
+        return out.data().address() + 4L * ((long) row * out.rowSize() + band * BAND);
+    }
+
+    /** Rows of x from {@code first} on. */
+    private void rows(Worker worker, BandMatrix w, Tensor out, int first, int from, int to) {
+        int count = x.rows() - first;
+        worker.set(ProductKernel.ACTIVATIONS, activations.segment().address() + first * rowStride);
         worker.set(ProductKernel.ACTIVATION_STRIDE, rowStride);
         worker.set(ProductKernel.OUT_STRIDE, w.rows() * 4L);
         worker.set(ProductKernel.BLOCKS, blocks);
-        worker.set(ProductKernel.COLUMNS, x.rows());
+        worker.set(ProductKernel.COLUMNS, count);
         worker.set(ProductKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
         worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
-        boolean many = x.rows() > 1 && x.rows() >= unpackRows;
-        if (many) {
-            long lines = ProductKernel.scratchLines(w.type(), UNIT, blocks);
+        worker.set(ProductKernel.HALF_SUMS, halfSums.segment().address());
+        worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(x.rows()));
+        boolean many = count > 1 && count >= unpackRows;
+        if (many || count > 1 && ProductKernel.widensScales(w.type())) {
+            long lines = many ? ProductKernel.scratchLines(w.type(), UNIT, blocks) : 0;
             long scales = ProductKernel.scratchScales(w.type(), UNIT, blocks);
             long scratch = worker.scratch(lines + scales);
             worker.set(ProductKernel.SCRATCH_LINES, scratch);
@@ -227,40 +341,38 @@ final class Int8Products implements Team.Task, AutoCloseable {
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
-        for (int size = library.largestGroup(x.rows()); size > 0; size /= 2) {
+        for (int size = library.largestGroup(count, many); size > 0; size /= 2) {
             MemorySegment entry =
-                    x.rows() == 1
+                    count == 1
                             ? products.row(size)
                             : many ? products.many(size) : products.few(size);
             int groups = (to - at) / size;
             // The matrix's last band may lack rows; its group is stored under a mask.
             boolean cut = at + groups * size == w.bands() && w.rows() % BAND != 0;
             int whole = cut ? groups - 1 : groups;
-            sweep(worker, entry, w, out, at, whole, ProductKernel.ALL_LANES);
+            sweep(worker, entry, w, out(out, first, at), at, whole, ProductKernel.ALL_LANES);
             at += Math.max(whole, 0) * size;
             if (cut && groups > 0) {
-                sweep(worker, entry, w, out, at, 1, (1L << w.rows() % BAND) - 1);
+                sweep(worker, entry, w, out(out, first, at), at, 1, (1L << w.rows() % BAND) - 1);
                 at += size;
             }
         }
     }
 
-    private void sweep(
+    private static void sweep(
             Worker worker,
             MemorySegment entry,
             BandMatrix w,
-            Tensor out,
+            long out,
             int band,
             int groups,
             long lastMask) {
         if (groups <= 0) {
             return;
         }
-        long numbers = band * BandMatrix.bandBytes(w.type(), w.cols());
-        long scales = band * BandMatrix.bandScaleBytes(w.type(), w.cols());
-        worker.set(ProductKernel.NUMBERS, w.numbers().address() + numbers);
-        worker.set(ProductKernel.SCALES, w.scales().address() + scales);
-        worker.set(ProductKernel.OUT, out.data().address() + band * (BAND * 4L));
+        worker.set(ProductKernel.NUMBERS, numbers(w, band));
+        worker.set(ProductKernel.SCALES, scales(w, band));
+        worker.set(ProductKernel.OUT, out);
         worker.set(ProductKernel.GROUPS, groups);
         worker.set(ProductKernel.LAST_MASK, lastMask);
         worker.set(ProductKernel.LAST_LANES, bytesOf(lastMask & 0xFF));
@@ -283,5 +395,6 @@ final class Int8Products implements Team.Task, AutoCloseable {
             worker.close();
         }
         activations.close();
+        halfSums.close();
     }
 }

@@ -1,11 +1,14 @@
 package dev.flagship.kernels.x86;
 
+import dev.flagship.tensor.DType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
 /** The instruction sets that kernels are made for, the best first. */
 enum Isa {
+    /** The same as below and AMX's int8 tiles. */
+    AMX_INT8("amx-int8", 512, true),
     /** AVX-512 F, BW, DQ, VL and VNNI. */
     AVX512_VNNI("avx512-vnni", 512, true),
     /** AVX2, FMA, F16C and AVX-VNNI. */
@@ -52,7 +55,17 @@ enum Isa {
      * only, where the gain is largest; the rest goes to the Vector rung.
      */
     boolean complete() {
-        return this == AVX512_VNNI;
+        return wide();
+    }
+
+    /** Whether many rows are multiplied in tiles. */
+    boolean tiles() {
+        return this == AMX_INT8;
+    }
+
+    /** Whether there are int8 products with weights of this type. */
+    boolean multiplies(DType type) {
+        return type.quantized() && (wide() || !type.superBlocks());
     }
 
     /** Bytes of a register. */
@@ -73,6 +86,7 @@ enum Isa {
     /** What this needs and a machine lacks; empty if its kernels can run there. */
     List<String> lacking(CpuFeatures features) {
         return switch (this) {
+            case AMX_INT8 -> features.lackingForAmx();
             case AVX512_VNNI -> features.lackingForAvx512();
             case AVX2_VNNI -> features.lackingForAvx2(true);
             case AVX2 -> features.lackingForAvx2(false);

@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** All kernels of one variant, assembled and placed as one piece of code. */
 final class KernelLibrary implements AutoCloseable {
@@ -21,11 +22,20 @@ final class KernelLibrary implements AutoCloseable {
     private static final int ALIGNMENT = 64;
     private static final byte INT3 = (byte) 0xCC;
 
+    /** Bands of the largest group for one row of x. */
+    private static final int ROW_BANDS = 4;
+
+    /** Columns of a tile of two bands. */
+    private static final int SHORT_TILE = 6;
+
+    private static final String HALF_SUMS = "half_sums_avx512";
+
     private final Isa isa;
     private final Tuning tuning;
     private final CodeMemory memory;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
+    private final MemorySegment halfSums;
     private final Map<DType, Products> products;
     private final Map<AttentionKernel, MemorySegment> attention = new HashMap<>();
     private final MemorySegment attentionMerge;
@@ -37,8 +47,13 @@ final class KernelLibrary implements AutoCloseable {
      * @param rows one row of x
      * @param few a few rows of x, weights read from the matrix
      * @param many many rows of x, weights unpacked
+     * @param tiles whole tiles of rows of x, a few bands; null where there are no tiles
      */
-    record Products(List<MemorySegment> rows, List<MemorySegment> few, List<MemorySegment> many) {
+    record Products(
+            List<MemorySegment> rows,
+            List<MemorySegment> few,
+            List<MemorySegment> many,
+            @Nullable MemorySegment tiles) {
 
         /** One row of x. */
         MemorySegment row(int bands) {
@@ -131,18 +146,23 @@ final class KernelLibrary implements AutoCloseable {
                 pointwise.put(kernel, entry(offsets, kernel.symbol()));
             }
             attentionMerge = entry(offsets, AttentionMerge.SYMBOL);
+            halfSums = entry(offsets, HALF_SUMS);
         } else {
             attentionMerge = MemorySegment.NULL;
+            halfSums = MemorySegment.NULL;
         }
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
-            if (type.quantized()) {
+            if (isa.multiplies(type)) {
                 products.put(
                         type,
                         new Products(
                                 entries(offsets, rows(isa, type, prefetch)),
                                 entries(offsets, tiles(isa, type, Source.MATRIX, prefetch)),
-                                entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch))));
+                                entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch)),
+                                TileKernel.multiplies(isa, type)
+                                        ? entry(offsets, new TileKernel(type, prefetch).symbol())
+                                        : null));
             }
         }
     }
@@ -165,7 +185,7 @@ final class KernelLibrary implements AutoCloseable {
 
     private static List<ProductKernel> rows(Isa isa, DType type, int prefetch) {
         List<ProductKernel> kernels = new ArrayList<>();
-        for (int bands = 1; bands <= largestGroup(isa, 1); bands *= 2) {
+        for (int bands = 1; bands <= ROW_BANDS; bands *= 2) {
             kernels.add(new ProductKernel(isa, type, Source.MATRIX, bands, 1, prefetch));
         }
         return kernels;
@@ -173,7 +193,7 @@ final class KernelLibrary implements AutoCloseable {
 
     private static List<ProductKernel> tiles(Isa isa, DType type, Source source, int prefetch) {
         List<ProductKernel> kernels = new ArrayList<>();
-        for (int bands = 1; bands <= largestGroup(isa, 2); bands *= 2) {
+        for (int bands = 1; bands <= tileBands(isa); bands *= 2) {
             int columns = columns(isa, type, source, bands);
             kernels.add(new ProductKernel(isa, type, source, bands, columns, prefetch));
         }
@@ -186,7 +206,7 @@ final class KernelLibrary implements AutoCloseable {
      */
     private static int columns(Isa isa, DType type, Source source, int bands) {
         return switch (isa) {
-            case AVX512_VNNI -> bands == 2 ? 6 : 12;
+            case AMX_INT8, AVX512_VNNI -> bands == 2 ? SHORT_TILE : 12;
             case AVX2_VNNI -> source == Source.MATRIX ? 6 : 3;
             case AVX2 -> type == DType.Q8_0 ? 5 : source == Source.MATRIX ? 6 : 3;
         };
@@ -197,13 +217,20 @@ final class KernelLibrary implements AutoCloseable {
         return tuning.unpackRows();
     }
 
-    /** Bands of the largest group for so many rows of x; smaller ones halve it. */
-    int largestGroup(int rows) {
-        return largestGroup(isa, rows);
+    /**
+     * Bands of the largest group for so many rows of x; smaller ones halve it. In place, each tile
+     * of columns takes the bits of a line apart again: where one tile of two bands cannot hold all
+     * rows, the longer tiles of single bands do that half as often.
+     */
+    int largestGroup(int rows, boolean unpacked) {
+        if (rows == 1) {
+            return ROW_BANDS;
+        }
+        return unpacked || rows <= SHORT_TILE ? tileBands(isa) : 1;
     }
 
-    private static int largestGroup(Isa isa, int rows) {
-        return rows == 1 ? 4 : isa.wide() ? 2 : 1;
+    private static int tileBands(Isa isa) {
+        return isa.wide() ? 2 : 1;
     }
 
     /** Assembles all kernels. */
@@ -211,13 +238,18 @@ final class KernelLibrary implements AutoCloseable {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(quantizer(isa), ActivationRows.quantizer(isa));
         for (DType type : DType.values()) {
-            if (type.quantized()) {
+            if (isa.multiplies(type)) {
                 put(kernels, rows(isa, type, prefetch));
                 put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
                 put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
+                if (TileKernel.multiplies(isa, type)) {
+                    TileKernel kernel = new TileKernel(type, prefetch);
+                    kernels.put(kernel.symbol(), kernel.assemble());
+                }
             }
         }
         if (isa.complete()) {
+            kernels.put(HALF_SUMS, HalfSums.kernel());
             for (AttentionKernel kernel : AttentionKernel.all()) {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
@@ -299,6 +331,11 @@ final class KernelLibrary implements AutoCloseable {
     /** As {@link #attention}. */
     MemorySegment attentionMerge() {
         return attentionMerge;
+    }
+
+    /** As {@link #attention}. */
+    MemorySegment halfSums() {
+        return halfSums;
     }
 
     Products products(DType type) {

@@ -5,6 +5,7 @@ import static dev.flagship.kernels.x86.Gp.*;
 import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
+import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import java.util.Locale;
 
@@ -13,10 +14,13 @@ import java.util.Locale;
  * for each tile over blocks of 32 k. Lane = row of the band. The tiles of registers of 256 bits are
  * {@link NarrowTile}'s.
  *
- * <p>Per block an integer accumulator starts at −128·S (8-bit) or −8·S (Q4_0), which undoes the
- * offset of the unsigned weights; then {@code acc = fma((float) I, sw·sa, acc)} and for Q4_1 {@code
- * acc = fma(m, sa·S, acc)}: the operations and the order of {@link
- * dev.flagship.tensor.ScalarKernels}, whatever the tile.
+ * <p>Per block an integer accumulator starts at −128·S (8-bit), −8·S (Q4_0) or −32·S (Q6_K, per
+ * group of 16), which undoes the offset of the unsigned weights; then {@code acc = fma((float) I,
+ * sw·sa, acc)} and for types with a minimum {@code acc = fma(m, sa·S, acc)}: the operations and the
+ * order of {@link dev.flagship.tensor.ScalarKernels}, whatever the tile.
+ *
+ * <p>Scales of super-blocks are products. A single row of x makes them where it meets them; several
+ * find them in scratch, as F32, where they are written before a group of bands is swept.
  *
  * @param source where the weights of a tile are read
  * @param bands bands of a group: 1, 2 or 4
@@ -67,17 +71,30 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
     /** Where {@link NarrowTile} keeps what does not fit into registers. */
     static final int NARROW = 16;
 
-    static final int SLOTS = NARROW + NarrowTile.SLOTS;
+    /** {@link HalfSums}, for Q6_K. */
+    static final int HALF_SUMS = NARROW + NarrowTile.SLOTS;
+
+    static final int HALF_SUM_STRIDE = HALF_SUMS + 1;
+
+    /** Those of the tile at hand, and a register's place meanwhile: the kernel's own. */
+    private static final int TILE_HALF_SUMS = HALF_SUMS + 2;
+
+    private static final int SAVED_TILE_ROWS = HALF_SUMS + 3;
+    static final int SLOTS = HALF_SUMS + 4;
 
     static final int LINE = 64;
     static final int LINES_8 = 8;
     private static final int LINES_4 = 4;
+    private static final int LINES_6 = 6;
+
+    /** Blocks of 32 in a super-block. */
+    private static final int SUPER = 8;
 
     ProductKernel {
-        check(type.quantized(), "%s has no int8 product", type);
+        check(isa.multiplies(type), "%s has no int8 product for %s", isa, type);
         int needed =
                 isa.wide()
-                        ? 2 * bands * columns + 2 * bands + 2
+                        ? 2 * bands * columns + 2 * bands + (type == DType.Q6_K ? 3 : 2)
                         : NarrowTile.registers(isa, type, bands, columns);
         check(
                 needed <= isa.registers(),
@@ -99,7 +116,12 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
     /** Bytes of F32 scales and minima in scratch. */
     static long scratchScales(DType type, int bands, int blocks) {
-        return (type == DType.Q4_1 ? 2L : 1L) * bands * blocks * LINE;
+        return (type.hasMinimum() || type == DType.Q6_K ? 2L : 1L) * bands * blocks * LINE;
+    }
+
+    /** Whether kernels that read lines from the matrix want scales in scratch. */
+    static boolean widensScales(DType type) {
+        return type.superBlocks();
     }
 
     byte[] assemble() {
@@ -132,6 +154,14 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         private static final Gp SCALES_AHEAD = R13;
 
+        /** Blocks left of a super-block: where there is one column, and while unpacking. */
+        private static final Gp SUPER_LEFT = R8;
+
+        private static final Gp SUPER_LEFT_UNPACKING = R11;
+
+        /** Free within a tile, once it is kept elsewhere. */
+        private static final Gp HALF_SUM = TILE_ROWS;
+
         private static final int ROWS_PER_POINTER = 3;
         private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
         private static final KMask LAST = new KMask(1);
@@ -141,11 +171,25 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         private static final Zmm NIBBLES = zmm(31);
         private static final Zmm PRODUCT = zmm(30);
 
+        /** Where the high two of six bits stand in a byte. */
+        private static final Zmm PAIRS = zmm(29);
+
+        /** Ternary logic: first | second & third. */
+        private static final int OR_OF_AND = 0xF8;
+
         final Assembler asm = new Assembler();
-        final boolean fourBit = type != DType.Q8_0;
-        final boolean minima = type == DType.Q4_1;
+        final boolean fourBit = type == DType.Q4_0 || type == DType.Q4_1 || type == DType.Q4_K;
+        private final boolean sixBit = type == DType.Q6_K;
+        final boolean minima = type.hasMinimum();
+        private final boolean superBlocks = type.superBlocks();
         final boolean scratch = source == Source.SCRATCH;
         final boolean row = columns == 1;
+
+        /** Lines are read from scratch, 8-bit. */
+        private final boolean unpacked = scratch && type != DType.Q8_0;
+
+        /** Scales are read from scratch, F32. */
+        private final boolean widened = scratch || superBlocks && !row;
 
         ProductKernel kernel() {
             return ProductKernel.this;
@@ -165,7 +209,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             constants();
             Label group = new Label();
             asm.bind(group);
-            if (scratch) {
+            if (widened) {
                 unpackGroup();
             }
             columnSweep();
@@ -187,10 +231,14 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             } else {
                 asm.mov(RAX, param(LAST_MASK));
                 asm.kmovd(LAST, RAX);
-                if (fourBit) {
+                if (fourBit || sixBit) {
                     asm.mov32(RAX, NIBBLE_BITS);
                     asm.op(VPBROADCASTD_GP, NIBBLES, RAX);
                 }
+            }
+            if (sixBit) {
+                asm.mov32(RAX, 0x30303030);
+                asm.op(VPBROADCASTD_GP, PAIRS, RAX);
             }
             asm.mov(ROW_STRIDE, param(ACTIVATION_STRIDE));
             asm.mov(BAND_STRIDE, param(NUMBER_STRIDE));
@@ -199,8 +247,11 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 asm.lea(BAND_STRIDE_3, Mem.at(BAND_STRIDE, BAND_STRIDE, 2));
                 asm.lea(BAND_SCALE_STRIDE_3, Mem.at(BAND_SCALE_STRIDE, BAND_SCALE_STRIDE, 2));
             }
-            if (scratch && fourBit) { // lines of scratch are twice as many
-                asm.add(BAND_STRIDE, BAND_STRIDE);
+            if (unpacked) {
+                asm.mov(BAND_STRIDE, param(BLOCKS));
+                for (int size = 1; size < LINES_8 * LINE; size *= 2) {
+                    asm.add(BAND_STRIDE, BAND_STRIDE);
+                }
             }
         }
 
@@ -216,50 +267,126 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         // --- unpacking
 
-        /** Bands one after the other; scales end up as [block][scale, minimum][band]. */
+        /**
+         * Bands one after the other; scales end up as [block][scale, minimum][band], of Q6_K as
+         * [block][half][band].
+         */
         private void unpackGroup() {
             Gp scaleOut = RAX;
             Gp linesOut = RBX;
             for (int b = 0; b < bands; b++) {
                 asm.mov(LINES, param(NUMBERS));
                 asm.mov(SCALE, param(SCALES));
-                asm.mov(linesOut, param(SCRATCH_LINES));
+                if (unpacked) {
+                    asm.mov(linesOut, param(SCRATCH_LINES));
+                }
                 for (int i = 0; i < b; i++) {
                     asm.add(LINES, param(NUMBER_STRIDE));
                     asm.add(SCALE, BAND_SCALE_STRIDE);
-                    asm.add(linesOut, BAND_STRIDE);
+                    if (unpacked) {
+                        asm.add(linesOut, BAND_STRIDE);
+                    }
                 }
                 asm.mov(scaleOut, param(SCRATCH_SCALES));
                 asm.mov(COUNT, param(BLOCKS));
+                Label superBlock = new Label();
                 Label block = new Label();
+                asm.bind(superBlock);
+                if (superBlocks) {
+                    enterSuperBlock(zmm(4), zmm(5), Mem.at(SCALE));
+                    asm.add(SCALE, superScales());
+                    asm.mov32(SUPER_LEFT_UNPACKING, SUPER);
+                }
                 asm.bind(block);
-                for (int part = 0; part < LINE; part += isa.bytes()) {
-                    Vec to = isa.register(0);
-                    asm.op(VCVTPH2PS, to, Mem.at(SCALE, part / 2));
-                    asm.store(VMOVUPS_STORE, Mem.at(scaleOut, b * LINE + part), to);
-                }
-                for (int part = 0; minima && part < LINE; part += isa.bytes()) {
-                    Vec to = isa.register(1);
-                    asm.op(VCVTPH2PS, to, Mem.at(SCALE, 32 + part / 2));
-                    asm.store(VMOVUPS_STORE, Mem.at(scaleOut, (bands + b) * LINE + part), to);
-                }
-                if (fourBit) {
-                    for (int line = 0; line < LINES_4; line++) {
-                        asm.prefetcht0(Mem.at(LINES, line * LINE + prefetch));
-                        unpackLine(Mem.at(LINES, line * LINE), Mem.at(linesOut, 2 * line * LINE));
-                    }
-                    asm.add(LINES, LINES_4 * LINE);
-                    asm.add(linesOut, LINES_8 * LINE);
+                widenScales(scaleOut, b);
+                if (unpacked) {
+                    unpackBlock(linesOut);
                 }
                 asm.add(SCALE, scaleStep());
                 asm.add(scaleOut, scratchScaleStep());
-                asm.sub(COUNT, 1);
-                asm.jcc(Condition.NOT_EQUAL, block);
+                leaveBlock(SUPER_LEFT_UNPACKING, block, superBlock);
             }
         }
 
+        /** Scales of a block of band b, from SCALE into scratch. */
+        private void widenScales(Gp scaleOut, int b) {
+            Mem first = Mem.at(scaleOut, b * LINE);
+            Mem second = Mem.at(scaleOut, (bands + b) * LINE);
+            if (superBlocks) {
+                smallScale(zmm(0), Mem.at(SCALE), zmm(4));
+                smallScale(zmm(1), Mem.at(SCALE, 16), sixBit ? zmm(4) : zmm(5));
+                asm.store(VMOVUPS_STORE, first, zmm(0));
+                asm.store(VMOVUPS_STORE, second, zmm(1));
+                return;
+            }
+            widenHalves(Mem.at(SCALE), first, isa.register(0));
+            if (minima) {
+                widenHalves(Mem.at(SCALE, 32), second, isa.register(1));
+            }
+        }
+
+        private void widenHalves(Mem from, Mem to, Vec spare) {
+            for (int part = 0; part < LINE; part += isa.bytes()) {
+                asm.op(VCVTPH2PS, spare, from.plus(part / 2));
+                asm.store(VMOVUPS_STORE, to.plus(part), spare);
+            }
+        }
+
+        private void unpackBlock(Gp linesOut) {
+            for (int line = 0; line < (sixBit ? LINES_6 : LINES_4); line++) {
+                asm.prefetcht0(Mem.at(LINES, line * LINE + prefetch));
+            }
+            for (int line = 0; line < LINES_8; line++) {
+                Mem to = Mem.at(linesOut, line * LINE);
+                if (sixBit) {
+                    sixBits(Mem.at(LINES), line, zmm(2), zmm(3));
+                    asm.store(VMOVDQU_STORE, to, zmm(2));
+                } else if (line % 2 == 0) {
+                    unpackLine(Mem.at(LINES, line / 2 * LINE), to);
+                }
+            }
+            asm.add(LINES, (sixBit ? LINES_6 : LINES_4) * LINE);
+            asm.add(linesOut, LINES_8 * LINE);
+        }
+
         private int scratchScaleStep() {
-            return (minima ? 2 : 1) * bands * LINE;
+            return (minima || sixBit ? 2 : 1) * bands * LINE;
+        }
+
+        // --- super-blocks
+
+        /** Bytes of a super-block's own scales, before those of its groups. */
+        private int superScales() {
+            return sixBit ? BandMatrix.GROUP_SCALES_6 : BandMatrix.GROUP_SCALES_4;
+        }
+
+        private void enterSuperBlock(Zmm d, Zmm dmin, Mem at) {
+            asm.op(VCVTPH2PS, d, at);
+            if (minima) {
+                asm.op(VCVTPH2PS, dmin, at.plus(32));
+            }
+        }
+
+        /** A group's 16 small scales, times those of its super-block. */
+        private void smallScale(Zmm to, Mem bytes, Zmm common) {
+            asm.op(sixBit ? VPMOVSXBD : VPMOVZXBD, to, bytes);
+            asm.op(VCVTDQ2PS, to, to);
+            asm.op(VMULPS, to, to, common);
+        }
+
+        /** Goes on with the next block, if there is one. */
+        private void leaveBlock(Gp superLeft, Label block, Label superBlock) {
+            asm.sub(COUNT, 1);
+            if (superBlocks) {
+                Label done = new Label();
+                asm.jcc(Condition.EQUAL, done);
+                asm.sub(superLeft, 1);
+                asm.jcc(Condition.NOT_EQUAL, block);
+                asm.jmp(superBlock);
+                asm.bind(done);
+            } else {
+                asm.jcc(Condition.NOT_EQUAL, block);
+            }
         }
 
         private void unpackLine(Mem line, Mem to) {
@@ -281,6 +408,31 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             asm.op(VPAND, high, high, nibbles);
         }
 
+        /**
+         * to ← four columns of a block of 6 bits, a byte each.
+         *
+         * @param block where the block's lines begin: per 16 columns two of nibbles, one of pairs
+         * @param four which of its eight fours of columns
+         */
+        private void sixBits(Mem block, int four, Zmm to, Zmm spare) {
+            Mem group = block.plus(four / 4 * (3 * LINE));
+            Mem nibbles = group.plus(four % 4 / 2 * LINE);
+            Mem pairs = group.plus(2 * LINE);
+            if (four % 2 == 0) {
+                asm.op(VPAND, to, NIBBLES, nibbles);
+            } else {
+                asm.op(VPSRLW, to, nibbles, 4);
+                asm.op(VPAND, to, to, NIBBLES);
+            }
+            switch (four % 4) {
+                case 0 -> asm.op(VPSLLD, spare, pairs, 4);
+                case 1 -> asm.op(VPSLLD, spare, pairs, 2);
+                case 2 -> asm.op(VMOVDQU, spare, pairs);
+                default -> asm.op(VPSRLD, spare, pairs, 2);
+            }
+            asm.op(VPTERNLOGD, to, spare, PAIRS, OR_OF_AND);
+        }
+
         // --- tiles
 
         private void columnSweep() {
@@ -290,6 +442,10 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             asm.mov(COLUMNS_LEFT, param(COLUMNS));
             asm.mov(TILE_ROWS, param(ACTIVATIONS));
             asm.mov(TILE_OUT, param(OUT));
+            if (sixBit) {
+                asm.mov(RAX, param(HALF_SUMS));
+                asm.mov(param(TILE_HALF_SUMS), RAX);
+            }
             if (row) { // there is no sweep
                 tile(1);
                 return;
@@ -301,6 +457,9 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             advance(TILE_ROWS, ROW_STRIDE);
             asm.mov(RCX, param(OUT_STRIDE));
             advance(TILE_OUT, RCX);
+            if (sixBit) {
+                asm.sub(param(TILE_HALF_SUMS), -columns * HalfSums.PAIR);
+            }
             asm.sub(COLUMNS_LEFT, columns);
             asm.jmp(tiles);
             asm.bind(rest);
@@ -369,7 +528,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             return ofBand(LINES, band, BAND_STRIDE, BAND_STRIDE_3).plus(line * LINE);
         }
 
-        /** F16 scales of the matrix. */
+        /** Scales as they lie in the matrix. */
         Mem scales(int band) {
             return ofBand(SCALE, band, BAND_SCALE_STRIDE, BAND_SCALE_STRIDE_3);
         }
@@ -384,15 +543,18 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         }
 
         private void tile(int width) {
-            boolean linesInScratch = scratch && fourBit;
-            asm.mov(LINES, param(linesInScratch ? SCRATCH_LINES : NUMBERS));
-            asm.mov(SCALE, param(scratch ? SCRATCH_SCALES : SCALES));
+            asm.mov(LINES, param(unpacked ? SCRATCH_LINES : NUMBERS));
+            asm.mov(SCALE, param(widened ? SCRATCH_SCALES : SCALES));
             asm.mov(COUNT, param(BLOCKS));
             int pointers = Math.ceilDiv(width, ROWS_PER_POINTER);
             asm.mov(ROW_POINTERS[0], TILE_ROWS);
             for (int p = 1; p < pointers; p++) {
                 asm.lea(ROW_POINTERS[p], Mem.at(ROW_POINTERS[p - 1], ROW_STRIDE, 2));
                 asm.add(ROW_POINTERS[p], ROW_STRIDE);
+            }
+            if (sixBit) {
+                asm.mov(param(SAVED_TILE_ROWS), TILE_ROWS);
+                asm.mov(HALF_SUM, param(TILE_HALF_SUMS));
             }
             NarrowTile narrow = new NarrowTile(this, width);
             if (isa.wide()) {
@@ -405,29 +567,40 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             if (row) {
                 startAhead();
             }
+            boolean products = superBlocks && !widened;
+            Label superBlock = new Label();
             Label block = new Label();
+            asm.bind(superBlock);
+            if (products) {
+                for (int b = 0; b < bands; b++) {
+                    enterSuperBlock(common(b), commonMinimum(b), scales(b));
+                }
+                asm.add(SCALE, superScales());
+                asm.mov32(SUPER_LEFT, SUPER);
+            }
             asm.bind(block);
             if (isa.wide()) {
-                start(width);
-                if (fourBit && !scratch) {
-                    dots4(width);
-                } else {
-                    dots8(width);
-                }
-                scale(width);
+                block(width);
             } else {
                 narrow.block();
             }
             asm.add(LINES, lineStep());
-            asm.add(SCALE, scratch ? scratchScaleStep() : scaleStep());
+            asm.add(SCALE, widened ? scratchScaleStep() : scaleStep());
             for (int p = 0; p < pointers; p++) {
                 asm.add(ROW_POINTERS[p], ActivationRows.BLOCK_BYTES);
             }
             if (row) {
                 goAhead();
             }
-            asm.sub(COUNT, 1);
-            asm.jcc(Condition.NOT_EQUAL, block);
+            if (products) {
+                leaveBlock(SUPER_LEFT, block, superBlock);
+            } else {
+                asm.sub(COUNT, 1);
+                asm.jcc(Condition.NOT_EQUAL, block);
+            }
+            if (sixBit) {
+                asm.mov(TILE_ROWS, param(SAVED_TILE_ROWS));
+            }
             if (isa.wide()) {
                 store(width);
             } else {
@@ -435,12 +608,34 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
         }
 
-        private int lineStep() {
-            return (fourBit && !scratch ? LINES_4 : LINES_8) * LINE;
+        private void block(int width) {
+            if (sixBit) {
+                for (int half = 0; half < 2; half++) {
+                    start(width, half);
+                    dots(width, 4 * half, 4);
+                    scale(width, half);
+                }
+                asm.add(HALF_SUM, param(HALF_SUM_STRIDE));
+                return;
+            }
+            start(width, 0);
+            dots(width, 0, LINES_8);
+            scale(width, 0);
+            if (minima) {
+                minimum(width);
+            }
         }
 
+        private int lineStep() {
+            if (unpacked) {
+                return LINES_8 * LINE;
+            }
+            return (fourBit ? LINES_4 : sixBit ? LINES_6 : LINES_8) * LINE;
+        }
+
+        /** Bytes of a block's scales, without the share of its super-block's own. */
         private int scaleStep() {
-            return minima ? 64 : 32;
+            return minima && !superBlocks ? 64 : 32;
         }
 
         // --- asking ahead, for a single row of x, which reads memory as fast as it comes
@@ -450,9 +645,14 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             return Math.ceilDiv(prefetch, lineStep());
         }
 
+        /** As {@link #scaleStep}, the super-block's own scales spread over its blocks. */
+        private int scaleStepAhead() {
+            return superBlocks ? scaleStep() + superScales() / SUPER : scaleStep();
+        }
+
         private void startAhead() {
             asm.lea(LINES_AHEAD, Mem.at(LINES, ahead() * lineStep()));
-            asm.lea(SCALES_AHEAD, Mem.at(SCALE, ahead() * scaleStep()));
+            asm.lea(SCALES_AHEAD, Mem.at(SCALE, ahead() * scaleStepAhead()));
             Label within = new Label();
             asm.cmp(COUNT, ahead());
             asm.jcc(Condition.ABOVE, within);
@@ -462,7 +662,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         private void goAhead() {
             asm.add(LINES_AHEAD, lineStep());
-            asm.add(SCALES_AHEAD, scaleStep());
+            asm.add(SCALES_AHEAD, scaleStepAhead());
             Label within = new Label();
             asm.cmp(COUNT, ahead() + 1);
             asm.jcc(Condition.NOT_EQUAL, within);
@@ -493,40 +693,52 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
         }
 
-        private void start(int width) {
+        private void start(int width, int half) {
             for (int c = 0; c < width; c++) {
+                Mem at =
+                        sixBit
+                                ? Mem.at(HALF_SUM, HalfSums.PAIR * c + 4 * half)
+                                : activation(
+                                        c,
+                                        fourBit ? ActivationRows.START_4 : ActivationRows.START_8);
                 for (int b = 0; b < bands; b++) {
                     Zmm i = integer(width, b, c);
                     if (minima) {
                         asm.op(VPXOR, i, i, i);
                     } else {
-                        int offset = fourBit ? ActivationRows.START_4 : ActivationRows.START_8;
-                        asm.op(VPBROADCASTD, i, activation(c, offset));
+                        asm.op(VPBROADCASTD, i, at);
                     }
                 }
             }
         }
 
-        private void dots8(int width) {
-            for (int line = 0; line < LINES_8; line++) {
-                for (int b = 0; b < bands; b++) {
-                    asm.op(VMOVDQU, low(width, b), line(b, line));
-                    if (!scratch) {
-                        askFor(b, line);
+        /** Products of some of a block's eight fours of columns. */
+        private void dots(int width, int first, int count) {
+            for (int four = first; four < first + count; four++) {
+                if (unpacked || type == DType.Q8_0) {
+                    for (int b = 0; b < bands; b++) {
+                        asm.op(VMOVDQU, low(width, b), line(b, four));
+                        if (!scratch) {
+                            askFor(b, four);
+                        }
                     }
+                    dot(width, four, false);
+                } else if (sixBit) {
+                    for (int b = 0; b < bands; b++) {
+                        sixBits(line(b, 0), four, low(width, b), high(width, b));
+                        if (four % 4 < 3) { // three lines hold four fours
+                            askFor(b, four / 4 * 3 + four % 4);
+                        }
+                    }
+                    dot(width, four, false);
+                } else if (four % 2 == 0) {
+                    for (int b = 0; b < bands; b++) {
+                        nibbles(line(b, four / 2), low(width, b), high(width, b));
+                        askFor(b, four / 2);
+                    }
+                    dot(width, four, false);
+                    dot(width, four + 1, true);
                 }
-                dot(width, line, false);
-            }
-        }
-
-        private void dots4(int width) {
-            for (int line = 0; line < LINES_4; line++) {
-                for (int b = 0; b < bands; b++) {
-                    nibbles(line(b, line), low(width, b), high(width, b));
-                    askFor(b, line);
-                }
-                dot(width, 2 * line, false);
-                dot(width, 2 * line + 1, true);
             }
         }
 
@@ -548,10 +760,24 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
         }
 
-        private void scale(int width) {
+        /** Scales of a super-block, kept where there is one column. */
+        private Zmm common(int band) {
+            return zmm(4 * bands + band);
+        }
+
+        private Zmm commonMinimum(int band) {
+            return zmm(5 * bands + band);
+        }
+
+        /**
+         * @param half which of a block's groups of 16; 0 for groups of 32
+         */
+        private void scale(int width, int half) {
             for (int b = 0; b < bands; b++) {
-                if (scratch) {
-                    asm.op(VMOVUPS, low(width, b), scratchScales(b));
+                if (widened) {
+                    asm.op(VMOVUPS, low(width, b), scratchScales(half * bands + b));
+                } else if (superBlocks) {
+                    smallScale(low(width, b), scales(b).plus(16 * half), common(b));
                 } else {
                     asm.op(VCVTPH2PS, low(width, b), scales(b));
                 }
@@ -565,21 +791,21 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                     asm.op(VFMADD231PS, sum(width, b, c), i, PRODUCT);
                 }
             }
-            if (minima) {
-                minimum(width);
-            }
         }
 
         private void minimum(int width) {
             for (int b = 0; b < bands; b++) {
-                if (scratch) {
+                if (widened) {
                     asm.op(VMOVUPS, low(width, b), scratchMinima(b));
+                } else if (superBlocks) {
+                    smallScale(low(width, b), scales(b).plus(16), commonMinimum(b));
                 } else {
                     asm.op(VCVTPH2PS, low(width, b), scales(b).plus(32));
                 }
+                VectorOp add = superBlocks ? VFNMADD231PS : VFMADD231PS; // dmin·m is subtracted
                 for (int c = 0; c < width; c++) {
                     Mem scaledSum = activation(c, ActivationRows.SCALED_SUM).broadcasting();
-                    asm.op(VFMADD231PS, sum(width, b, c), low(width, b), scaledSum);
+                    asm.op(add, sum(width, b, c), low(width, b), scaledSum);
                 }
             }
         }

@@ -14,11 +14,13 @@ import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.function.IntUnaryOperator;
+import java.util.stream.IntStream;
 
 /**
  * Compares each type's kernels with {@link ScalarKernels} on this very processor before they are
@@ -26,13 +28,33 @@ import java.util.function.IntUnaryOperator;
  * beyond the outputs.
  */
 final class SelfTest {
-    private static final int COLS = 2 * BLOCK;
+    /**
+     * A matrix and how many rows it is multiplied by.
+     *
+     * @param counts numbers of rows of x
+     */
+    private record Work(int rows, int cols, List<Integer> counts) {
+        int mostRows() {
+            return Collections.max(counts);
+        }
+    }
 
-    /** Groups of four and two bands, and a cut one. */
-    private static final int ROWS = 6 * BandMatrix.BAND + 5;
+    /**
+     * Groups of four and two bands, and a cut one; all widths of tiles of registers and one more.
+     */
+    private static Work inRegisters(DType type) {
+        return new Work(
+                6 * BandMatrix.BAND + 5,
+                2 * Math.max(BLOCK, type.blockElements()),
+                IntStream.rangeClosed(1, 13).boxed().toList());
+    }
 
-    /** One more than the widest tile. */
-    private static final int LARGEST = 13;
+    /** A cut band, a whole chunk of blocks and an odd rest, a whole tile and a rest of rows. */
+    private static final Work IN_TILES =
+            new Work(
+                    BandMatrix.BAND + 5,
+                    (TileKernel.CHUNK + 3) * BLOCK,
+                    List.of(TileKernel.ROWS, TileKernel.ROWS + 3));
 
     static final int CANARIES = 16;
     static final float CANARY = -12345.678f;
@@ -44,23 +66,26 @@ final class SelfTest {
     static Set<DType> passing(KernelLibrary library) {
         Set<DType> passing = EnumSet.noneOf(DType.class);
         for (DType type : DType.values()) {
-            if (type.quantized() && passes(library, type)) {
+            if (library.isa().multiplies(type)
+                    && passes(library, type, inRegisters(type))
+                    && (!TileKernel.multiplies(library.isa(), type)
+                            || passes(library, type, IN_TILES))) {
                 passing.add(type);
             }
         }
         return passing;
     }
 
-    private static boolean passes(KernelLibrary library, DType type) {
+    private static boolean passes(KernelLibrary library, DType type, Work work) {
         Random random = new Random(SEED);
-        long numberBytes = BandMatrix.numberBytes(type, ROWS, COLS);
-        long scaleBytes = BandMatrix.scaleBytes(type, ROWS, COLS);
+        int rows = work.rows;
+        int cols = work.cols;
+        int most = work.mostRows();
+        long numberBytes = BandMatrix.numberBytes(type, rows, cols);
+        long scaleBytes = BandMatrix.scaleBytes(type, rows, cols);
         try (OffHeap memory =
                         OffHeap.allocate(
-                                numberBytes
-                                        + scaleBytes
-                                        + 4L * LARGEST * (COLS + 2 * ROWS)
-                                        + 4096);
+                                numberBytes + scaleBytes + 4L * most * (cols + 2 * rows) + 4096);
                 SerialTeam team = new SerialTeam();
                 ScalarKernels truth = new ScalarKernels(team)) {
             Cutter cut = new Cutter(memory.segment());
@@ -69,22 +94,22 @@ final class SelfTest {
             new BandPacker(
                             "self-test",
                             type,
-                            ROWS,
-                            COLS,
-                            MemorySegment.ofArray(source(type, random)),
+                            rows,
+                            cols,
+                            MemorySegment.ofArray(source(type, rows * cols, random)),
                             IntUnaryOperator.identity())
-                    .pack(0, BandMatrix.bands(ROWS), numbers, scales);
-            BandMatrix w = new BandMatrix("self-test", type, ROWS, COLS, numbers, scales);
-            Tensor x = tensor(cut, LARGEST, COLS);
+                    .pack(0, BandMatrix.bands(rows), numbers, scales);
+            BandMatrix w = new BandMatrix("self-test", type, rows, cols, numbers, scales);
+            Tensor x = tensor(cut, most, cols);
             fill(x, random);
-            Tensor expected = tensor(cut, LARGEST, ROWS);
+            Tensor expected = tensor(cut, most, rows);
             truth.project(x, List.of(w), List.of(expected), Numerics.FAST);
-            MemorySegment space = cut.next((LARGEST * ROWS + 2L * CANARIES) * 4);
+            MemorySegment space = cut.next((most * rows + 2L * CANARIES) * 4);
             // The same numbers of rows with weights read in place and unpacked.
             for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
                 try (Int8Products products =
                         new Int8Products(team, library, EnumSet.of(type), unpackRows)) {
-                    if (!allWidthsAgree(products, x, w, expected, space)) {
+                    if (!allAgree(work, products, x, w, expected, space)) {
                         return false;
                     }
                 }
@@ -93,21 +118,27 @@ final class SelfTest {
         }
     }
 
-    private static boolean allWidthsAgree(
-            Int8Products products, Tensor x, BandMatrix w, Tensor expected, MemorySegment space) {
+    private static boolean allAgree(
+            Work work,
+            Int8Products products,
+            Tensor x,
+            BandMatrix w,
+            Tensor expected,
+            MemorySegment space) {
+        int cols = x.rowSize();
         int first = 0;
-        for (int count = 1; count <= LARGEST; count++) {
-            first = (first + 1) % (LARGEST - count + 1);
-            Tensor rows =
+        for (int count : work.counts) {
+            first = (first + 1) % (x.rows() - count + 1);
+            Tensor some =
                     Tensor.of(
-                            Shape.of(count, COLS),
-                            x.data().asSlice(4L * first * COLS, 4L * count * COLS));
+                            Shape.of(count, cols),
+                            x.data().asSlice(4L * first * cols, 4L * count * cols));
             for (long i = 0; i < space.byteSize() / 4; i++) {
                 space.setAtIndex(ValueLayout.JAVA_FLOAT, i, CANARY);
             }
-            long bytes = 4L * count * ROWS;
-            Tensor out = Tensor.of(Shape.of(count, ROWS), space.asSlice(CANARIES * 4L, bytes));
-            products.project(rows, List.of(w), List.of(out));
+            long bytes = 4L * count * w.rows();
+            Tensor out = Tensor.of(Shape.of(count, w.rows()), space.asSlice(CANARIES * 4L, bytes));
+            products.project(some, List.of(w), List.of(out));
             if (!agree(out, expected, first) || !untouched(space, bytes)) {
                 return false;
             }
@@ -145,15 +176,16 @@ final class SelfTest {
     }
 
     /** Blocks of a source file: extreme numbers in some, zero, huge and tiny scales in some. */
-    private static byte[] source(DType type, Random random) {
-        byte[] bytes = new byte[Math.toIntExact(type.rowBytes((long) ROWS * COLS))];
+    private static byte[] source(DType type, int weights, Random random) {
+        byte[] bytes = new byte[Math.toIntExact(type.rowBytes(weights))];
         random.nextBytes(bytes);
-        int halves = type == DType.Q4_1 ? 2 : 1;
+        int halves = type.hasMinimum() ? 2 : 1;
+        int scalesAt = type == DType.Q6_K ? type.blockBytes() - 2 : 0;
         for (int at = 0; at < bytes.length; at += type.blockBytes()) {
             int kind = random.nextInt(8);
             if (kind < 4) {
                 byte pattern = new byte[] {0, -1, -128, 127}[kind];
-                Arrays.fill(bytes, at + 2 * halves, at + type.blockBytes(), pattern);
+                Arrays.fill(bytes, at, at + type.blockBytes(), pattern);
             }
             for (int h = 0; h < halves; h++) {
                 float scale =
@@ -164,8 +196,8 @@ final class SelfTest {
                             default -> (float) random.nextGaussian() * 0.1f;
                         };
                 short bits = Float.floatToFloat16(scale);
-                bytes[at + 2 * h] = (byte) bits;
-                bytes[at + 2 * h + 1] = (byte) (bits >> 8);
+                bytes[at + scalesAt + 2 * h] = (byte) bits;
+                bytes[at + scalesAt + 2 * h + 1] = (byte) (bits >> 8);
             }
         }
         return bytes;

@@ -23,7 +23,7 @@ record Tuning(int prefetch, int unpackRows) {
 
     /** The best on the processors that the kernels were made on. */
     static Tuning usual(Isa isa) {
-        return new Tuning(KernelLibrary.PREFETCH, isa.wide() ? 16 : 64);
+        return new Tuning(KernelLibrary.PREFETCH, isa.wide() ? 48 : 64);
     }
 
     Tuning withPrefetch(int bytes) {

@@ -99,6 +99,9 @@ final class TuningProbe implements AutoCloseable {
     /** From how many rows of x unpacking pays: half of the usual, the usual, or twice that. */
     private int unpackRows() {
         int usual = library.unpackRows();
+        if (TileKernel.multiplies(library.isa(), UNPACKED)) {
+            return usual; // so many rows are multiplied in tiles
+        }
         try (Int8Products unpacking = products(library, UNPACKED, 2);
                 Int8Products inPlace = products(library, UNPACKED, Integer.MAX_VALUE)) {
             if (faster(unpacking, inPlace, cached, usual / 2)) {

@@ -64,6 +64,7 @@ enum VectorOp {
     VPSRLD("vpsrld", "vpsrld", M0F, P66, 0x72, SHIFT_IMM, FULL, 2),
     VPSLLD("vpslld", "vpslld", M0F, P66, 0x72, SHIFT_IMM, FULL, 6),
 
+    VPSUBB("vpsubb", "vpsubb", M0F, P66, 0xF8, THREE, FULL_MEM),
     VPADDW("vpaddw", "vpaddw", M0F, P66, 0xFD, THREE, FULL_MEM),
     VPADDD("vpaddd", "vpaddd", M0F, P66, 0xFE, THREE, FULL),
     VPSUBD("vpsubd", "vpsubd", M0F, P66, 0xFA, THREE, FULL),

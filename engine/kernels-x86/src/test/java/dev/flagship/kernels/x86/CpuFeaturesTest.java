@@ -53,6 +53,17 @@ class CpuFeaturesTest {
     }
 
     @Test
+    void noTilesWhereTheSystemDoesNotSaveThem() {
+        assertThat(withXcr0(0x6_00E7).lackingForAmx()).isEmpty();
+        for (long xcr0 : new long[] {0xE7, 0x2_00E7, 0x4_00E7}) {
+            assertThat(withXcr0(xcr0).lackingForAmx()).containsExactly("AMX-INT8");
+        }
+        CpuFeatures refused = withXcr0(0x6_00E7).withoutAmx();
+        assertThat(refused.lackingForAmx()).containsExactly("AMX-INT8");
+        assertThat(refused.lackingForAvx512()).isEmpty();
+    }
+
+    @Test
     void noAvxWhereTheSystemDoesNotSaveItsRegisters() {
         for (long xcr0 : new long[] {0, 0b011, 0b101, 0b1110_0011}) {
             CpuFeatures features = withXcr0(xcr0);

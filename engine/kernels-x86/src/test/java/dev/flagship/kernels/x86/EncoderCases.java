@@ -37,6 +37,7 @@ final class EncoderCases {
     static List<Case> all() {
         EncoderCases all = new EncoderCases();
         all.general();
+        all.tiles();
         for (VectorOp op : VectorOp.values()) {
             if (op.evex != null) {
                 all.vectors(op, 512);
@@ -94,6 +95,7 @@ final class EncoderCases {
                     add("mov ecx," + at32, asm -> asm.mov32(RCX, mem));
                     add("lea r15," + text(mem), asm -> asm.lea(R15, mem));
                     add("add rsi," + at, asm -> asm.add(RSI, mem));
+                    add("cmp rbx," + at, asm -> asm.cmp(RBX, mem));
                     add("add " + at + ",r11", asm -> asm.add(mem, R11));
                     add("sub " + at + ",0x1", asm -> asm.sub(mem, 1));
                     add("prefetcht0 BYTE PTR " + text(mem), asm -> asm.prefetcht0(mem));
@@ -106,6 +108,31 @@ final class EncoderCases {
         add("xgetbv", Assembler::xgetbv);
         add("endbr64", Assembler::endbr64);
         add("vzeroupper", Assembler::vzeroupper);
+    }
+
+    // --- tiles
+
+    private void tiles() {
+        add("tilerelease", Assembler::tilerelease);
+        for (int i = 0; i < 8; i++) {
+            Tmm a = new Tmm(i);
+            Tmm b = new Tmm((i + 3) % 8);
+            Tmm c = new Tmm((i + 5) % 8);
+            add("tilezero " + a, asm -> asm.tilezero(a));
+            add("tdpbssd " + a + "," + b + "," + c, asm -> asm.tdpbssd(a, b, c));
+        }
+        for (Gp base : BASES) {
+            for (int displacement : new int[] {0, 127, 128, -129}) {
+                Mem plain = Mem.at(base, displacement);
+                add("ldtilecfg " + text(plain), asm -> asm.ldtilecfg(plain));
+                for (Gp index : new Gp[] {RCX, R9}) {
+                    Mem rows = Mem.at(base, index, 1).plus(displacement);
+                    Tmm t = new Tmm(base.number() & 7);
+                    add("tileloadd " + t + "," + text(rows), asm -> asm.tileloadd(t, rows));
+                    add("tilestored " + text(rows) + "," + t, asm -> asm.tilestored(rows, t));
+                }
+            }
+        }
     }
 
     // --- vector instructions

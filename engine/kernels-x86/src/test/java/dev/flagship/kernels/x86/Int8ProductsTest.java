@@ -82,11 +82,12 @@ class Int8ProductsTest {
 
     @Test
     void everyForcedWayGivesTheSameBits() {
-        for (DType type : Libraries.ALL_TYPES) {
+        for (DType type : Libraries.types(isa())) {
+            int cols = type.superBlocks() ? 512 : 96;
             for (int rows : new int[] {1, 16, 31, 47, 61, 64, 101}) {
-                BandMatrix w = matrix(type, rows, 96);
+                BandMatrix w = matrix(type, rows, cols);
                 for (int count = 1; count <= 26; count++) {
-                    Tensor x = numbers(count, 96);
+                    Tensor x = numbers(count, cols);
                     Tensor expected = truth(memory, x, w);
                     for (int threads = 1; threads <= 3; threads++) {
                         for (int unpackRows : new int[] {IN_PLACE, UNPACKED}) {
@@ -96,14 +97,20 @@ class Int8ProductsTest {
                                             new Int8Products(
                                                     team,
                                                     library,
-                                                    Libraries.ALL_TYPES,
+                                                    Libraries.types(isa()),
                                                     unpackRows)) {
                                 products.project(x, List.of(w), List.of(out));
                             }
                             String what =
-                                    "%s [%d, 96] × %d, unpacked from %d, %d threads, %s"
+                                    "%s [%d, %d] × %d, unpacked from %d, %d threads, %s"
                                             .formatted(
-                                                    type, rows, count, unpackRows, threads, seed);
+                                                    type,
+                                                    rows,
+                                                    cols,
+                                                    count,
+                                                    unpackRows,
+                                                    threads,
+                                                    seed);
                             Bits.assertSame(what, out, expected);
                         }
                     }
@@ -116,18 +123,19 @@ class Int8ProductsTest {
     /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
     @Test
     void nothingIsReadOrWrittenBeyondAnEnd() {
-        for (DType type : Libraries.ALL_TYPES) {
-            BandMatrix source = matrix(type, 101, 288);
-            for (int count : new int[] {1, 2, 5, 6, 13, 20}) {
-                Tensor given = numbers(count, 288);
+        for (DType type : Libraries.types(isa())) {
+            int cols = type.superBlocks() ? 768 : 288;
+            BandMatrix source = matrix(type, 101, cols);
+            for (int count : new int[] {1, 2, 5, 6, 13, 20, 50}) {
+                Tensor given = numbers(count, cols);
                 Tensor expected = truth(memory, given, source);
                 try (GuardPages pages = new GuardPages();
                         SerialTeam team = new SerialTeam();
                         Int8Products products =
-                                new Int8Products(team, library, Libraries.ALL_TYPES)) {
+                                new Int8Products(team, library, Libraries.types(isa()))) {
                     MemorySegment numbers = pages.copy(source.numbers());
                     MemorySegment scales = pages.copy(source.scales());
-                    BandMatrix w = new BandMatrix("m", type, 101, 288, numbers, scales);
+                    BandMatrix w = new BandMatrix("m", type, 101, cols, numbers, scales);
                     Tensor x = Tensor.of(given.shape(), pages.copy(given.data()));
                     Tensor out = Tensor.of(Shape.of(count, 101), pages.take(count * 404L));
                     products.project(x, List.of(w), List.of(out));
@@ -158,7 +166,7 @@ class Int8ProductsTest {
     void closedMemoryIsRefusedBeforeCodeRuns() {
         BandMatrix w = matrix(DType.Q8_0, 16, 32);
         try (SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+                Int8Products products = new Int8Products(team, library, Libraries.types(isa()))) {
             OffHeap gone = OffHeap.allocate(128);
             Tensor x = Tensor.of(Shape.of(1, 32), gone.segment());
             gone.close();
@@ -173,7 +181,7 @@ class Int8ProductsTest {
         BandMatrix w = matrix(DType.Q8_0, 16, 32);
         Tensor heap = Tensor.of(Shape.of(1, 32), MemorySegment.ofArray(new byte[128]));
         try (SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+                Int8Products products = new Int8Products(team, library, Libraries.types(isa()))) {
             assertThat(products.takes(heap, w, memory.tensor(1, 16))).isFalse();
             assertThat(products.takes(numbers(1, 32), w, memory.tensor(1, 16))).isTrue();
         }
@@ -182,11 +190,12 @@ class Int8ProductsTest {
     @Test
     void aCallAllocatesNothing() {
         try (SpinTeam team = new SpinTeam(2);
-                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
-            for (DType type : Libraries.ALL_TYPES) {
-                List<BandMatrix> w = List.of(matrix(type, 69, 96));
+                Int8Products products = new Int8Products(team, library, Libraries.types(isa()))) {
+            for (DType type : Libraries.types(isa())) {
+                int cols = type.superBlocks() ? 256 : 96;
+                List<BandMatrix> w = List.of(matrix(type, 69, cols));
                 for (int count : new int[] {1, 7, 300}) {
-                    Tensor x = numbers(count, 96);
+                    Tensor x = numbers(count, cols);
                     List<Tensor> out = List.of(memory.tensor(count, 69));
                     allocatesNothing(type + " × " + count, () -> products.project(x, w, out));
                 }

@@ -9,12 +9,14 @@ import java.util.stream.Collectors;
 
 /** Placed kernels for tests, which are skipped where the processor cannot run them. */
 final class Libraries {
-    static final Set<DType> ALL_TYPES =
-            Arrays.stream(DType.values())
-                    .filter(DType::quantized)
-                    .collect(Collectors.toUnmodifiableSet());
-
     private Libraries() {}
+
+    /** The types that there are kernels for. */
+    static Set<DType> types(Isa isa) {
+        return Arrays.stream(DType.values())
+                .filter(isa::multiplies)
+                .collect(Collectors.toUnmodifiableSet());
+    }
 
     static KernelLibrary load() {
         return load(Isa.AVX512_VNNI);

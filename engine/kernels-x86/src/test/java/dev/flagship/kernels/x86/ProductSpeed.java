@@ -65,17 +65,25 @@ final class ProductSpeed {
         int prefetch = args.length < 2 ? KernelLibrary.PREFETCH : Integer.parseInt(args[1]);
         ProductSpeed speed = new ProductSpeed(isa, prefetch);
         for (int cols : new int[] {2048, 576}) {
-            for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
+            for (DType type : speed.typesFor(cols)) {
                 speed.gemv(type, cols, IN_CACHE);
                 speed.gemv(type, cols, IN_MEMORY);
             }
         }
-        int[][] shapes = {{2048, 2048, 512}, {1536, 576, 512}, {576, 1536, 512}, {1536, 576, 8}};
+        int[][] shapes = {
+            {2048, 2048, 512}, {1536, 576, 512}, {576, 1536, 512}, {1536, 576, 8}, {2048, 2048, 8}
+        };
         for (int[] shape : shapes) {
-            for (DType type : List.of(DType.Q8_0, DType.Q4_0, DType.Q4_1)) {
+            for (DType type : speed.typesFor(shape[1])) {
                 speed.gemm(type, shape[0], shape[1], shape[2]);
             }
         }
+    }
+
+    private List<DType> typesFor(int cols) {
+        return Arrays.stream(DType.values())
+                .filter(type -> isa.multiplies(type) && cols % type.blockElements() == 0)
+                .toList();
     }
 
     /** Reads four streams of params[1] pieces of 256 bytes, params[2] apart, from params[0]. */
@@ -201,7 +209,7 @@ final class ProductSpeed {
                 OffHeap xs = OffHeap.allocate(4L * cols);
                 OffHeap outs = OffHeap.allocate(4L * rows);
                 SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+                Int8Products products = new Int8Products(team, library, Libraries.types(isa))) {
             numbers.segment().fill((byte) 0x35);
             scales.segment().fill((byte) 0x11);
             List<BandMatrix> w =
@@ -244,7 +252,7 @@ final class ProductSpeed {
                 OffHeap xs = OffHeap.allocate(4L * cols * count);
                 OffHeap outs = OffHeap.allocate(4L * rows * count);
                 SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Libraries.ALL_TYPES)) {
+                Int8Products products = new Int8Products(team, library, Libraries.types(isa))) {
             numbers.segment().fill((byte) 0x35);
             scales.segment().fill((byte) 0x11);
             List<BandMatrix> w =

@@ -44,16 +44,16 @@ class TuningTest {
                 KernelLibrary.Loading loading = KernelLibrary.load(new LinuxPages(), isa, tuning);
                 try (KernelLibrary library = ((KernelLibrary.Loaded) loading).library();
                         Int8Products products =
-                                new Int8Products(team, library, Libraries.ALL_TYPES)) {
-                    for (DType type : Libraries.ALL_TYPES) {
+                                new Int8Products(team, library, Libraries.types(isa))) {
+                    for (DType type : Libraries.types(isa)) {
                         byte[] source =
                                 SourceBlocks.random(
-                                        type, 117 * 96, SourceBlocks.Kind.EXTREME, random);
-                        BandMatrix w = memory.matrix("m", type, 117, 96, source);
+                                        type, 117 * 256, SourceBlocks.Kind.EXTREME, random);
+                        BandMatrix w = memory.matrix("m", type, 117, 256, source);
                         for (int rows : new int[] {1, 7, 8, 13}) {
-                            Tensor x = memory.tensor(rows, 96);
-                            for (int i = 0; i < rows * 96; i++) {
-                                x.set(i / 96, i % 96, (float) random.nextGaussian());
+                            Tensor x = memory.tensor(rows, 256);
+                            for (int i = 0; i < rows * 256; i++) {
+                                x.set(i / 256, i % 256, (float) random.nextGaussian());
                             }
                             Tensor expected = memory.tensor(rows, 117);
                             Tensor actual = memory.tensor(rows, 117);
@@ -128,7 +128,7 @@ class TuningTest {
         try (var files = Files.list(folder)) {
             file = files.findFirst().orElseThrow();
         }
-        assertThat(file.getFileName().toString()).startsWith("tuning-avx512-vnni-v");
+        assertThat(file.getFileName().toString()).startsWith("tuning-");
         assertThat(Tuning.parse(Files.readString(file))).isPresent();
         Files.writeString(file, ODD.text(), StandardCharsets.US_ASCII);
         provider.create(new SerialTeam()).close();

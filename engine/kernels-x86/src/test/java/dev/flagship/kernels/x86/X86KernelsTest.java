@@ -27,7 +27,7 @@ class X86KernelsTest extends KernelsContract {
                         .orElseThrow();
         return new X86Kernels(
                 library,
-                new Int8Products(team, library, Libraries.ALL_TYPES),
+                new Int8Products(team, library, Libraries.types(isa())),
                 new Attention(
                         team,
                         library,
