@@ -256,12 +256,11 @@ public final class X86KernelsProvider implements KernelsProvider {
     private Kernels tried(
             Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
         name(library, warnings);
-        String variant = runs.variant();
         Set<DType> passing;
         Set<DType> attention = Set.of();
         Set<PointwiseKernel> pointwise = Set.of();
         boolean complete = library.isa().complete();
-        try (TrialMarker _ = TrialMarker.write(markers, variant)) {
+        try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
             passing = SelfTest.passing(library);
             if (complete) {
                 attention = AttentionSelfTest.passing(library);
@@ -271,20 +270,27 @@ public final class X86KernelsProvider implements KernelsProvider {
                 tune(library, tuningFile(runs));
             }
         }
+        List<String> wrong = new ArrayList<>();
         for (DType type : DType.values()) {
             if (library.isa().multiplies(type) && !passing.contains(type)) {
-                wrong(type, variant, other, warnings);
+                wrong.add(type.toString());
             }
         }
         for (DType type : AttentionSelfTest.TYPES) {
             if (complete && !attention.contains(type)) {
-                wrong("attention to " + type, variant, other, warnings);
+                wrong.add("attention to " + type);
             }
         }
         for (PointwiseKernel kernel : PointwiseKernel.values()) {
             if (complete && !pointwise.contains(kernel)) {
-                wrong(kernel, variant, other, warnings);
+                wrong.add(kernel.toString());
             }
+        }
+        if (!wrong.isEmpty()) {
+            warnings.accept(
+                    "The %s kernels gave wrong numbers on this processor (%s) for %s; %s computes them. Please report this."
+                            .formatted(
+                                    NAME, runs.variant(), String.join(", ", wrong), other.rung()));
         }
         return new X86Kernels(
                 library,
@@ -292,13 +298,6 @@ public final class X86KernelsProvider implements KernelsProvider {
                 new Attention(team, library, attention),
                 new Pointwise(team, library, pointwise),
                 other);
-    }
-
-    private static void wrong(
-            Object what, String variant, Kernels other, Consumer<String> warnings) {
-        warnings.accept(
-                "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
-                        .formatted(NAME, what, variant, other.rung()));
     }
 
     /** Beside the markers of these kernels on this processor. */

@@ -160,7 +160,11 @@ class X86KernelsProviderTest {
                 Kernels truth = new ScalarKernels(team);
                 Kernels kernels = provider.create(team, warnings::add)) {
             assertThat(kernels.rung()).startsWith("x86-");
-            assertThat(warnings).hasSize(2).allMatch(w -> w.contains("gave wrong numbers"));
+            assertThat(warnings)
+                    .singleElement()
+                    .asString()
+                    .contains("gave wrong numbers", "for Q4_0, Q4_1", "vector-", "report")
+                    .doesNotContain("Q8_0");
             List<BandMatrix> weights = new ArrayList<>();
             List<Tensor> expected = new ArrayList<>();
             List<Tensor> actual = new ArrayList<>();
@@ -222,7 +226,8 @@ class X86KernelsProviderTest {
         assertThat(warnings)
                 .singleElement()
                 .asString()
-                .contains("left out", "died", "remove " + marker, "Computing with those for " + next);
+                .contains(
+                        "left out", "died", "remove " + marker, "Computing with those for " + next);
         Files.delete(marker);
         assertThat(only.obstacle()).isEmpty();
     }
