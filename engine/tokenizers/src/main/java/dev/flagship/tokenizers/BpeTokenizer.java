@@ -20,6 +20,7 @@ public final class BpeTokenizer implements Tokenizer {
     private final AddedTokens added;
     private final PreTokenizer preTokenizer;
     private final TextEnds ends;
+    private final int longestToken;
 
     /**
      * Tokens at the ends of a raw text.
@@ -48,11 +49,15 @@ public final class BpeTokenizer implements Tokenizer {
         this.preTokenizer = preTokenizer;
         this.ends = ends;
         this.added = new AddedTokens();
+        int longest = 1;
         for (int id = 0; id < tokens.length; id++) {
+            // A token's spelling has a character for each byte, so its text has no more.
+            longest = Math.max(longest, tokens[id].length());
             if (kinds[id] != BpeModel.Kind.NORMAL && !tokens[id].isEmpty()) {
                 added.add(tokens[id], id, kinds[id] == BpeModel.Kind.CONTROL);
             }
         }
+        this.longestToken = longest;
         checkEnd("begin-of-text", ends.bos(), ends.addsBos());
         checkEnd("end-of-text", ends.eos(), ends.addsEos());
     }
@@ -118,6 +123,11 @@ public final class BpeTokenizer implements Tokenizer {
     @Override
     public int vocabularySize() {
         return tokens.length;
+    }
+
+    @Override
+    public int longestToken() {
+        return longestToken;
     }
 
     @Override

@@ -13,6 +13,9 @@ public interface Tokenizer {
     /** One more than the largest id. */
     int vocabularySize();
 
+    /** Most characters that one token adds to a text. */
+    int longestToken();
+
     /**
      * Ids of a text, without begin or end tokens.
      *

@@ -61,6 +61,7 @@ class BpeTokenizerTest {
         BpeTokenizer tokenizer = gguf("smollm");
 
         assertThat(tokenizer.vocabularySize()).isEqualTo(9);
+        assertThat(tokenizer.longestToken()).isEqualTo(3);
         assertThat(tokenizer.bos()).hasValue(0);
         assertThat(tokenizer.addsBos()).isTrue();
         assertThat(tokenizer.addsEos()).isFalse();

@@ -133,7 +133,14 @@ final class StepLoop implements Runnable {
             left.add(next);
         }
         arrivals.drainTo(left);
-        left.forEach(job -> end(job, reason, why));
+        for (Job job : left) {
+            try {
+                end(job, reason, why);
+            } catch (Throwable t) {
+                LOG.log(Level.ERROR, "a request could not be ended properly", t);
+                job.news.add(new Job.News.End(reason, why));
+            }
+        }
     }
 
     private void free() {
@@ -189,17 +196,25 @@ final class StepLoop implements Runnable {
                 end(job, FinishReason.ERROR, List.of("The KV pool cannot hold this request."));
                 continue;
             }
+            running.add(job); // before anything can fail, so that it is answered then
             next = null;
-            PagedKvCache.Sequence sequence = job.shared.begin(job, cache);
-            job.sequence = sequence;
-            job.prefilled = sequence.length();
-            boolean roomy = sequence.reserve(wanted);
-            check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
-            job.reserved = wanted;
-            job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
-            job.firstStep = System.nanoTime();
-            running.add(job);
+            try {
+                begin(job, wanted);
+            } catch (Throwable t) {
+                fail(job, t);
+            }
         }
+    }
+
+    private void begin(Job job, int wanted) {
+        PagedKvCache.Sequence sequence = job.shared.begin(job, cache);
+        job.sequence = sequence;
+        job.prefilled = sequence.length();
+        boolean roomy = sequence.reserve(wanted);
+        check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
+        job.reserved = wanted;
+        job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
+        job.firstStep = System.nanoTime();
     }
 
     /**

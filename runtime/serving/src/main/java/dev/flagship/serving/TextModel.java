@@ -34,11 +34,8 @@ import java.util.concurrent.Semaphore;
 public final class TextModel implements ChatModel {
     private static final int QUEUE = 64;
 
-    /**
-     * Characters of a rendered prompt per token of context: no tokenizer packs more into one on
-     * average.
-     */
-    private static final int CHARACTERS_PER_TOKEN = 16;
+    /** Characters of a prompt that are looked at at all. */
+    private static final long MOST_CHARACTERS = 1 << 26;
 
     private final LoadedModel model;
     private final ModelInfo info;
@@ -236,7 +233,7 @@ public final class TextModel implements ChatModel {
                                         null));
         List<ChatTemplate.Turn> turns =
                 messages.stream().map(m -> new ChatTemplate.Turn(m.role(), m.content())).toList();
-        int most = Math.multiplyExact(info.contextLength(), CHARACTERS_PER_TOKEN);
+        int most = mostCharacters();
         long characters = messages.stream().mapToLong(m -> m.content().length()).sum();
         if (characters > most) {
             throw RequestException.promptTooLong(characters, info.contextLength());
@@ -251,8 +248,14 @@ public final class TextModel implements ChatModel {
                                 2 * most + 65_536));
     }
 
+    /** Longer prompts cannot fit, whatever they say, and are refused before they are encoded. */
+    private int mostCharacters() {
+        long most = (long) info.contextLength() * model.tokenizer().longestToken();
+        return Math.toIntExact(Math.min(most, MOST_CHARACTERS));
+    }
+
     private int[] raw(String text) {
-        if (text.length() > (long) info.contextLength() * CHARACTERS_PER_TOKEN) {
+        if (text.length() > mostCharacters()) {
             throw RequestException.promptTooLong(text.length(), info.contextLength());
         }
         int[] ids = model.tokenizer().encode(text, ControlTokens.AS_TEXT);

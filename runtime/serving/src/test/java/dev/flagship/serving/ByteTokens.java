@@ -20,6 +20,11 @@ record ByteTokens() implements Tokenizer {
     }
 
     @Override
+    public int longestToken() {
+        return 1;
+    }
+
+    @Override
     public int vocabularySize() {
         return END + 1;
     }

@@ -316,7 +316,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     private static long out(Tensor out, int row, int band) {
-        return out.data().address() + 4L * ((long) row * out.rowSize() + band * BAND);
+        return out.data().address() + 4L * ((long) row * out.rowSize() + (long) band * BAND);
     }
 
     /** Rows of x from {@code first} on. */
