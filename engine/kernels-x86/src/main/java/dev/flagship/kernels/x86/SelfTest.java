@@ -104,7 +104,7 @@ final class SelfTest {
             fill(x, random);
             Tensor expected = tensor(cut, most, rows);
             truth.project(x, List.of(w), List.of(expected), Numerics.FAST);
-            MemorySegment space = cut.next((most * rows + 2L * CANARIES) * 4);
+            MemorySegment space = cut.next(((long) most * rows + 2L * CANARIES) * 4);
             // The same numbers of rows with weights read in place and unpacked.
             for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
                 try (Int8Products products =
