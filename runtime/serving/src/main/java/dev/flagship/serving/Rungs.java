@@ -27,7 +27,7 @@ public final class Rungs {
      *
      * @throws LoadException if a rung named explicitly does not exist or cannot run here
      */
-    static Kernels create(String name, Team team, LoadListener listener) {
+    public static Kernels create(String name, Team team, LoadListener listener) {
         if (name.equals(SCALAR)) {
             return new ScalarKernels(team);
         }

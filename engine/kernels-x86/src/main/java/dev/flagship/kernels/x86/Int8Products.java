@@ -75,7 +75,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     /** What one thread works in. */
-    private static final class Worker implements AutoCloseable {
+    static final class Worker implements AutoCloseable {
         private final OffHeap params =
                 OffHeap.allocate(8L * Math.max(ProductKernel.SLOTS, TileKernel.SLOTS));
 
@@ -178,7 +178,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     /** Emitted code cannot notice that memory was closed. */
-    private static void alive(MemorySegment segment) {
+    static void alive(MemorySegment segment) {
         if (!segment.scope().isAlive()) {
             throw new IllegalStateException("project: an operand's memory is closed");
         }
