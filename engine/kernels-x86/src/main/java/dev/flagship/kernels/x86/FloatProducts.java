@@ -3,7 +3,6 @@ package dev.flagship.kernels.x86;
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
-import dev.flagship.kernels.x86.Int8Products.Worker;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
@@ -28,7 +27,7 @@ import java.util.Set;
  * part of k, and the sums of a later part of k go on from what the outputs hold, which changes no
  * bit. Two bands of quantised weights at a time are first widened in scratch.
  */
-final class FloatProducts implements Team.Task, AutoCloseable {
+final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
      * How x is cut; the bits do not depend on it.
      *
@@ -46,8 +45,8 @@ final class FloatProducts implements Team.Task, AutoCloseable {
     /** The types that there are kernels for; quantised ones in exact numerics only. */
     static final Set<DType> TYPES = types();
 
-    /** Bands that stay with one thread, so that tiles of two are not cut. */
-    private static final int UNIT = 2;
+    /** Bands of quantised weights that are widened at a time. */
+    private static final int WIDENED_BANDS = 2;
 
     private static final int LINE = 64;
     private static final long ALL_LANES = 0xFFFF;
@@ -62,7 +61,6 @@ final class FloatProducts implements Team.Task, AutoCloseable {
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
-    private Numerics numerics = Numerics.EXACT;
 
     /**
      * @param library must live until this is closed
@@ -78,7 +76,7 @@ final class FloatProducts implements Team.Task, AutoCloseable {
         this.types = Set.copyOf(types);
         this.cut = cut;
         workers = new Worker[team.size()];
-        Arrays.setAll(workers, _ -> new Worker());
+        Arrays.setAll(workers, _ -> new Worker(FloatUnpacker.SLOTS));
     }
 
     private static Set<DType> types() {
@@ -110,18 +108,16 @@ final class FloatProducts implements Team.Task, AutoCloseable {
         this.x = x;
         this.weights = weights;
         this.outs = outs;
-        this.numerics = numerics;
-        Int8Products.alive(x.data());
+        shares.clear();
+        Worker.alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
-            Int8Products.alive(weights.get(i).numbers());
-            Int8Products.alive(weights.get(i).scales());
-            Int8Products.alive(outs.get(i).data());
+            BandMatrix w = weights.get(i);
+            shares.add(takes(x, w, outs.get(i), numerics) ? w.bands() : 0);
+            Worker.alive(w.numbers());
+            Worker.alive(w.scales());
+            Worker.alive(outs.get(i).data());
         }
-        int units = 0;
-        for (int i = 0; i < weights.size(); i++) {
-            units += units(i);
-        }
-        shares.start(units);
+        shares.start();
         team.run(this);
         this.x = NONE;
         this.weights = List.of();
@@ -130,32 +126,12 @@ final class FloatProducts implements Team.Task, AutoCloseable {
 
     @Override
     public void run(int thread, int threads) {
-        Worker worker = workers[thread];
-        units(worker, shares.from(thread, threads), shares.to(thread, threads));
-        for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
-            units(worker, part, shares.partEnd(part));
-        }
+        shares.run(thread, threads, this);
     }
 
-    /** Units of all weights, one after another. */
-    private void units(Worker worker, int from, int to) {
-        int first = 0;
-        for (int i = 0; i < weights.size(); i++) {
-            int begin = Math.max(from - first, 0);
-            int end = Math.min(to - first, units(i));
-            if (begin < end) {
-                BandMatrix w = weights.get(i);
-                int last = Math.min(end * UNIT, w.bands());
-                multiply(worker, w, outs.get(i), begin * UNIT, last);
-            }
-            first += units(i);
-        }
-    }
-
-    /** Units of work; none for what others do. */
-    private int units(int i) {
-        BandMatrix w = weights.get(i);
-        return takes(x, w, outs.get(i), numerics) ? Math.ceilDiv(w.bands(), UNIT) : 0;
+    @Override
+    public void bands(int thread, int matrix, int from, int to) {
+        multiply(workers[thread], weights.get(matrix), outs.get(matrix), from, to);
     }
 
     private void multiply(Worker worker, BandMatrix w, Tensor out, int from, int to) {
@@ -208,10 +184,10 @@ final class FloatProducts implements Team.Task, AutoCloseable {
         DType type = w.type();
         FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
         long stride = (long) ks * LINE;
-        long lines = worker.scratch(UNIT * stride);
+        long lines = worker.scratch(WIDENED_BANDS * stride);
         worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
-        for (int band = from; band < to; band += UNIT) {
-            int size = Math.min(UNIT, to - band);
+        for (int band = from; band < to; band += WIDENED_BANDS) {
+            int size = Math.min(WIDENED_BANDS, to - band);
             for (int b = 0; b < size; b++) {
                 long numbers = (band + b) * BandMatrix.bandBytes(type, w.cols());
                 long scales = (band + b) * BandMatrix.bandScaleBytes(type, w.cols());

@@ -25,6 +25,8 @@ record FloatUnpacker(DType type) {
     /** Blocks of 32 k, at least 1. */
     static final int BLOCKS = LINES + 1;
 
+    static final int SLOTS = BLOCKS + 1;
+
     /** The types that can be widened. */
     static final Set<DType> TYPES =
             Collections.unmodifiableSet(EnumSet.of(DType.Q8_0, DType.Q4_0, DType.Q4_1));
