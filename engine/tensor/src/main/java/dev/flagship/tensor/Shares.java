@@ -1,53 +1,90 @@
 package dev.flagship.tensor;
 
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Units of one operation, split over a team: a contiguous range for each thread, which streams
- * through memory in one piece, and the last eighth in small parts for whoever comes first, so that
- * a thread which the system interrupted holds nobody up. Who computes a unit must not change its
- * value.
+ * Bands of the matrices of one operation, one after another, split over a team: a contiguous range
+ * for each thread, which streams through memory in one piece, and the last eighth in small parts
+ * for whoever comes first, so that a thread which the system interrupted holds nobody up. Who
+ * computes a band must not change its value.
  */
 public final class Shares {
+    /** Bands that stay together, so that tiles of two are not cut; cuts are counted in these. */
+    private static final int UNIT = 2;
+
     /** Units of a part; few, for it is what the others may have to wait for. */
     private static final int PART = 2;
 
     private static final int TAIL = 8;
 
     private final AtomicInteger next = new AtomicInteger();
+    private int[] bands = new int[4];
+    private int matrices;
     private int units;
     private int fixed;
 
-    /** Shares of no units, until {@link #start}. */
+    /** Shares of no bands. */
     public Shares() {
         // Reused from operation to operation.
     }
 
-    /** Begins an operation; by the team's owner, before it dispatches. */
-    public void start(int count) {
-        units = count;
-        fixed = count - count / TAIL;
+    /** Computes bands. */
+    public interface Work {
+        /** Computes bands [from, to) of a matrix. */
+        void bands(int thread, int matrix, int from, int to);
+    }
+
+    /** Begins an operation without matrices; by the team's owner, as all but {@link #run}. */
+    public void clear() {
+        matrices = 0;
+        units = 0;
+    }
+
+    /**
+     * Adds the next matrix.
+     *
+     * @param count its bands, 0 for one that somebody else computes
+     */
+    public void add(int count) {
+        if (matrices == bands.length) {
+            bands = Arrays.copyOf(bands, 2 * matrices);
+        }
+        bands[matrices++] = count;
+        units += units(count);
+    }
+
+    private static int units(int bands) {
+        return (bands + UNIT - 1) / UNIT;
+    }
+
+    /** Makes the shares of what was added; before the team is dispatched. */
+    public void start() {
+        fixed = units - units / TAIL;
         next.set(fixed);
     }
 
-    /** First unit of a thread's own range. */
-    public int from(int thread, int threads) {
+    /** Does a thread's share, and then what is left for whoever comes first. */
+    public void run(int thread, int threads, Work work) {
+        compute(thread, share(thread, threads), share(thread + 1, threads), work);
+        for (int part = next.getAndAdd(PART); part < units; part = next.getAndAdd(PART)) {
+            compute(thread, part, Math.min(part + PART, units), work);
+        }
+    }
+
+    private int share(int thread, int threads) {
         return (int) ((long) fixed * thread / threads);
     }
 
-    /** One past the last unit of a thread's own range. */
-    public int to(int thread, int threads) {
-        return from(thread + 1, threads);
-    }
-
-    /** First unit of a part that nobody has taken yet, or −1 if there is none. */
-    public int takePart() {
-        int first = next.getAndAdd(PART);
-        return first < units ? first : -1;
-    }
-
-    /** One past the last unit of the part that begins at {@code first}. */
-    public int partEnd(int first) {
-        return Math.min(first + PART, units);
+    private void compute(int thread, int from, int to, Work work) {
+        int first = 0;
+        for (int i = 0; i < matrices; i++) {
+            int begin = Math.max(from - first, 0);
+            int end = Math.min(to - first, units(bands[i]));
+            if (begin < end) {
+                work.bands(thread, i, begin * UNIT, Math.min(end * UNIT, bands[i]));
+            }
+            first += units(bands[i]);
+        }
     }
 }

@@ -2,49 +2,65 @@ package dev.flagship.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 
 class SharesTest {
     @Test
-    void everyUnitIsComputedOnceWhateverTheTeam() {
+    void everyBandIsComputedOnceWhateverTheTeam() {
         var shares = new Shares();
+        int[][] operations = {
+            {0}, {1}, {2}, {3}, {7}, {16}, {33}, {1000}, {36, 12, 12}, {5, 0, 3}, {1, 1, 1, 1, 1, 1}
+        };
         for (int size = 1; size <= 5; size++) {
             try (Team team = new SpinTeam(size)) {
-                for (int units : new int[] {0, 1, 2, 7, 8, 9, 16, 63, 1000}) {
-                    var times = new AtomicIntegerArray(units);
-                    shares.start(units);
-                    team.run((thread, threads) -> {
-                        for (int u = shares.from(thread, threads);
-                                u < shares.to(thread, threads);
-                                u++) {
-                            times.incrementAndGet(u);
-                        }
-                        for (int p = shares.takePart(); p >= 0; p = shares.takePart()) {
-                            for (int u = p; u < shares.partEnd(p); u++) {
-                                times.incrementAndGet(u);
-                            }
-                        }
-                    });
-                    int[] expected = new int[units];
-                    Arrays.fill(expected, 1);
-                    int[] actual = new int[units];
-                    Arrays.setAll(actual, times::get);
-                    assertThat(actual).as("%d units, %d threads", units, size).isEqualTo(expected);
+                for (int[] bands : operations) {
+                    var times = new AtomicIntegerArray[bands.length];
+                    shares.clear();
+                    for (int i = 0; i < bands.length; i++) {
+                        times[i] = new AtomicIntegerArray(bands[i]);
+                        shares.add(bands[i]);
+                    }
+                    shares.start();
+                    team.run((thread, threads) ->
+                            shares.run(
+                                    thread,
+                                    threads,
+                                    (_, matrix, from, to) -> {
+                                        for (int band = from; band < to; band++) {
+                                            times[matrix].incrementAndGet(band);
+                                        }
+                                    }));
+                    for (int i = 0; i < bands.length; i++) {
+                        int[] expected = new int[bands[i]];
+                        Arrays.fill(expected, 1);
+                        int[] actual = new int[bands[i]];
+                        Arrays.setAll(actual, times[i]::get);
+                        assertThat(actual)
+                                .as("%s bands, %d threads", Arrays.toString(bands), size)
+                                .isEqualTo(expected);
+                    }
                 }
             }
         }
     }
 
+    /** 160 bands are 80 pairs, of which 70 are shared out and 10 are for whoever comes. */
     @Test
-    void theTailGoesToWhoeverAsks() {
+    void theTailGoesToWhoeverAsksInPartsThatCutNoPair() {
         var shares = new Shares();
-        shares.start(80);
-        assertThat(shares.from(1, 2)).isEqualTo(35);
-        assertThat(shares.to(1, 2)).isEqualTo(70);
-        assertThat(shares.takePart()).isEqualTo(70);
-        assertThat(shares.partEnd(70)).isEqualTo(72);
-        assertThat(shares.takePart()).isEqualTo(72);
+        shares.clear();
+        shares.add(160);
+        shares.start();
+        List<String> second = new ArrayList<>();
+        shares.run(1, 2, (_, _, from, to) -> second.add(from + "-" + to));
+        assertThat(second)
+                .containsExactly("70-140", "140-144", "144-148", "148-152", "152-156", "156-160");
+        List<String> first = new ArrayList<>();
+        shares.run(0, 2, (_, _, from, to) -> first.add(from + "-" + to));
+        assertThat(first).containsExactly("0-70");
     }
 }

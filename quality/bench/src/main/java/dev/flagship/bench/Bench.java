@@ -84,7 +84,7 @@ final class Bench {
      */
     Report run() throws IOException {
         String loadBefore = Machine.loadAverage().orElse("unknown");
-        double others = othersNow();
+        double others = othersNow(settings.force(), progress);
         try (LoadedModel model = load()) {
             Workload work = Workload.within(model.contextLength(), text(model), settings.seconds());
             describe(model, work);
@@ -112,7 +112,7 @@ final class Bench {
     }
 
     /** Share of the machine that other processes take, over one second. */
-    private double othersNow() {
+    static double othersNow(boolean force, PrintStream progress) {
         List<ProcessHandle> own = List.of(ProcessHandle.current());
         Optional<ProcessorTimes> before = ProcessorTimes.now(own);
         pause(1000);
@@ -122,7 +122,7 @@ final class Bench {
             return 0;
         }
         double others = after.get().othersSince(before.get());
-        if (others > MOST_OTHERS && !settings.force()) {
+        if (others > MOST_OTHERS && !force) {
             throw new BenchException(
                     "machine_busy",
                     "Other processes take %.0f %% of this machine (at most %.0f %% may), so that the figures would be worth nothing. Wait or end them, or give --force."
@@ -216,6 +216,11 @@ final class Bench {
                 "runs",
                 "%d in turns, each of at least %s s a figure; %d tokens decoded at a time"
                         .formatted(settings.runs(), work.seconds(), work.decode()));
+        describe(machine, report);
+    }
+
+    /** What every figure must be read with. */
+    static void describe(Machine machine, Report report) {
         report.fact(
                 "machine",
                 "%s, %d processors; %s"

@@ -59,11 +59,7 @@ final class Limits implements AutoCloseable {
      */
     static Optional<Limits> open(Machine machine, int threads, long bytes, Path folder)
             throws IOException {
-        Optional<LimitsProbe> probe =
-                ServiceLoader.load(LimitsProbe.class, Limits.class.getClassLoader()).stream()
-                        .map(ServiceLoader.Provider::get)
-                        .filter(LimitsProbe::available)
-                        .findFirst();
+        Optional<LimitsProbe> probe = probe();
         if (probe.isEmpty()) {
             return Optional.empty();
         }
@@ -77,6 +73,14 @@ final class Limits implements AutoCloseable {
         OffHeap file = mapped(folder, bytes);
         Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
         return Optional.of(new Limits(probe.get(), team, file, int8, obstacle));
+    }
+
+    /** Empty if none runs here. */
+    static Optional<LimitsProbe> probe() {
+        return ServiceLoader.load(LimitsProbe.class, Limits.class.getClassLoader()).stream()
+                .map(ServiceLoader.Provider::get)
+                .filter(LimitsProbe::available)
+                .findFirst();
     }
 
     /** A file that has no name any more, so that none is left whatever happens. */

@@ -42,6 +42,8 @@ import picocli.CommandLine.Spec;
         })
 public final class Main implements Callable<Integer> {
     private static final double READING_SECONDS = 1;
+    private static final double PRODUCT_SECONDS = 0.3;
+    private static final String PYTHON = "python3";
 
     private final PrintStream out;
     private final PrintStream err;
@@ -68,7 +70,7 @@ public final class Main implements Callable<Integer> {
             split = ",",
             paramLabel = "[PEER=]PATH",
             description =
-                    "Where it is: the Python that has llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers; or the file Llama3.java. Default: python3.")
+                    "Where it is: the Python that has llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers; or the file Llama3.java. With --shapes the Python that has torch, or onnxruntime and onnx, or all. Default: python3.")
     private List<String> paths = List.of();
 
     @Option(
@@ -128,6 +130,12 @@ public final class Main implements Callable<Integer> {
     private boolean greedyOnly;
 
     @Option(
+            names = "--shapes",
+            description =
+                    "Measure matrix products alone instead, with F32, F16 and BF16 weights at shapes of SAM and DINOv2, in turns with F32 products of PyTorch (oneDNN) and ONNX Runtime. Takes --peer-path, --runs, --threads, --kernels, --json and --force.")
+    private boolean shapes;
+
+    @Option(
             names = {"-h", "--help"},
             usageHelp = true,
             description = "Print this and exit.")
@@ -182,6 +190,18 @@ public final class Main implements Callable<Integer> {
             throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
         }
         LoadOptions options = options();
+        if (shapes) {
+            var settings =
+                    new ShapeBench.Settings(
+                            kernels,
+                            threads,
+                            runs,
+                            PRODUCT_SECONDS,
+                            force,
+                            paths.isEmpty() ? PYTHON : paths.getFirst());
+            print(new ShapeBench(settings, ShapeBench.SHAPES, err).run());
+            return 0;
+        }
         ModelStore store = ModelStore.open(ModelStore.defaultHome(System.getenv()));
         Path path = store.resolve(model, new Stages(err));
         Path packed = store.home().resolve("packed");
@@ -200,10 +220,13 @@ public final class Main implements Callable<Integer> {
                         force,
                         Optional.ofNullable(svg),
                         peers);
-        Report report = new Bench(settings, err).run();
+        print(new Bench(settings, err).run());
+        return 0;
+    }
+
+    private void print(Report report) {
         out.print(json ? report.json() + "\n" : report.table());
         out.flush();
-        return 0;
     }
 
     /** Refuses flags that would have no effect. */
@@ -211,16 +234,35 @@ public final class Main implements Callable<Integer> {
         if (greedyOnly && !parity) {
             throw wrong("--greedy-only belongs to --parity");
         }
-        if (against.isEmpty() && !paths.isEmpty()) {
-            throw wrong("--peer-path belongs to --against");
+        if (against.isEmpty() && !paths.isEmpty() && !shapes) {
+            throw wrong("--peer-path belongs to --against or --shapes");
         }
-        if (!parity) {
-            return;
+        if (parity) {
+            takesOnly("--parity", "--greedy-only", "--threads", "--kernels");
         }
-        var known = List.of("--parity", "--greedy-only", "--threads", "--kernels");
+        if (shapes) {
+            takesOnly(
+                    "--shapes",
+                    "--peer-path",
+                    "--runs",
+                    "--threads",
+                    "--kernels",
+                    "--json",
+                    "--force");
+            if (paths.size() > 1) {
+                throw wrong("--shapes takes one --peer-path");
+            }
+            if (commandLine().getParseResult().hasMatchedPositional(0)) {
+                throw wrong("--shapes takes no model");
+            }
+        }
+    }
+
+    private void takesOnly(String mode, String... flags) {
         for (OptionSpec given : commandLine().getParseResult().matchedOptions()) {
-            if (!known.contains(given.longestName())) {
-                throw wrong("--parity does not take " + given.longestName());
+            String name = given.longestName();
+            if (!name.equals(mode) && !List.of(flags).contains(name)) {
+                throw wrong(mode + " does not take " + name);
             }
         }
     }
@@ -228,7 +270,7 @@ public final class Main implements Callable<Integer> {
     private Map<Engine, String> peers() {
         var peers = new EnumMap<Engine, String>(Engine.class);
         for (String name : against) {
-            peers.put(engine(name, "--against"), "python3");
+            peers.put(engine(name, "--against"), PYTHON);
         }
         for (String path : paths) {
             int equals = path.indexOf('=');

@@ -3,6 +3,8 @@ package dev.flagship.bench;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -42,6 +44,18 @@ final class Peer implements AutoCloseable {
         } catch (IOException e) {
             throw failed(
                     "%s cannot be started (%s)".formatted(command.getFirst(), e.getMessage()), e);
+        }
+    }
+
+    /** The text of a script of our own jar. */
+    static String script(String name) {
+        try (InputStream in = Peer.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new IllegalStateException(name + " is not on the class path");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new IllegalStateException(e); // a resource of our own jar
         }
     }
 

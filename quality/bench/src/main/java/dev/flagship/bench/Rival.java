@@ -1,8 +1,5 @@
 package dev.flagship.bench;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -37,7 +34,7 @@ final class Rival implements AutoCloseable {
      */
     static Rival start(
             Engine engine, String where, Path model, int threads, Workload work, Path scratch) {
-        String script = script(engine);
+        String script = Peer.script(engine.script());
         List<String> command =
                 engine == Engine.LLAMA3_JAVA
                         ? JavaPeer.command(Path.of(where), engine.script(), script, scratch)
@@ -69,17 +66,6 @@ final class Rival implements AutoCloseable {
             if (!loaded) {
                 peer.close();
             }
-        }
-    }
-
-    private static String script(Engine engine) {
-        try (InputStream in = Rival.class.getResourceAsStream(engine.script())) {
-            if (in == null) {
-                throw new IllegalStateException(engine.script() + " is not on the class path");
-            }
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new IllegalStateException(e); // a resource of our own jar
         }
     }
 

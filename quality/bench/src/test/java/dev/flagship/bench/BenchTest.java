@@ -141,7 +141,7 @@ class BenchTest {
         assertThat(err.toString(StandardCharsets.UTF_8)).contains("\"gpt\"", "\"best\"", "-1");
         assertThat(out.size()).isZero();
         assertThat(Main.execute(stream(out), stream(err), "--help")).isZero();
-        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-path");
+        assertThat(out.toString(StandardCharsets.UTF_8)).contains("--peer-path", "--shapes");
     }
 
     @Test
@@ -155,6 +155,11 @@ class BenchTest {
                         "--parity --numerics fast",
                         "--parity --against llama.cpp",
                         "--greedy-only",
+                        "--shapes smollm2",
+                        "--shapes --parity",
+                        "--shapes --numerics fast",
+                        "--shapes --against pytorch",
+                        "--shapes --peer-path /usr/bin/python3,/usr/bin/python3",
                         "--peer-path /usr/bin/python3",
                         "--against llama.cpp --peer-path pytorch=/usr/bin/python3")) {
             err.reset();

@@ -31,7 +31,7 @@ public final class Rungs {
      *
      * @throws LoadException if a rung named explicitly does not exist or cannot run here
      */
-    static Kernels create(String name, Team team, Consumer<String> warnings) {
+    public static Kernels create(String name, Team team, Consumer<String> warnings) {
         return create(name, team, warnings, providers());
     }
 

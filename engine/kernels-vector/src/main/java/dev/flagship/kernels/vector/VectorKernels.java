@@ -151,11 +151,11 @@ final class VectorKernels implements Kernels {
         project.packing = true;
         run(project, (long) x.rows() * x.rowSize());
         project.packing = false;
-        int units = 0;
+        project.shares.clear();
         for (int i = 0; i < weights.size(); i++) {
-            units += Project.units(weights.get(i));
+            project.shares.add(weights.get(i).bands());
         }
-        project.shares.start(units);
+        project.shares.start();
         team.run(project);
     }
 
@@ -163,7 +163,7 @@ final class VectorKernels implements Kernels {
      * First packs the activations, tile by tile; then computes panels, contiguous ranges per
      * thread.
      */
-    private final class Project implements Team.Task {
+    private final class Project implements Team.Task, Shares.Work {
         private Tensor x = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
         private List<BandMatrix> weights = List.of();
         private List<Tensor> outs = List.of();
@@ -176,11 +176,10 @@ final class VectorKernels implements Kernels {
 
         @Override
         public void run(int thread, int threads) {
-            Worker worker = workers[thread];
             if (packing) {
-                pack(worker, thread, threads);
+                pack(workers[thread], thread, threads);
             } else {
-                multiply(worker, thread, threads);
+                shares.run(thread, threads, this);
             }
         }
 
@@ -201,40 +200,16 @@ final class VectorKernels implements Kernels {
             }
         }
 
-        private void multiply(Worker worker, int thread, int threads) {
-            units(worker, shares.from(thread, threads), shares.to(thread, threads));
-            for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
-                units(worker, part, shares.partEnd(part));
-            }
-        }
-
-        /** Units of all weights, one after another. */
-        private void units(Worker worker, int from, int to) {
-            int first = 0;
-            for (int i = 0; i < weights.size(); i++) {
-                BandMatrix w = weights.get(i);
-                int begin = Math.max(from - first, 0);
-                int end = Math.min(to - first, units(w));
-                if (begin < end) {
-                    range(worker, w, outs.get(i), begin, end);
-                }
-                first += units(w);
-            }
-        }
-
-        /** A unit is 32 rows whatever the vectors' length, so that weights of one call balance. */
-        private static int units(BandMatrix w) {
-            return (w.bands() + 1) / 2;
-        }
-
-        private void range(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+        @Override
+        public void bands(int thread, int matrix, int from, int to) {
+            Worker worker = workers[thread];
+            BandMatrix w = weights.get(matrix);
+            Tensor out = outs.get(matrix);
             boolean quants = numerics == Numerics.FAST && w.type().quantized();
-            int firstBand = from * 2;
-            int lastBand = Math.min(to * 2, w.bands());
             if (quants && x.rows() == 1) {
-                gemv(worker, w, out, firstBand, lastBand);
+                gemv(worker, w, out, from, to);
             } else {
-                for (int v = firstBand * PER_BAND; v < lastBand * PER_BAND; v += 2) {
+                for (int v = from * PER_BAND; v < to * PER_BAND; v += 2) {
                     panel(worker, w, out, v, quants);
                 }
             }

@@ -224,6 +224,11 @@ final class Assembler {
         legacy(false, 1, at, 0x0F, 0x18);
     }
 
+    /** Into the second-level cache. */
+    void prefetcht1(Mem at) {
+        legacy(false, 2, at, 0x0F, 0x18);
+    }
+
     void vzeroupper() {
         emit(0xC5);
         emit(0xF8);

@@ -11,7 +11,6 @@ import dev.flagship.tensor.Shares;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -22,9 +21,9 @@ import java.util.Set;
  * operation's arguments stand in fields, so that a call allocates nothing; the team's dispatch
  * publishes them.
  */
-final class Int8Products implements Team.Task, AutoCloseable {
-    /** Bands that stay with one thread, so that tiles of two are not cut. */
-    private static final int UNIT = 2;
+final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
+    /** Bands of the largest group whose weights are unpacked. */
+    private static final int UNPACKED_BANDS = 2;
 
     /**
      * Bands that a tile kernel unpacks at once: up to 1 MiB of the second cache at 8,192 columns.
@@ -34,7 +33,6 @@ final class Int8Products implements Team.Task, AutoCloseable {
     /** Numbers of x below which quantising is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
 
-    private static final ValueLayout.OfLong SLOT = ValueLayout.JAVA_LONG;
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
     private final Team team;
@@ -42,6 +40,10 @@ final class Int8Products implements Team.Task, AutoCloseable {
     private final Set<DType> types;
     private final int unpackRows;
     private final Worker[] workers;
+
+    /** {@link TileKernel#memory} of each thread; none where there are no tiles. */
+    private final OffHeap[] tileMemory;
+
     private final Shares shares = new Shares();
     private OffHeap activations = OffHeap.allocate(0);
     private OffHeap halfSums = OffHeap.allocate(0);
@@ -71,56 +73,10 @@ final class Int8Products implements Team.Task, AutoCloseable {
         this.library = library;
         this.types = Set.copyOf(types);
         workers = new Worker[team.size()];
-        Arrays.setAll(workers, _ -> new Worker());
-    }
-
-    /** What one thread works in. */
-    private static final class Worker implements AutoCloseable {
-        private final OffHeap params =
-                OffHeap.allocate(8L * Math.max(ProductKernel.SLOTS, TileKernel.SLOTS));
-
-        /** Shapes of tiles, and behind them the sums of a block. */
-        private final OffHeap tiles =
-                OffHeap.allocate(
-                        TileKernel.CONFIG_BYTES
-                                + TileKernel.SUM_BYTES
-                                + TILE_BANDS * TileKernel.WAITING_BYTES);
-
-        private OffHeap scratch = OffHeap.allocate(0);
-
-        Worker() {
-            TileKernel.configure(tiles.segment());
-        }
-
-        void set(int slot, long value) {
-            params.segment().setAtIndex(SLOT, slot, value);
-        }
-
-        void call(MemorySegment entry) {
-            Downcall.call(entry, params.segment().address());
-        }
-
-        long scratch(long bytes) {
-            scratch = sized(scratch, bytes);
-            return scratch.segment().address();
-        }
-
-        @Override
-        public void close() {
-            params.close();
-            tiles.close();
-            scratch.close();
-        }
-    }
-
-    /** The same memory, or larger one in its place. */
-    private static OffHeap sized(OffHeap memory, long bytes) {
-        if (memory.segment().byteSize() >= bytes) {
-            return memory;
-        }
-        OffHeap larger = OffHeap.allocate(bytes);
-        memory.close();
-        return larger;
+        int slots = Math.max(ProductKernel.SLOTS, TileKernel.SLOTS);
+        Arrays.setAll(workers, _ -> new Worker(slots));
+        tileMemory = new OffHeap[library.isa().tiles() ? team.size() : 0];
+        Arrays.setAll(tileMemory, _ -> TileKernel.memory(TILE_BANDS));
     }
 
     /** Whether a product can be computed here; emitted code reads only memory off the heap. */
@@ -147,17 +103,21 @@ final class Int8Products implements Team.Task, AutoCloseable {
         this.outs = outs;
         blocks = x.rowSize() / BLOCK;
         rowStride = ActivationRows.stride(blocks);
-        activations = sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
+        activations = Worker.sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
         sixBit = false;
-        alive(x.data());
+        shares.clear();
+        Worker.alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
-            sixBit |= weights.get(i).type() == DType.Q6_K && takes(x, weights.get(i), outs.get(i));
-            alive(weights.get(i).numbers());
-            alive(weights.get(i).scales());
-            alive(outs.get(i).data());
+            BandMatrix w = weights.get(i);
+            boolean ours = takes(x, w, outs.get(i));
+            sixBit |= ours && w.type() == DType.Q6_K;
+            shares.add(ours ? w.bands() : 0);
+            Worker.alive(w.numbers());
+            Worker.alive(w.scales());
+            Worker.alive(outs.get(i).data());
         }
         if (sixBit) {
-            halfSums = sized(halfSums, HalfSums.stride(x.rows()) * blocks);
+            halfSums = Worker.sized(halfSums, HalfSums.stride(x.rows()) * blocks);
         }
         quantizing = true;
         if (x.shape().elements() < SERIAL_ELEMENTS) {
@@ -166,22 +126,11 @@ final class Int8Products implements Team.Task, AutoCloseable {
             team.run(this);
         }
         quantizing = false;
-        int units = 0;
-        for (int i = 0; i < weights.size(); i++) {
-            units += units(i);
-        }
-        shares.start(units);
+        shares.start();
         team.run(this);
         this.x = NONE;
         this.weights = List.of();
         this.outs = List.of();
-    }
-
-    /** Emitted code cannot notice that memory was closed. */
-    private static void alive(MemorySegment segment) {
-        if (!segment.scope().isAlive()) {
-            throw new IllegalStateException("project: an operand's memory is closed");
-        }
     }
 
     @Override
@@ -190,7 +139,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
             int from = share(x.rows(), thread, threads);
             quantize(workers[thread], from, share(x.rows(), thread + 1, threads));
         } else {
-            multiply(workers[thread], thread, threads);
+            shares.run(thread, threads, this);
         }
     }
 
@@ -221,34 +170,11 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.call(library.halfSums());
     }
 
-    private void multiply(Worker worker, int thread, int threads) {
-        units(worker, shares.from(thread, threads), shares.to(thread, threads));
-        for (int part = shares.takePart(); part >= 0; part = shares.takePart()) {
-            units(worker, part, shares.partEnd(part));
-        }
-    }
-
-    /** Units of all weights, one after another. */
-    private void units(Worker worker, int from, int to) {
-        int first = 0;
-        for (int i = 0; i < weights.size(); i++) {
-            int begin = Math.max(from - first, 0);
-            int end = Math.min(to - first, units(i));
-            if (begin < end) {
-                BandMatrix w = weights.get(i);
-                bands(worker, w, outs.get(i), begin * UNIT, Math.min(end * UNIT, w.bands()));
-            }
-            first += units(i);
-        }
-    }
-
-    /** Units of work; none for what the other rung did. */
-    private int units(int i) {
-        BandMatrix w = weights.get(i);
-        return takes(x, w, outs.get(i)) ? Math.ceilDiv(w.bands(), UNIT) : 0;
-    }
-
-    private void bands(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+    @Override
+    public void bands(int thread, int matrix, int from, int to) {
+        Worker worker = workers[thread];
+        BandMatrix w = weights.get(matrix);
+        Tensor out = outs.get(matrix);
         MemorySegment entry = library.products(w.type()).tiles();
         int inTiles = entry == null ? 0 : x.rows() / TileKernel.ROWS * TileKernel.ROWS;
         if (entry == null || inTiles == 0) {
@@ -260,9 +186,9 @@ final class Int8Products implements Team.Task, AutoCloseable {
             // The matrix's last band may lack rows; it is stored under a mask.
             boolean cut = end == w.bands() && w.rows() % BAND != 0;
             int whole = cut ? end - 1 : end;
-            tiles(worker, entry, w, out, inTiles, band, whole, ProductKernel.ALL_LANES);
+            tiles(thread, entry, w, out, inTiles, band, whole, ProductKernel.ALL_LANES);
             if (cut) {
-                tiles(worker, entry, w, out, inTiles, whole, end, (1L << w.rows() % BAND) - 1);
+                tiles(thread, entry, w, out, inTiles, whole, end, (1L << w.rows() % BAND) - 1);
             }
             if (inTiles < x.rows()) {
                 rows(worker, w, out, inTiles, band, end); // while these bands are near
@@ -271,7 +197,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
     }
 
     private void tiles(
-            Worker worker,
+            int thread,
             MemorySegment entry,
             BandMatrix w,
             Tensor out,
@@ -282,6 +208,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         if (from == to) {
             return;
         }
+        Worker worker = workers[thread];
         long lines = TileKernel.scratchLines(TILE_BANDS, blocks);
         long scratch =
                 worker.scratch(lines + TileKernel.scratchScales(w.type(), TILE_BANDS, blocks));
@@ -299,11 +226,7 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(TileKernel.SCRATCH_SCALES, scratch + lines);
         worker.set(TileKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
         worker.set(TileKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
-        worker.set(TileKernel.CONFIG, worker.tiles.segment().address());
-        worker.set(TileKernel.SUMS, worker.tiles.segment().address() + TileKernel.CONFIG_BYTES);
-        worker.set(
-                TileKernel.WAITING,
-                worker.tiles.segment().address() + TileKernel.CONFIG_BYTES + TileKernel.SUM_BYTES);
+        worker.set(TileKernel.MEMORY, tileMemory[thread].segment().address());
         worker.call(entry);
     }
 
@@ -333,8 +256,8 @@ final class Int8Products implements Team.Task, AutoCloseable {
         worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(x.rows()));
         boolean many = count > 1 && count >= unpackRows;
         if (many || count > 1 && ProductKernel.widensScales(w.type())) {
-            long lines = many ? ProductKernel.scratchLines(w.type(), UNIT, blocks) : 0;
-            long scales = ProductKernel.scratchScales(w.type(), UNIT, blocks);
+            long lines = many ? ProductKernel.scratchLines(w.type(), UNPACKED_BANDS, blocks) : 0;
+            long scales = ProductKernel.scratchScales(w.type(), UNPACKED_BANDS, blocks);
             long scratch = worker.scratch(lines + scales);
             worker.set(ProductKernel.SCRATCH_LINES, scratch);
             worker.set(ProductKernel.SCRATCH_SCALES, scratch + lines);
@@ -393,6 +316,9 @@ final class Int8Products implements Team.Task, AutoCloseable {
     public void close() {
         for (Worker worker : workers) {
             worker.close();
+        }
+        for (OffHeap memory : tileMemory) {
+            memory.close();
         }
         activations.close();
         halfSums.close();

@@ -40,6 +40,7 @@ final class KernelLibrary implements AutoCloseable {
     private final Map<AttentionKernel, MemorySegment> attention = new HashMap<>();
     private final MemorySegment attentionMerge;
     private final Map<PointwiseKernel, MemorySegment> pointwise;
+    private final FloatKernels floats;
 
     /**
      * Entries of one type, for groups of 1, 2, 4… bands.
@@ -147,9 +148,11 @@ final class KernelLibrary implements AutoCloseable {
             }
             attentionMerge = entry(offsets, AttentionMerge.SYMBOL);
             halfSums = entry(offsets, HALF_SUMS);
+            floats = FloatKernels.of(symbol -> entry(offsets, symbol), prefetch);
         } else {
             attentionMerge = MemorySegment.NULL;
             halfSums = MemorySegment.NULL;
+            floats = FloatKernels.none();
         }
         this.products = new EnumMap<>(DType.class);
         for (DType type : DType.values()) {
@@ -257,6 +260,7 @@ final class KernelLibrary implements AutoCloseable {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
+            FloatKernels.assemble(kernels, prefetch);
         }
         Map<String, Integer> offsets = new LinkedHashMap<>();
         int size = 0;
@@ -331,6 +335,11 @@ final class KernelLibrary implements AutoCloseable {
     /** As {@link #attention}. */
     MemorySegment attentionMerge() {
         return attentionMerge;
+    }
+
+    /** Empty where the set is not {@linkplain Isa#complete() complete}. */
+    FloatKernels floats() {
+        return floats;
     }
 
     /** As {@link #attention}. */

@@ -58,9 +58,14 @@ final class SelfTest {
 
     static final int CANARIES = 16;
     static final float CANARY = -12345.678f;
-    private static final long SEED = 20250915;
+    static final long SEED = 20250915;
 
     private SelfTest() {}
+
+    /** A product that is tried, with weights of its own. */
+    interface Product {
+        void run(Tensor x, Tensor out);
+    }
 
     /** The types whose kernels gave the right bits, all of them. */
     static Set<DType> passing(KernelLibrary library) {
@@ -104,12 +109,14 @@ final class SelfTest {
             fill(x, random);
             Tensor expected = tensor(cut, most, rows);
             truth.project(x, List.of(w), List.of(expected), Numerics.FAST);
-            MemorySegment space = cut.next((most * rows + 2L * CANARIES) * 4);
+            MemorySegment space = cut.next(space(expected));
             // The same numbers of rows with weights read in place and unpacked.
             for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
                 try (Int8Products products =
                         new Int8Products(team, library, EnumSet.of(type), unpackRows)) {
-                    if (!allAgree(work, products, x, w, expected, space)) {
+                    Product product =
+                            (some, out) -> products.project(some, List.of(w), List.of(out));
+                    if (!allAgree(work.counts, product, x, expected, space)) {
                         return false;
                     }
                 }
@@ -118,16 +125,23 @@ final class SelfTest {
         }
     }
 
-    private static boolean allAgree(
-            Work work,
-            Int8Products products,
-            Tensor x,
-            BandMatrix w,
-            Tensor expected,
-            MemorySegment space) {
+    /** Bytes for outputs as large and canaries. */
+    static long space(Tensor outputs) {
+        return (outputs.shape().elements() + 2L * CANARIES) * 4;
+    }
+
+    /**
+     * Whether these numbers of rows of x give the right bits, and nothing else is written.
+     *
+     * @param expected of all rows of x
+     * @param space of {@link #space} bytes
+     */
+    static boolean allAgree(
+            List<Integer> counts, Product product, Tensor x, Tensor expected, MemorySegment space) {
         int cols = x.rowSize();
+        int width = expected.rowSize();
         int first = 0;
-        for (int count : work.counts) {
+        for (int count : counts) {
             first = (first + 1) % (x.rows() - count + 1);
             Tensor some =
                     Tensor.of(
@@ -136,9 +150,9 @@ final class SelfTest {
             for (long i = 0; i < space.byteSize() / 4; i++) {
                 space.setAtIndex(ValueLayout.JAVA_FLOAT, i, CANARY);
             }
-            long bytes = 4L * count * w.rows();
-            Tensor out = Tensor.of(Shape.of(count, w.rows()), space.asSlice(CANARIES * 4L, bytes));
-            products.project(some, List.of(w), List.of(out));
+            long bytes = 4L * count * width;
+            Tensor out = Tensor.of(Shape.of(count, width), space.asSlice(CANARIES * 4L, bytes));
+            product.run(some, out);
             if (!agree(out, expected, first) || !untouched(space, bytes)) {
                 return false;
             }
@@ -176,7 +190,7 @@ final class SelfTest {
     }
 
     /** Blocks of a source file: extreme numbers in some, zero, huge and tiny scales in some. */
-    private static byte[] source(DType type, int weights, Random random) {
+    static byte[] source(DType type, int weights, Random random) {
         byte[] bytes = new byte[Math.toIntExact(type.rowBytes(weights))];
         random.nextBytes(bytes);
         int halves = type.hasMinimum() ? 2 : 1;
@@ -203,7 +217,7 @@ final class SelfTest {
         return bytes;
     }
 
-    private static void fill(Tensor x, Random random) {
+    static void fill(Tensor x, Random random) {
         for (int row = 0; row < x.rows(); row++) {
             for (int k = 0; k < x.rowSize(); k++) {
                 float usual = (float) random.nextGaussian();
@@ -224,12 +238,12 @@ final class SelfTest {
         x.set(8, 40, Float.NEGATIVE_INFINITY);
     }
 
-    private static Tensor tensor(Cutter cut, int rows, int width) {
+    static Tensor tensor(Cutter cut, int rows, int width) {
         return Tensor.of(Shape.of(rows, width), cut.next(4L * rows * width));
     }
 
     /** Cuts memory into aligned pieces. */
-    private static final class Cutter {
+    static final class Cutter {
         private final MemorySegment memory;
         private long used;
 

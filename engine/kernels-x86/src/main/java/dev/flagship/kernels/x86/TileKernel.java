@@ -6,6 +6,7 @@ import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.OffHeap;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Locale;
@@ -58,23 +59,19 @@ record TileKernel(DType type, int prefetch) {
 
     static final int SCALE_STRIDE = 13;
 
-    /** {@link #configure}'s 64 bytes. */
-    static final int CONFIG = 14;
+    /** {@link #memory}. */
+    static final int MEMORY = 14;
 
-    /** {@value #SUM_BYTES} bytes for the sums of two blocks on their way. */
-    static final int SUMS = 15;
+    private static final int BANDS_LEFT = 15;
+    private static final int BLOCKS_LEFT = 16;
+    private static final int CHUNK_BLOCKS = 17;
 
-    /** {@link #WAITING_BYTES} a band for sums between chunks. */
-    static final int WAITING = 19;
+    static final int SLOTS = 18;
 
-    private static final int BANDS_LEFT = 16;
-    private static final int BLOCKS_LEFT = 17;
-    private static final int CHUNK_BLOCKS = 18;
-
-    static final int SLOTS = 20;
-    static final int WAITING_BYTES = ROWS * 64;
-    static final int CONFIG_BYTES = 64;
-    static final int SUM_BYTES = 2 * TileKernel.ROWS * 64;
+    // The memory: sums of two blocks on their way, the tiles' shapes, sums between chunks.
+    private static final int CONFIG = 2 * TileKernel.ROWS * 64;
+    private static final int WAITING = CONFIG + 64;
+    private static final int WAITING_BYTES = TileKernel.ROWS * 64;
 
     private static final int LINE = 64;
     private static final int LINES = 8;
@@ -115,15 +112,22 @@ record TileKernel(DType type, int prefetch) {
         return type == DType.Q4_1 ? 2 * LINE : LINE;
     }
 
-    /** Shapes of the tiles, as {@code ldtilecfg} reads them (SDM volume 1, section 18.3). */
-    static void configure(MemorySegment config) {
-        config.fill((byte) 0);
+    /**
+     * What a thread needs, with the shapes of the tiles as {@code ldtilecfg} reads them (SDM volume
+     * 1, section 18.3).
+     *
+     * @param bands of a call, at most
+     */
+    static OffHeap memory(int bands) {
+        OffHeap memory = OffHeap.allocate(WAITING + (long) bands * WAITING_BYTES);
+        MemorySegment config = memory.segment().asSlice(CONFIG, 64).fill((byte) 0);
         config.set(ValueLayout.JAVA_BYTE, 0, (byte) 1); // palette
         for (int i = 0; i < 2; i++) {
             shape(config, C[i], ROWS, LINE);
             shape(config, A[i], ROWS, 32);
             shape(config, B[i], LINES, LINE);
         }
+        return memory;
     }
 
     private static void shape(MemorySegment config, Tmm tile, int rows, int rowBytes) {
@@ -189,14 +193,14 @@ record TileKernel(DType type, int prefetch) {
             for (Gp kept : KEPT) {
                 asm.push(kept);
             }
-            asm.mov(RAX, param(CONFIG));
-            asm.ldtilecfg(Mem.at(RAX));
+            asm.mov(RAX, param(MEMORY));
+            asm.ldtilecfg(Mem.at(RAX, CONFIG));
             asm.mov(RAX, param(MASK));
             asm.kmovd(LANES, RAX);
             asm.mov(ROW_STRIDE, param(ACTIVATION_STRIDE));
             asm.mov32(LINE_STRIDE, LINE);
             unpack();
-            asm.mov(SUMS_AT, param(SUMS));
+            asm.mov(SUMS_AT, param(MEMORY));
             tiles();
             asm.tilerelease();
             asm.vzeroupper();
@@ -323,7 +327,7 @@ record TileKernel(DType type, int prefetch) {
             asm.mov(RAX, param(BLOCKS_LEFT));
             chunkBlocks(RAX);
             asm.mov(TILE_OUT, param(OUT));
-            asm.mov(WAIT, param(WAITING));
+            asm.lea(WAIT, Mem.at(SUMS_AT, WAITING));
             asm.mov(RAX, param(BANDS));
             asm.mov(param(BANDS_LEFT), RAX);
             asm.bind(band);

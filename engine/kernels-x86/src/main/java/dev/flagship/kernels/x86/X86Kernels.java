@@ -13,6 +13,7 @@ import java.util.List;
 final class X86Kernels implements Kernels {
     private final KernelLibrary library;
     private final Int8Products products;
+    private final FloatProducts floats;
     private final Attention attention;
     private final Pointwise pointwise;
     private final Kernels other;
@@ -24,11 +25,13 @@ final class X86Kernels implements Kernels {
     X86Kernels(
             KernelLibrary library,
             Int8Products products,
+            FloatProducts floats,
             Attention attention,
             Pointwise pointwise,
             Kernels other) {
         this.library = library;
         this.products = products;
+        this.floats = floats;
         this.attention = attention;
         this.pointwise = pointwise;
         this.other = other;
@@ -42,20 +45,34 @@ final class X86Kernels implements Kernels {
     @Override
     public void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs, Numerics numerics) {
         KernelChecks.project(x, weights, outs);
-        int ours = 0;
-        for (int i = 0; numerics == Numerics.FAST && i < weights.size(); i++) {
-            ours += products.takes(x, weights.get(i), outs.get(i)) ? 1 : 0;
+        int int8 = 0;
+        int plain = 0;
+        for (int i = 0; i < weights.size(); i++) {
+            BandMatrix w = weights.get(i);
+            int8 += int8(x, w, outs.get(i), numerics) ? 1 : 0;
+            plain += floats.takes(x, w, outs.get(i), numerics) ? 1 : 0;
         }
-        if (ours == 0) {
+        if (int8 + plain == 0) {
             other.project(x, weights, outs, numerics);
             return;
         }
-        for (int i = 0; ours < weights.size() && i < weights.size(); i++) {
-            if (!products.takes(x, weights.get(i), outs.get(i))) {
-                other.project(x, List.of(weights.get(i)), List.of(outs.get(i)), numerics);
+        for (int i = 0; int8 + plain < weights.size() && i < weights.size(); i++) {
+            BandMatrix w = weights.get(i);
+            Tensor out = outs.get(i);
+            if (!int8(x, w, out, numerics) && !floats.takes(x, w, out, numerics)) {
+                other.project(x, List.of(w), List.of(out), numerics);
             }
         }
-        products.project(x, weights, outs);
+        if (int8 > 0) {
+            products.project(x, weights, outs);
+        }
+        if (plain > 0) {
+            floats.project(x, weights, outs, numerics);
+        }
+    }
+
+    private boolean int8(Tensor x, BandMatrix w, Tensor out, Numerics numerics) {
+        return numerics == Numerics.FAST && products.takes(x, w, out);
     }
 
     @Override
@@ -182,6 +199,7 @@ final class X86Kernels implements Kernels {
     @Override
     public void close() {
         products.close();
+        floats.close();
         attention.close();
         pointwise.close();
         library.close();

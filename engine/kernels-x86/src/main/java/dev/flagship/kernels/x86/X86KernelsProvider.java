@@ -29,7 +29,7 @@ public final class X86KernelsProvider implements KernelsProvider {
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 6;
+    private static final int KERNEL_VERSION = 9;
 
     /**
      * System property: the {@link Isa#tag} of the one instruction set to use. For tests and
@@ -257,12 +257,14 @@ public final class X86KernelsProvider implements KernelsProvider {
             Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
         name(library, warnings);
         Set<DType> passing;
+        Set<DType> floats = Set.of();
         Set<DType> attention = Set.of();
         Set<PointwiseKernel> pointwise = Set.of();
         boolean complete = library.isa().complete();
         try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
             passing = SelfTest.passing(library);
             if (complete) {
+                floats = FloatSelfTest.passing(library);
                 attention = AttentionSelfTest.passing(library);
                 pointwise = PointwiseSelfTest.passing(library);
             }
@@ -274,6 +276,11 @@ public final class X86KernelsProvider implements KernelsProvider {
         for (DType type : DType.values()) {
             if (library.isa().multiplies(type) && !passing.contains(type)) {
                 wrong.add(type.toString());
+            }
+        }
+        for (DType type : FloatProducts.TYPES) {
+            if (complete && !floats.contains(type)) {
+                wrong.add(type.quantized() ? type + " in exact numerics" : type.toString());
             }
         }
         for (DType type : AttentionSelfTest.TYPES) {
@@ -295,6 +302,7 @@ public final class X86KernelsProvider implements KernelsProvider {
         return new X86Kernels(
                 library,
                 new Int8Products(team, library, passing),
+                new FloatProducts(team, library, floats),
                 new Attention(team, library, attention),
                 new Pointwise(team, library, pointwise),
                 other);

@@ -99,6 +99,7 @@ final class EncoderCases {
                     add("add " + at + ",r11", asm -> asm.add(mem, R11));
                     add("sub " + at + ",0x1", asm -> asm.sub(mem, 1));
                     add("prefetcht0 BYTE PTR " + text(mem), asm -> asm.prefetcht0(mem));
+                    add("prefetcht1 BYTE PTR " + text(mem), asm -> asm.prefetcht1(mem));
                 }
             }
         }

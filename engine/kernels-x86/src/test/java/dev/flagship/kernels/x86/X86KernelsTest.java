@@ -28,6 +28,7 @@ class X86KernelsTest extends KernelsContract {
         return new X86Kernels(
                 library,
                 new Int8Products(team, library, Libraries.types(isa())),
+                new FloatProducts(team, library, isa().complete() ? FloatProducts.TYPES : Set.of()),
                 new Attention(
                         team,
                         library,

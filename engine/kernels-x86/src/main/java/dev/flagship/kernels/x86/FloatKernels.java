@@ -1,0 +1,115 @@
+package dev.flagship.kernels.x86;
+
+import dev.flagship.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.function.Function;
+
+/** Entries of the kernels of {@link FloatProducts}. */
+final class FloatKernels {
+    private final Map<DType, Sweeps> sweeps;
+    private final Map<DType, MemorySegment> unpackers;
+
+    /** Entries that read weights of one type where they are. */
+    record Sweeps(
+            MemorySegment row4,
+            MemorySegment row2,
+            MemorySegment row1,
+            MemorySegment tiles2,
+            MemorySegment tiles1) {
+
+        /** One row of x. */
+        MemorySegment row(int bands) {
+            return switch (bands) {
+                case 4 -> row4;
+                case 2 -> row2;
+                default -> row1;
+            };
+        }
+
+        /** Several rows of x. */
+        MemorySegment tiles(int bands) {
+            return bands == 2 ? tiles2 : tiles1;
+        }
+    }
+
+    private FloatKernels(Map<DType, Sweeps> sweeps, Map<DType, MemorySegment> unpackers) {
+        this.sweeps = sweeps;
+        this.unpackers = unpackers;
+    }
+
+    /** No kernels, for no types. */
+    static FloatKernels none() {
+        return new FloatKernels(Map.of(), Map.of());
+    }
+
+    /**
+     * @param entry finds what {@link #assemble} made, by its symbol
+     */
+    static FloatKernels of(Function<String, MemorySegment> entry, int prefetch) {
+        var sweeps = new EnumMap<DType, Sweeps>(DType.class);
+        var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
+        for (DType type : FloatProducts.TYPES) {
+            if (FloatUnpacker.TYPES.contains(type)) {
+                unpackers.put(type, entry.apply(new FloatUnpacker(type).symbol()));
+            }
+            if (!type.quantized()) {
+                sweeps.put(
+                        type,
+                        new Sweeps(
+                                entry.apply(row(type, 4, prefetch).symbol()),
+                                entry.apply(row(type, 2, prefetch).symbol()),
+                                entry.apply(row(type, 1, prefetch).symbol()),
+                                entry.apply(tiles(type, 2, prefetch).symbol()),
+                                entry.apply(tiles(type, 1, prefetch).symbol())));
+            }
+        }
+        return new FloatKernels(sweeps, unpackers);
+    }
+
+    private static FloatKernel row(DType type, int bands, int prefetch) {
+        return new FloatKernel(type, bands, 1, prefetch);
+    }
+
+    private static FloatKernel tiles(DType type, int bands, int prefetch) {
+        return new FloatKernel(type, bands, FloatKernel.TILE, prefetch);
+    }
+
+    /** Adds all of them. */
+    static void assemble(Map<String, byte[]> kernels, int prefetch) {
+        for (DType type : FloatProducts.TYPES) {
+            if (FloatUnpacker.TYPES.contains(type)) {
+                FloatUnpacker unpacker = new FloatUnpacker(type);
+                kernels.put(unpacker.symbol(), unpacker.assemble());
+            }
+            if (!type.quantized()) {
+                for (int bands = 4; bands > 0; bands /= 2) {
+                    put(kernels, row(type, bands, prefetch));
+                }
+                put(kernels, tiles(type, 2, prefetch));
+                put(kernels, tiles(type, 1, prefetch));
+            }
+        }
+    }
+
+    private static void put(Map<String, byte[]> kernels, FloatKernel kernel) {
+        kernels.put(kernel.symbol(), kernel.assemble());
+    }
+
+    Sweeps sweeps(DType type) {
+        return found(sweeps, type);
+    }
+
+    MemorySegment unpacker(DType type) {
+        return found(unpackers, type);
+    }
+
+    private static <T> T found(Map<DType, T> entries, DType type) {
+        T entry = entries.get(type);
+        if (entry == null) {
+            throw new IllegalStateException("no such kernel of " + type);
+        }
+        return entry;
+    }
+}

@@ -1,0 +1,268 @@
+package dev.flagship.kernels.x86;
+
+import static dev.flagship.tensor.BandMatrix.BAND;
+import static dev.flagship.tensor.BandMatrix.BLOCK;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.Shares;
+import dev.flagship.tensor.Team;
+import dev.flagship.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Products with F32 activations: weights of float types always, of quantised ones in exact
+ * numerics. Bands are split over the team, contiguous ranges per thread. An operation's arguments
+ * stand in fields, so that a call allocates nothing; the team's dispatch publishes them.
+ *
+ * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
+ * that stay in its second-level cache beside two bands of weights; a block is part of the rows and
+ * part of k, and the sums of a later part of k go on from what the outputs hold, which changes no
+ * bit. Two bands of quantised weights at a time are first widened in scratch.
+ */
+final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
+    /**
+     * How x is cut; the bits do not depend on it.
+     *
+     * @param numbers of x in a block; an x that has no more is not cut
+     * @param columns of a part of k, at most
+     */
+    record Cut(int numbers, int columns) {
+        /**
+         * Best with products of vision encoders. A block of 512 KiB fits the second-level caches
+         * that are usual with AVX-512, of 1 MiB and more.
+         */
+        static final Cut USUAL = new Cut(128 << 10, 1024);
+    }
+
+    /** The types that there are kernels for; quantised ones in exact numerics only. */
+    static final Set<DType> TYPES = types();
+
+    /** Bands of quantised weights that are widened at a time. */
+    private static final int WIDENED_BANDS = 2;
+
+    private static final int LINE = 64;
+    private static final long ALL_LANES = 0xFFFF;
+    private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
+
+    private final Team team;
+    private final FloatKernels kernels;
+    private final Set<DType> types;
+    private final Cut cut;
+    private final Worker[] workers;
+    private final Shares shares = new Shares();
+    private Tensor x = NONE;
+    private List<BandMatrix> weights = List.of();
+    private List<Tensor> outs = List.of();
+
+    /**
+     * @param library must live until this is closed
+     * @param types whose kernels may be used
+     */
+    FloatProducts(Team team, KernelLibrary library, Set<DType> types) {
+        this(team, library, types, Cut.USUAL);
+    }
+
+    FloatProducts(Team team, KernelLibrary library, Set<DType> types, Cut cut) {
+        this.team = team;
+        this.kernels = library.floats();
+        this.types = Set.copyOf(types);
+        this.cut = cut;
+        workers = new Worker[team.size()];
+        Arrays.setAll(workers, _ -> new Worker(FloatUnpacker.SLOTS));
+    }
+
+    private static Set<DType> types() {
+        Set<DType> types = EnumSet.copyOf(FloatUnpacker.TYPES);
+        types.addAll(List.of(DType.F32, DType.F16, DType.BF16));
+        return Collections.unmodifiableSet(types);
+    }
+
+    /** Whether a product can be computed here; emitted code reads only memory off the heap. */
+    boolean takes(Tensor x, BandMatrix w, Tensor out, Numerics numerics) {
+        return types.contains(w.type())
+                && (!w.type().quantized() || numerics == Numerics.EXACT)
+                && x.data().isNative()
+                && w.numbers().isNative()
+                && w.scales().isNative()
+                && out.data().isNative();
+    }
+
+    /**
+     * Computes what {@link #takes} says yes to and leaves the other outputs alone; the same bits as
+     * {@link dev.flagship.tensor.Kernels#project}. Shapes have been checked.
+     *
+     * @throws IllegalStateException if an operand's memory is closed
+     */
+    void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs, Numerics numerics) {
+        if (x.rows() == 0) {
+            return;
+        }
+        this.x = x;
+        this.weights = weights;
+        this.outs = outs;
+        shares.clear();
+        Worker.alive(x.data());
+        for (int i = 0; i < weights.size(); i++) {
+            BandMatrix w = weights.get(i);
+            shares.add(takes(x, w, outs.get(i), numerics) ? w.bands() : 0);
+            Worker.alive(w.numbers());
+            Worker.alive(w.scales());
+            Worker.alive(outs.get(i).data());
+        }
+        shares.start();
+        team.run(this);
+        this.x = NONE;
+        this.weights = List.of();
+        this.outs = List.of();
+    }
+
+    @Override
+    public void run(int thread, int threads) {
+        shares.run(thread, threads, this);
+    }
+
+    @Override
+    public void bands(int thread, int matrix, int from, int to) {
+        multiply(workers[thread], weights.get(matrix), outs.get(matrix), from, to);
+    }
+
+    private void multiply(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+        boolean whole = !w.type().quantized() && x.shape().elements() <= cut.numbers();
+        int parts = whole ? 1 : Math.ceilDiv(w.cols(), cut.columns());
+        int part = Math.ceilDiv(Math.ceilDiv(w.cols(), parts), BLOCK) * BLOCK;
+        int tiles = Math.max(1, cut.numbers() / part / FloatKernel.TILE);
+        int rows = whole ? x.rows() : tiles * FloatKernel.TILE;
+        worker.set(FloatKernel.X_STRIDE, x.rowSize() * 4L);
+        worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
+        for (int row = 0; row < x.rows(); row += rows) {
+            worker.set(FloatKernel.COLUMNS, Math.min(rows, x.rows() - row));
+            for (int k = 0; k < w.cols(); k += part) {
+                int ks = Math.min(part, w.cols() - k);
+                worker.set(FloatKernel.X, x.data().address() + 4L * row * x.rowSize() + 4L * k);
+                worker.set(FloatKernel.CONTINUES, k == 0 ? 0 : 1);
+                worker.set(FloatKernel.STEPS, ks / FloatKernel.STEP);
+                worker.set(FloatKernel.PAIRS, ks % FloatKernel.STEP / 2);
+                worker.set(FloatKernel.ODD, ks % 2);
+                worker.set(
+                        FloatKernel.X_AHEAD,
+                        ks == w.cols() ? FloatKernel.TILE * 4L * x.rowSize() : 0);
+                if (w.type().quantized()) {
+                    widened(worker, w, k, ks, out, row, from, to);
+                } else {
+                    inPlace(worker, w, k, out, row, from, to);
+                }
+            }
+        }
+    }
+
+    private void inPlace(
+            Worker worker, BandMatrix w, int k, Tensor out, int row, int from, int to) {
+        FloatKernels.Sweeps sweeps = kernels.sweeps(w.type());
+        boolean single = x.rows() == 1;
+        long stride = BandMatrix.bandBytes(w.type(), w.cols());
+        int at = from;
+        for (int size = single ? 4 : 2; size > 0; size /= 2) {
+            int groups = (to - at) / size;
+            MemorySegment entry = single ? sweeps.row(size) : sweeps.tiles(size);
+            long numbers = w.numbers().address() + at * stride + before(w.type(), k);
+            askAhead(worker, numbers + size * stride, stride);
+            sweep(worker, entry, numbers, stride, w, out, row, at, groups, size);
+            at += groups * size;
+        }
+    }
+
+    private void widened(
+            Worker worker, BandMatrix w, int k, int ks, Tensor out, int row, int from, int to) {
+        DType type = w.type();
+        FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
+        long stride = (long) ks * LINE;
+        long lines = worker.scratch(WIDENED_BANDS * stride);
+        worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
+        for (int band = from; band < to; band += WIDENED_BANDS) {
+            int size = Math.min(WIDENED_BANDS, to - band);
+            for (int b = 0; b < size; b++) {
+                long numbers = (band + b) * BandMatrix.bandBytes(type, w.cols());
+                long scales = (band + b) * BandMatrix.bandScaleBytes(type, w.cols());
+                worker.set(
+                        FloatUnpacker.NUMBERS, w.numbers().address() + numbers + before(type, k));
+                worker.set(
+                        FloatUnpacker.SCALES,
+                        w.scales().address() + scales + BandMatrix.bandScaleBytes(type, k));
+                worker.set(FloatUnpacker.LINES, lines + b * stride);
+                worker.call(kernels.unpacker(type));
+            }
+            long source = BandMatrix.bandBytes(type, w.cols());
+            askAhead(
+                    worker,
+                    w.numbers().address() + (band + size) * source + before(type, k),
+                    source);
+            MemorySegment entry = sweeps.tiles(size);
+            sweep(worker, entry, lines, stride, w, out, row, band, 1, size);
+        }
+    }
+
+    /**
+     * @param band address of the numbers that come next, {@code stride} bytes before another band's
+     */
+    private static void askAhead(Worker worker, long band, long stride) {
+        worker.set(FloatKernel.AHEAD, band);
+        worker.set(FloatKernel.AHEAD + 1, band + stride);
+    }
+
+    /** Bytes of a band's numbers before column k, a multiple of 32. */
+    private static long before(DType type, int k) {
+        return k == 0 ? 0 : BandMatrix.bandBytes(type, k);
+    }
+
+    /**
+     * Calls for groups of bands that follow one another, the matrix's last band under a mask if it
+     * lacks rows.
+     *
+     * @param numbers address of the first band's lines, {@code stride} bytes from band to band
+     * @param row of the outputs
+     */
+    private static void sweep(
+            Worker worker,
+            MemorySegment entry,
+            long numbers,
+            long stride,
+            BandMatrix w,
+            Tensor out,
+            int row,
+            int band,
+            int groups,
+            int size) {
+        boolean lacks = band + groups * size == w.bands() && w.rows() % BAND != 0;
+        int whole = lacks ? groups - 1 : groups;
+        worker.set(FloatKernel.NUMBER_STRIDE, stride);
+        worker.set(FloatKernel.NUMBERS, numbers);
+        worker.set(
+                FloatKernel.OUT,
+                out.data().address() + (long) row * w.rows() * 4 + band * (BAND * 4L));
+        if (whole > 0) {
+            worker.set(FloatKernel.GROUPS, whole);
+            worker.set(FloatKernel.LAST_MASK, ALL_LANES);
+            worker.call(entry); // leaves NUMBERS and OUT at the next group
+        }
+        if (lacks && groups > 0) {
+            worker.set(FloatKernel.GROUPS, 1);
+            worker.set(FloatKernel.LAST_MASK, (1L << w.rows() % BAND) - 1);
+            worker.call(entry);
+        }
+    }
+
+    @Override
+    public void close() {
+        for (Worker worker : workers) {
+            worker.close();
+        }
+    }
+}

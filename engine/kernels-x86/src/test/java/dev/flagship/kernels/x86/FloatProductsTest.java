@@ -1,0 +1,207 @@
+package dev.flagship.kernels.x86;
+
+import static dev.flagship.testing.AllocationCheck.allocatesNothing;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Shape;
+import dev.flagship.tensor.SpinTeam;
+import dev.flagship.tensor.Team;
+import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Bits;
+import dev.flagship.testing.GuardedMemory;
+import dev.flagship.testing.Seed;
+import dev.flagship.testing.SourceBlocks;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+@OnLinuxX86
+class FloatProductsTest {
+    private static final List<FloatProducts.Cut> CUTS =
+            List.of(
+                    FloatProducts.Cut.USUAL,
+                    new FloatProducts.Cut(1, 32),
+                    new FloatProducts.Cut(64 * 24, 64));
+
+    private final Seed seed = Seed.given();
+    private final Random random = seed.random();
+    private KernelLibrary library = Libraries.load();
+    private GuardedMemory memory = new GuardedMemory(1, random);
+
+    @BeforeEach
+    void open() {
+        library.close();
+        memory.close();
+        library = Libraries.load();
+        memory = new GuardedMemory(24 << 20, random);
+    }
+
+    @AfterEach
+    void close() {
+        memory.close();
+        library.close();
+    }
+
+    private BandMatrix matrix(DType type, int rows, int cols) {
+        SourceBlocks.Kind kind =
+                random.nextBoolean() ? SourceBlocks.Kind.USUAL : SourceBlocks.Kind.EXTREME;
+        byte[] source = SourceBlocks.random(type, rows * cols, kind, random);
+        return memory.matrix("m", type, rows, cols, source);
+    }
+
+    private Tensor numbers(int rows, int cols) {
+        Tensor x = memory.tensor(rows, cols);
+        for (int row = 0; row < rows; row++) {
+            for (int k = 0; k < cols; k++) {
+                x.set(row, k, (float) random.nextGaussian());
+            }
+        }
+        return x;
+    }
+
+    private static Tensor truth(GuardedMemory memory, Tensor x, BandMatrix w) {
+        Tensor out = memory.tensor(x.rows(), w.rows());
+        try (SerialTeam team = new SerialTeam();
+                ScalarKernels scalar = new ScalarKernels(team)) {
+            scalar.project(x, List.of(w), List.of(out), Numerics.EXACT);
+        }
+        return out;
+    }
+
+    /** Steps, pairs and single k in every company; whole blocks for quantised types. */
+    private static int[] cols(DType type) {
+        return type.quantized() ? new int[] {32, 96, 160} : new int[] {1, 2, 7, 8, 67, 96, 129};
+    }
+
+    private void project(FloatProducts products, Tensor x, BandMatrix w, Tensor out) {
+        products.project(x, List.of(w), List.of(out), Numerics.EXACT);
+    }
+
+    @Test
+    void everyForcedWayGivesTheSameBits() {
+        int turn = random.nextInt(100);
+        for (DType type : FloatProducts.TYPES) {
+            int[] cols = cols(type);
+            for (int rows : new int[] {1, 16, 31, 47, 64, 101}) {
+                for (int count = 1; count <= 26; count++) {
+                    BandMatrix w = matrix(type, rows, cols[turn++ % cols.length]);
+                    Tensor x = numbers(count, w.cols());
+                    Tensor expected = truth(memory, x, w);
+                    int threads = 1 + turn % 3;
+                    try (Team team = new SpinTeam(threads)) {
+                        for (FloatProducts.Cut cut : CUTS) {
+                            Tensor out = memory.tensor(count, rows);
+                            try (FloatProducts products =
+                                    new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
+                                project(products, x, w, out);
+                            }
+                            String what =
+                                    "%s [%d, %d] × %d, %s, %d threads, %s"
+                                            .formatted(
+                                                    type, rows, w.cols(), count, cut, threads,
+                                                    seed);
+                            Bits.assertSame(what, out, expected);
+                        }
+                    }
+                }
+                memory.reset(type + ", " + seed);
+            }
+        }
+    }
+
+    /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
+    @Test
+    void nothingIsReadOrWrittenBeyondAnEnd() {
+        for (DType type : FloatProducts.TYPES) {
+            int cols = type.quantized() ? 288 : 285;
+            BandMatrix source = matrix(type, 101, cols);
+            for (int count : new int[] {1, 2, 5, 12, 13, 29}) {
+                Tensor given = numbers(count, cols);
+                Tensor expected = truth(memory, given, source);
+                try (GuardPages pages = new GuardPages();
+                        SerialTeam team = new SerialTeam();
+                        FloatProducts products =
+                                new FloatProducts(team, library, FloatProducts.TYPES)) {
+                    MemorySegment numbers = pages.copy(source.numbers());
+                    MemorySegment scales = pages.copy(source.scales());
+                    BandMatrix w = new BandMatrix("m", type, 101, cols, numbers, scales);
+                    Tensor x = Tensor.of(given.shape(), pages.copy(given.data()));
+                    Tensor out = Tensor.of(Shape.of(count, 101), pages.take(count * 404L));
+                    project(products, x, w, out);
+                    Bits.assertSame(type + " × " + count + ", " + seed, out, expected);
+                }
+            }
+            memory.reset(type + ", " + seed);
+        }
+    }
+
+    @Test
+    void quantisedWeightsAreTakenInExactNumericsOnly() {
+        BandMatrix quantised = matrix(DType.Q4_0, 33, 64);
+        BandMatrix plain = matrix(DType.F16, 33, 64);
+        Tensor x = numbers(3, 64);
+        Tensor a = memory.tensor(3, 33);
+        Tensor b = memory.tensor(3, 33);
+        try (SerialTeam team = new SerialTeam();
+                FloatProducts products = new FloatProducts(team, library, FloatProducts.TYPES)) {
+            products.project(x, List.of(quantised, plain), List.of(a, b), Numerics.FAST);
+            Bits.assertSame("left alone", a, memory.tensor(3, 33));
+            Bits.assertSame("plain", b, truth(memory, x, plain));
+            project(products, x, quantised, a);
+            Bits.assertSame("quantised", a, truth(memory, x, quantised));
+        }
+    }
+
+    @Test
+    void closedMemoryIsRefusedBeforeCodeRuns() {
+        BandMatrix w = matrix(DType.F32, 16, 32);
+        try (SerialTeam team = new SerialTeam();
+                FloatProducts products = new FloatProducts(team, library, FloatProducts.TYPES)) {
+            OffHeap gone = OffHeap.allocate(128);
+            Tensor x = Tensor.of(Shape.of(1, 32), gone.segment());
+            gone.close();
+            assertThatThrownBy(() -> project(products, x, w, memory.tensor(1, 16)))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("closed");
+        }
+    }
+
+    @Test
+    void heapMemoryIsLeftToTheOtherRung() {
+        BandMatrix w = matrix(DType.F32, 16, 32);
+        Tensor heap = Tensor.of(Shape.of(1, 32), MemorySegment.ofArray(new byte[128]));
+        Tensor out = memory.tensor(1, 16);
+        try (SerialTeam team = new SerialTeam();
+                FloatProducts products = new FloatProducts(team, library, FloatProducts.TYPES)) {
+            assertThat(products.takes(heap, w, out, Numerics.EXACT)).isFalse();
+            assertThat(products.takes(numbers(1, 32), w, out, Numerics.EXACT)).isTrue();
+        }
+    }
+
+    @Test
+    void aCallAllocatesNothing() {
+        try (SpinTeam team = new SpinTeam(2);
+                FloatProducts products = new FloatProducts(team, library, FloatProducts.TYPES)) {
+            for (DType type : FloatProducts.TYPES) {
+                List<BandMatrix> w = List.of(matrix(type, 69, 96));
+                for (int count : new int[] {1, 7, 300}) {
+                    Tensor x = numbers(count, 96);
+                    List<Tensor> out = List.of(memory.tensor(count, 69));
+                    allocatesNothing(
+                            type + " × " + count,
+                            () -> products.project(x, w, out, Numerics.EXACT));
+                }
+            }
+        }
+    }
+}
