@@ -7,17 +7,19 @@ import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
 import java.util.List;
+import jdk.jfr.FlightRecorder;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes a {@link KernelEvent} of every operation while a Flight Recorder recording asks for them.
- * Without one, whether to is a constant to the compiler, and nothing is allocated.
+ * Without one nothing is allocated.
  */
 final class RecordedKernels implements Kernels {
     private final Kernels kernels;
     private final String rung;
 
     /** Asked only whether anybody records. */
-    private final KernelEvent asked = new KernelEvent();
+    private @Nullable KernelEvent asked;
 
     /**
      * @param kernels does the work; closed with this
@@ -32,7 +34,20 @@ final class RecordedKernels implements Kernels {
         return kernels;
     }
 
-    private static KernelEvent begin() {
+    /**
+     * Null while nobody records: nothing is allocated then, nor are Flight Recorder's classes
+     * loaded, which would take a tenth of each start.
+     */
+    private @Nullable KernelEvent begin() {
+        if (!FlightRecorder.isInitialized()) {
+            return null;
+        }
+        if (asked == null) {
+            asked = new KernelEvent();
+        }
+        if (!asked.isEnabled()) {
+            return null;
+        }
         KernelEvent event = new KernelEvent();
         event.begin();
         return event;
@@ -91,169 +106,142 @@ final class RecordedKernels implements Kernels {
 
     @Override
     public void embed(BandMatrix table, int[] ids, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.embed(table, ids, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.embed(table, ids, out);
-        long read = table.byteSize() / table.rows() * ids.length;
-        end(event, "embed", table.type().toString(), out.rows(), read + bytes(out));
+        if (event != null) {
+            long read = table.byteSize() / table.rows() * ids.length;
+            end(event, "embed", table.type().toString(), out.rows(), read + bytes(out));
+        }
     }
 
     @Override
     public void project(Tensor x, List<BandMatrix> weights, List<Tensor> outs, Numerics numerics) {
-        if (!asked.isEnabled()) {
-            kernels.project(x, weights, outs, numerics);
-            return;
-        }
         KernelEvent event = begin();
         kernels.project(x, weights, outs, numerics);
-        String type = weights.isEmpty() ? "" : weights.getFirst().type().toString();
-        end(event, "project", type, x.rows(), bytes(x) + bytes(weights) + allBytes(outs));
+        if (event != null) {
+            String type = weights.isEmpty() ? "" : weights.getFirst().type().toString();
+            end(event, "project", type, x.rows(), bytes(x) + bytes(weights) + allBytes(outs));
+        }
     }
 
     @Override
     public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.rmsNorm(x, weight, eps, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.rmsNorm(x, weight, eps, out);
-        end(event, "rmsNorm", "", x.rows(), bytes(x) + bytes(weight) + bytes(out));
+        if (event != null) {
+            end(event, "rmsNorm", "", x.rows(), bytes(x) + bytes(weight) + bytes(out));
+        }
     }
 
     @Override
     public void rope(Tensor x, RopeTable table, int[] positions) {
-        if (!asked.isEnabled()) {
-            kernels.rope(x, table, positions);
-            return;
-        }
         KernelEvent event = begin();
         kernels.rope(x, table, positions);
-        end(event, "rope", "", x.rows(), 2 * bytes(x));
+        if (event != null) {
+            end(event, "rope", "", x.rows(), 2 * bytes(x));
+        }
     }
 
     @Override
     public void append(KvRows rows, int layer, Tensor keys, Tensor values) {
-        if (!asked.isEnabled()) {
-            kernels.append(rows, layer, keys, values);
-            return;
-        }
         KernelEvent event = begin();
         kernels.append(rows, layer, keys, values);
-        long written = keys.rows() * positionBytes(rows);
-        end(
-                event,
-                "append",
-                rows.layout().type().toString(),
-                keys.rows(),
-                bytes(keys) + bytes(values) + written);
+        if (event != null) {
+            long written = keys.rows() * positionBytes(rows);
+            end(
+                    event,
+                    "append",
+                    rows.layout().type().toString(),
+                    keys.rows(),
+                    bytes(keys) + bytes(values) + written);
+        }
     }
 
     @Override
     public void attend(KvRows rows, int layer, Tensor q, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.attend(rows, layer, q, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.attend(rows, layer, q, out);
-        end(
-                event,
-                "attend",
-                rows.layout().type().toString(),
-                q.rows(),
-                read(rows) + bytes(q) + bytes(out));
+        if (event != null) {
+            end(
+                    event,
+                    "attend",
+                    rows.layout().type().toString(),
+                    q.rows(),
+                    read(rows) + bytes(q) + bytes(out));
+        }
     }
 
     @Override
     public void swiGlu(Tensor gate, Tensor up, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.swiGlu(gate, up, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.swiGlu(gate, up, out);
-        end(event, "swiGlu", "", gate.rows(), bytes(gate) + bytes(up) + bytes(out));
+        if (event != null) {
+            end(event, "swiGlu", "", gate.rows(), bytes(gate) + bytes(up) + bytes(out));
+        }
     }
 
     @Override
     public void gelu(Tensor x, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.gelu(x, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.gelu(x, out);
-        end(event, "gelu", "", x.rows(), bytes(x) + bytes(out));
+        if (event != null) {
+            end(event, "gelu", "", x.rows(), bytes(x) + bytes(out));
+        }
     }
 
     @Override
     public void relu(Tensor x, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.relu(x, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.relu(x, out);
-        end(event, "relu", "", x.rows(), bytes(x) + bytes(out));
+        if (event != null) {
+            end(event, "relu", "", x.rows(), bytes(x) + bytes(out));
+        }
     }
 
     @Override
     public void softmax(Tensor x, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.softmax(x, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.softmax(x, out);
-        end(event, "softmax", "", x.rows(), bytes(x) + bytes(out));
+        if (event != null) {
+            end(event, "softmax", "", x.rows(), bytes(x) + bytes(out));
+        }
     }
 
     @Override
     public void add(Tensor x, Tensor y) {
-        if (!asked.isEnabled()) {
-            kernels.add(x, y);
-            return;
-        }
         KernelEvent event = begin();
         kernels.add(x, y);
-        end(event, "add", "", x.rows(), 2 * bytes(x) + bytes(y));
+        if (event != null) {
+            end(event, "add", "", x.rows(), 2 * bytes(x) + bytes(y));
+        }
     }
 
     @Override
     public void gather(Tensor x, int[] rows, Tensor out) {
-        if (!asked.isEnabled()) {
-            kernels.gather(x, rows, out);
-            return;
-        }
         KernelEvent event = begin();
         kernels.gather(x, rows, out);
-        end(event, "gather", "", out.rows(), 2 * bytes(out));
+        if (event != null) {
+            end(event, "gather", "", out.rows(), 2 * bytes(out));
+        }
     }
 
     @Override
     public float logSumExp(Tensor logits, int row) {
-        if (!asked.isEnabled()) {
-            return kernels.logSumExp(logits, row);
-        }
         KernelEvent event = begin();
         float sum = kernels.logSumExp(logits, row);
-        end(event, "logSumExp", "", 1, 4L * logits.rowSize());
+        if (event != null) {
+            end(event, "logSumExp", "", 1, 4L * logits.rowSize());
+        }
         return sum;
     }
 
     @Override
     public void topK(Tensor logits, int row, int k, int[] ids, float[] values) {
-        if (!asked.isEnabled()) {
-            kernels.topK(logits, row, k, ids, values);
-            return;
-        }
         KernelEvent event = begin();
         kernels.topK(logits, row, k, ids, values);
-        end(event, "topK", "", 1, 4L * logits.rowSize() + 8L * k);
+        if (event != null) {
+            end(event, "topK", "", 1, 4L * logits.rowSize() + 8L * k);
+        }
     }
 
     @Override

@@ -18,6 +18,7 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import jdk.jfr.FlightRecorder;
 
 /** Chooses the kernels and the size of the team. */
 public final class Rungs {
@@ -37,6 +38,9 @@ public final class Rungs {
 
     static Kernels create(
             String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
+        if (!FlightRecorder.isInitialized()) {
+            return choose(name, team, warnings, providers);
+        }
         KernelChoiceEvent event = new KernelChoiceEvent();
         List<String> shortfalls = new ArrayList<>();
         event.begin();

@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.function.Predicate;
+import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,10 +66,6 @@ final class StepLoop implements Runnable {
     private final @Nullable Job[] planned = new Job[MOST_RUNNING];
     private final int[] rows = new int[MOST_RUNNING];
     private int plannedCount;
-
-    /** Asked only whether anybody records. */
-    private final StepEvent asked = new StepEvent();
-
     private volatile boolean closing;
     private volatile boolean died;
 
@@ -251,9 +248,11 @@ final class StepLoop implements Runnable {
      *     again before they are read.
      */
     private @Nullable Throwable compute(int from, int to) {
-        if (!asked.isEnabled()) {
-            return pass(from, to);
-        }
+        return FlightRecorder.isInitialized() ? recorded(from, to) : pass(from, to);
+    }
+
+    /** As {@link #compute}. */
+    private @Nullable Throwable recorded(int from, int to) {
         StepEvent event = new StepEvent();
         event.sequences = to - from;
         for (int i = from; i < to; i++) {
