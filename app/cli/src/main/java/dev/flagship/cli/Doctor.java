@@ -13,7 +13,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -175,7 +174,7 @@ final class Doctor {
             return Finding.warning(
                     STORE,
                     store
-                            + " cannot be written, so nothing can be fetched and weights are packed at each start; set FLAGSHIP_HOME to another folder");
+                            + " cannot be written, so nothing can be fetched, and weights not packed yet are packed at each start; set FLAGSHIP_HOME to another folder");
         }
         try {
             long free = Files.getFileStore(nearest.get()).getUsableSpace();
@@ -216,21 +215,5 @@ final class Doctor {
     /** Whether everything is as good as it can be on this machine, warnings aside. */
     static boolean healthy(List<Finding> findings) {
         return findings.stream().noneMatch(f -> f.verdict() == Finding.Verdict.FAILED);
-    }
-
-    /** For programs. */
-    static Map<String, Object> json(List<Finding> findings) {
-        var checks = new ArrayList<Map<String, String>>();
-        for (Finding f : findings) {
-            var check = new LinkedHashMap<String, String>();
-            check.put("check", f.check());
-            check.put("verdict", f.verdict().word());
-            check.put("detail", f.detail());
-            checks.add(check);
-        }
-        var json = new LinkedHashMap<String, Object>();
-        json.put("ok", healthy(findings));
-        json.put("checks", checks);
-        return json;
     }
 }

@@ -6,11 +6,9 @@ import dev.flagship.serving.LoadOptions;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.json.JsonMapper;
 
 /** {@code flagship doctor}: whether this machine's best is used. */
 @Command(
@@ -30,9 +28,6 @@ final class DoctorCommand implements Callable<Integer> {
             description = "Kernels to examine, as for run. Default: ${DEFAULT-VALUE}.")
     private String kernels = LoadOptions.AUTO;
 
-    @Option(names = "--json", description = "Print the findings for programs.")
-    private boolean json;
-
     DoctorCommand(Context context) {
         this.context = context;
     }
@@ -42,22 +37,11 @@ final class DoctorCommand implements Callable<Integer> {
         Path home = ModelStore.defaultHome(context.environment());
         List<Finding> findings = Doctor.examine(kernels, home, FlagshipServer.DEFAULT_PORT);
         PrintStream out = context.streams().out();
-        if (json) {
+        for (Finding finding : findings) {
             out.println(
-                    JsonMapper.builder()
-                            .build()
-                            .writerWithDefaultPrettyPrinter()
-                            .writeValueAsString(Doctor.json(findings)));
-        } else {
-            for (Finding finding : findings) {
-                out.println(
-                        String.format(
-                                Locale.ROOT,
-                                "%-7s  %-10s  %s",
-                                finding.verdict().word(),
-                                finding.check(),
-                                finding.detail()));
-            }
+                    "%-7s  %-10s  %s"
+                            .formatted(
+                                    finding.verdict().word(), finding.check(), finding.detail()));
         }
         out.flush();
         return Doctor.healthy(findings) ? 0 : Failures.FAILED;

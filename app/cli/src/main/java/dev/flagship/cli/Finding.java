@@ -19,7 +19,7 @@ record Finding(String check, Verdict verdict, String detail) {
         /** Flagship does not run, or not as fast as this machine allows. */
         FAILED;
 
-        /** As programs read it. */
+        /** As it is printed. */
         String word() {
             return name().toLowerCase(Locale.ROOT);
         }

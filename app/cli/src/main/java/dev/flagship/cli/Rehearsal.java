@@ -30,9 +30,6 @@ final class Rehearsal {
     /** Exit code: the default model is not here yet; worth another try. */
     static final int NO_MODEL = 3;
 
-    private static final String BODY =
-            "{\"model\":\"%s\",\"max_tokens\":4,\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}]}";
-
     private Rehearsal() {}
 
     static int run(Map<String, String> environment) {
@@ -71,7 +68,13 @@ final class Rehearsal {
 
     /** By hand: a client's classes are none of the server's. */
     private static void ask(InetSocketAddress address) throws IOException {
-        byte[] body = BODY.formatted(Catalogue.DEFAULT_MODEL).getBytes(StandardCharsets.UTF_8);
+        byte[] body =
+                """
+                {"model": "%s", "max_tokens": 4, "stream": true,
+                 "messages": [{"role": "user", "content": "Hello"}]}
+                """
+                        .formatted(Catalogue.DEFAULT_MODEL)
+                        .getBytes(StandardCharsets.UTF_8);
         String head =
                 "POST /v1/chat/completions HTTP/1.1\r\nHost: %s:%d\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
                         .formatted(

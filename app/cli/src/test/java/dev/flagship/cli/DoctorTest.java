@@ -94,6 +94,5 @@ class DoctorTest {
         var fine = List.of(Finding.ok("a", ""), Finding.warning("b", ""));
         assertThat(Doctor.healthy(fine)).isTrue();
         assertThat(Doctor.healthy(List.of(fine.getFirst(), Finding.failed("c", "")))).isFalse();
-        assertThat(Doctor.json(fine)).containsEntry("ok", true).containsKey("checks");
     }
 }

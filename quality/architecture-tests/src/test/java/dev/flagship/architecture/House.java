@@ -80,7 +80,7 @@ final class House {
                     module(
                             "app/cli",
                             Set.of("server", "launch", "http", "serving", "serving-api", "tensor"),
-                            Set.of(JSON, "picocli", "org.jline")),
+                            Set.of("picocli", "org.jline")),
                     module(
                             "quality/testing",
                             Set.of("serving-api", "nn", "tensor", "formats"),
