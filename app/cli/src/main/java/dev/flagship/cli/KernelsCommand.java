@@ -4,6 +4,7 @@ import dev.flagship.serving.Rungs;
 import dev.flagship.tensor.MachineCode;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -60,7 +61,9 @@ final class KernelsCommand implements Runnable {
             }
             Files.createDirectories(folder);
             for (MachineCode kernel : kernels) {
-                Files.write(folder.resolve(kernel.name() + ".bin"), kernel.bytes().copy());
+                Files.write(
+                        folder.resolve(kernel.name() + ".bin"),
+                        kernel.code().toArray(ValueLayout.JAVA_BYTE));
             }
             MachineCode first = kernels.getFirst();
             PrintStream out = context.streams().out();

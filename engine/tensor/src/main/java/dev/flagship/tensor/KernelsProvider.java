@@ -33,18 +33,14 @@ public interface KernelsProvider {
         return Optional.empty();
     }
 
-    /** Creates the rung; its scratch is sized for the team's threads. */
-    Kernels create(Team team);
-
     /**
-     * Creates the rung, or as much of it as works here.
+     * Creates the rung, or as much of it as works here; its scratch is sized for the team's
+     * threads.
      *
      * @param warnings hears, once each, of what is left to slower kernels than this processor could
      *     run: cause, remedy, and what computes it instead
      */
-    default Kernels create(Team team, Consumer<String> warnings) {
-        return create(team);
-    }
+    Kernels create(Team team, Consumer<String> warnings);
 
     /** The machine code that the rung would run here, in its order in memory; empty if none. */
     default List<MachineCode> machineCode() {

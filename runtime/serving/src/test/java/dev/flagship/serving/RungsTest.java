@@ -48,16 +48,11 @@ class RungsTest {
         }
 
         @Override
-        public Kernels create(Team team) {
-            return new ScalarKernels(team);
-        }
-
-        @Override
         public Kernels create(Team team, Consumer<String> heard) {
             if (!warning.isEmpty()) {
                 heard.accept(warning);
             }
-            return create(team);
+            return new ScalarKernels(team);
         }
     }
 

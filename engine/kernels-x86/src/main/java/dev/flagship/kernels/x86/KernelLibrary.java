@@ -82,6 +82,7 @@ final class KernelLibrary implements AutoCloseable {
         /** Each kernel's own bytes, without what fills the space to the next. */
         List<MachineCode> kernels() {
             byte[] bytes = code.bytes();
+            MemorySegment all = MemorySegment.ofArray(bytes).asReadOnly();
             List<MachineCode> kernels = new ArrayList<>();
             for (Symbol symbol : symbols(offsets, bytes.length, 0)) {
                 int from = Math.toIntExact(symbol.address());
@@ -92,7 +93,7 @@ final class KernelLibrary implements AutoCloseable {
                 kernels.add(
                         new MachineCode(
                                 symbol.name(),
-                                new MachineCode.Bytes(Arrays.copyOfRange(bytes, from, to)),
+                                all.asSlice(from, to - from),
                                 "objdump -D -b binary -m i386:x86-64 -M intel"));
             }
             return kernels;

@@ -7,7 +7,6 @@ import dev.flagship.tensor.MachineCode;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
-import java.lang.System.Logger.Level;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -25,7 +24,6 @@ import java.util.stream.Collectors;
  * {@link Isa} that the processor has.
  */
 public final class X86KernelsProvider implements KernelsProvider {
-    private static final System.Logger LOG = System.getLogger(X86KernelsProvider.class.getName());
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
@@ -97,17 +95,21 @@ public final class X86KernelsProvider implements KernelsProvider {
         };
     }
 
-    /** The forced instruction set's; else that of the best that the processor has. */
+    /** The forced instruction set's, or those that would run, or else those of the best. */
     @Override
     public List<MachineCode> machineCode() {
-        return Isa.of(forced)
-                .or(() ->
-                        switch (examine()) {
-                            case Runs runs -> Optional.of(runs.isa());
-                            case Cannot _ -> Isa.best(CpuFlags.read(CpuFlags.CPUINFO));
-                        })
-                .map(isa -> KernelLibrary.assemble(isa, KernelLibrary.PREFETCH).kernels())
-                .orElse(List.of());
+        return switch (examine()) {
+            case Runs runs -> code(runs.isa(), tuning(runs));
+            case Cannot _ ->
+                    Isa.of(forced)
+                            .or(() -> Isa.best(CpuFlags.read(CpuFlags.CPUINFO)))
+                            .map(isa -> code(isa, Tuning.usual(isa)))
+                            .orElse(List.of());
+        };
+    }
+
+    private static List<MachineCode> code(Isa isa, Tuning tuning) {
+        return KernelLibrary.assemble(isa, tuning.prefetch()).kernels();
     }
 
     /** What can be done on this machine. */
@@ -207,11 +209,6 @@ public final class X86KernelsProvider implements KernelsProvider {
                 Locale.ROOT, "%s-v%d-%s", isa.tag, KERNEL_VERSION, features.signature());
     }
 
-    @Override
-    public Kernels create(Team team) {
-        return create(team, message -> LOG.log(Level.WARNING, message));
-    }
-
     /**
      * Assembles and tries the kernels. What fails is left to the best other rung, with a warning.
      */
@@ -220,17 +217,15 @@ public final class X86KernelsProvider implements KernelsProvider {
         Kernels other = otherRung(team, warnings);
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why(), warnings);
-            case Runs runs -> {
-                Tuning tuning = tuningFile(runs).read().orElse(Tuning.usual(runs.isa()));
-                yield switch (KernelLibrary.load(pages.get(), runs.isa(), tuning)) {
-                    case KernelLibrary.Refused refused ->
-                            instead(other, refused.cause().toString(), warnings);
-                    case KernelLibrary.Loaded loaded -> {
-                        leftOut(runs, warnings);
-                        yield tried(team, loaded.library(), runs, other, warnings);
-                    }
-                };
-            }
+            case Runs runs ->
+                    switch (KernelLibrary.load(pages.get(), runs.isa(), tuning(runs))) {
+                        case KernelLibrary.Refused refused ->
+                                instead(other, refused.cause().toString(), warnings);
+                        case KernelLibrary.Loaded loaded -> {
+                            leftOut(runs, warnings);
+                            yield tried(team, loaded.library(), runs, other, warnings);
+                        }
+                    };
         };
     }
 
@@ -311,6 +306,11 @@ public final class X86KernelsProvider implements KernelsProvider {
     /** Beside the markers of these kernels on this processor. */
     private TuningFile tuningFile(Runs runs) {
         return new TuningFile(markers, runs.variant());
+    }
+
+    /** As measured by an earlier start. */
+    private Tuning tuning(Runs runs) {
+        return tuningFile(runs).read().orElse(Tuning.usual(runs.isa()));
     }
 
     /** The first start on a processor measures for those that follow. */

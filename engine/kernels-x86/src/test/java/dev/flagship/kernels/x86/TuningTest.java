@@ -123,7 +123,7 @@ class TuningTest {
     void theFirstStartMeasuresAndLaterOnesBelieveIt() throws IOException {
         Libraries.load().close();
         X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder, "");
-        provider.create(new SerialTeam()).close();
+        provider.create(new SerialTeam(), _ -> {}).close();
         Path file;
         try (var files = Files.list(folder)) {
             file = files.findFirst().orElseThrow();
@@ -131,10 +131,10 @@ class TuningTest {
         assertThat(file.getFileName().toString()).startsWith("tuning-");
         assertThat(Tuning.parse(Files.readString(file))).isPresent();
         Files.writeString(file, ODD.text(), StandardCharsets.US_ASCII);
-        provider.create(new SerialTeam()).close();
+        provider.create(new SerialTeam(), _ -> {}).close();
         assertThat(file).content().isEqualTo(ODD.text());
         Files.writeString(file, "damaged", StandardCharsets.US_ASCII);
-        provider.create(new SerialTeam()).close();
+        provider.create(new SerialTeam(), _ -> {}).close();
         assertThat(Tuning.parse(Files.readString(file))).isPresent();
     }
 }

@@ -18,6 +18,7 @@ import dev.flagship.testing.Seed;
 import dev.flagship.testing.SourceBlocks;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.ValueLayout;
 import java.lang.module.ModuleDescriptor;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -81,7 +82,7 @@ class X86KernelsProviderTest {
         assertThat(first.name()).isEqualTo("x86");
         X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder, "");
         assertThat(provider.obstacle()).isEmpty();
-        try (Kernels kernels = provider.create(new SerialTeam())) {
+        try (Kernels kernels = provider.create(new SerialTeam(), _ -> {})) {
             assertThat(kernels.rung()).startsWith("x86-" + best().tag + " over vector-");
         }
         assertThat(folder).isDirectoryNotContaining("glob:**/trying-*");
@@ -126,7 +127,7 @@ class X86KernelsProviderTest {
                 .contains("quantize_avx512_vnni", "add_avx512", "attend_merge_avx512")
                 .allMatch(name -> name.matches("[A-Za-z0-9_]+"));
         for (MachineCode kernel : kernels) {
-            byte[] code = kernel.bytes().copy();
+            byte[] code = kernel.code().toArray(ValueLayout.JAVA_BYTE);
             assertThat(code).startsWith(0xF3, 0x0F, 0x1E, 0xFA); // endbr64
             assertThat(code).endsWith(0xC3); // ret
         }
@@ -305,7 +306,7 @@ class X86KernelsProviderTest {
     @EnumSource
     void aForcedInstructionSetMakesItsRung(Isa isa) {
         assumeTrue(Libraries.runs(isa), "no " + isa.tag + " here");
-        try (Kernels kernels = provider(isa.tag).create(new SerialTeam())) {
+        try (Kernels kernels = provider(isa.tag).create(new SerialTeam(), _ -> {})) {
             assertThat(kernels.rung()).startsWith("x86-" + isa.tag + " over vector-");
         }
     }
