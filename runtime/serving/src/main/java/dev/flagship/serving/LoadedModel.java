@@ -19,8 +19,6 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -74,9 +72,8 @@ public final class LoadedModel implements AutoCloseable {
     public static LoadedModel load(Path path, LoadOptions options, LoadListener listener)
             throws IOException {
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
-        List<AutoCloseable> owned = new ArrayList<>();
-        boolean done = false;
-        try (ModelFile file = ModelFiles.open(path)) {
+        try (ModelFile file = ModelFiles.open(path);
+                var owned = new Owned()) {
             ModelSource source = read(file);
             checkConstants(path, source);
             int contextLength = context(path, source, options);
@@ -96,7 +93,7 @@ public final class LoadedModel implements AutoCloseable {
                             kernels,
                             numerics(source, options),
                             contextLength);
-            done = true;
+            owned.release();
             return model;
         } catch (LoadException | FormatException e) {
             throw e;
@@ -110,20 +107,6 @@ public final class LoadedModel implements AutoCloseable {
                                     e.getMessage(), Bytes.human(Runtime.getRuntime().maxMemory())),
                     "Close other programs, or give the heap more: FLAGSHIP_JAVA_OPTS=-Xmx4g.",
                     e);
-        } finally {
-            if (!done) {
-                closeAll(owned);
-            }
-        }
-    }
-
-    private static void closeAll(List<AutoCloseable> owned) {
-        for (AutoCloseable each : owned.reversed()) {
-            try {
-                each.close();
-            } catch (Exception e) {
-                throw new IllegalStateException("closing after a failed load", e);
-            }
         }
     }
 
@@ -259,8 +242,10 @@ public final class LoadedModel implements AutoCloseable {
 
     @Override
     public void close() {
-        kernels.close();
-        team.close();
-        weights.close();
+        try (var owned = new Owned()) {
+            owned.add(weights);
+            owned.add(team);
+            owned.add(kernels);
+        }
     }
 }
