@@ -12,9 +12,6 @@ import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
-import dev.flagship.tensor.DType;
-import dev.flagship.tensor.KvLayout;
-import dev.flagship.tensor.Numerics;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
 import dev.flagship.tokenizers.Tokenizer;
@@ -79,7 +76,7 @@ public final class TextModel implements ChatModel {
         PagedKvCache cache = null;
         boolean started = false;
         try {
-            cache = pool(path, model);
+            cache = model.pool();
             TextModel text = new TextModel(model, cache, options.id());
             text.thread.start();
             started = true;
@@ -91,21 +88,6 @@ public final class TextModel implements ChatModel {
                 }
                 model.close();
             }
-        }
-    }
-
-    private static PagedKvCache pool(Path path, LoadedModel model) {
-        KvLayout layout =
-                model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
-        try {
-            return new PagedKvCache(layout, StepLoop.pagesFor(model.contextLength()));
-        } catch (OutOfMemoryError | ArithmeticException e) {
-            throw new LoadException(
-                    path,
-                    "the KV pool for %d tokens of %d bytes does not fit into memory"
-                            .formatted(model.contextLength(), layout.bytesPerToken()),
-                    "Choose a smaller --context.",
-                    e);
         }
     }
 
