@@ -17,6 +17,7 @@ import dev.flagship.tokenizers.ControlTokens;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -25,7 +26,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.Semaphore;
 
 /** A text model that answers: requests queue for one step thread, which computes them together. */
 public final class TextModel implements ChatModel {
@@ -38,8 +38,11 @@ public final class TextModel implements ChatModel {
     private final ModelInfo info;
     private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
 
+    /** A prompt is encoded in a fraction of this, so that a model too busy for it is overloaded. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
     /** Laying out and encoding a prompt keeps a processor busy; more at once only share it. */
-    private final Semaphore encoding = new Semaphore(Runtime.getRuntime().availableProcessors());
+    final Turns encoding = new Turns(Runtime.getRuntime().availableProcessors());
 
     private final StepLoop loop;
     private final Thread thread;
@@ -151,12 +154,21 @@ public final class TextModel implements ChatModel {
     }
 
     private int[] encodedInTurn(Prompt prompt, int choices) {
-        encoding.acquireUninterruptibly(); // those before need a moment each
+        try {
+            if (!encoding.begin(PATIENCE)) {
+                throw RequestException.overloaded(
+                        "Model %s has been reading other prompts for %d s; try again in a few seconds."
+                                .formatted(info.id(), PATIENCE.toSeconds()));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw RequestException.cancelled(info.id());
+        }
         try {
             refuseIfBusy(choices); // the queue may have filled up meanwhile
             return ids(prompt);
         } finally {
-            encoding.release();
+            encoding.end();
         }
     }
 
@@ -266,6 +278,7 @@ public final class TextModel implements ChatModel {
     @Override
     public void close() {
         loop.shutDown();
+        encoding.open(); // whoever waits hears that the model is closed
         thread.interrupt();
         boolean interrupted = false;
         while (thread.isAlive()) {
