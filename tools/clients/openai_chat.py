@@ -61,6 +61,8 @@ held("their bytes are the text", b"".join(bytes(t.bytes) for t in tokens).decode
 
 several = client.chat.completions.create(**ask, n=3)
 held("several choices are numbered", [c.index for c in several.choices] == [0, 1, 2])
+none = client.chat.completions.create(**ask, tools=[], tool_choice="auto", parallel_tool_calls=True)
+held("no tools are as good as none", none.choices[0].message.content == text)
 stopped = client.chat.completions.create(**ask, stop=["Paris"])
 held("a stop string ends the answer", "Paris" not in stopped.choices[0].message.content)
 

@@ -1,11 +1,13 @@
 """Writes ids of a real vocabulary for RealVocabularyTest, which compares them when told where they are.
 
     python real.py strings MODEL.gguf ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers/smollm2.golden.json.gz
+    python real.py text MODEL.gguf ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers/smollm2-text.golden.json.gz
     python real.py smollm2 MODEL.gguf GOLDEN.json.gz
     python real.py json tokenizer.json GOLDEN.json.gz
 
-SmolLM2's tokenizer is rebuilt from the GGUF file's own vocabulary. "strings" are 10,000 random strings and long runs; that
-golden is committed, and needs the model alone to be compared. The others add a corpus (the documents of the Python on which
+SmolLM2's tokenizer is rebuilt from the GGUF file's own vocabulary. "strings" are 10,000 random strings and long runs, "text" is
+the text of the perplexity (see the README there) by its paragraphs and whole, and four sources of this folder; both goldens are
+committed, and need the model alone to be compared. The others add a corpus (the documents of the Python on which
 this runs, several scripts of random text). Each text has its ids and decoding. Then
 
     FLAGSHIP_TEST_SMOLLM2=MODEL.gguf ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
@@ -39,17 +41,25 @@ def from_gguf(path):
     return tokenizer
 
 
+def written():
+    """Prose that is in the public domain, and code of our own."""
+    here = pathlib.Path(__file__).parent
+    prose = (here.parents[2] / "quality/testing/src/main/resources/dev/flagship/testing/golden/perplexity.txt").read_text()
+    code = [(here / name).read_text() for name in ("own_templates.py", "real.py", "strings.py", "templates.py")]
+    return [prose, *prose.split("\n\n"), *code]
+
+
 def main(kind, source, target):
-    tokenizer = from_gguf(source) if kind in ("strings", "smollm2") else Tokenizer.from_file(source)
-    texts = strings(3, 10_000) + [c * 20_000 for c in "a \n0é"]
-    if kind != "strings":
+    tokenizer = from_gguf(source) if kind in ("strings", "text", "smollm2") else Tokenizer.from_file(source)
+    texts = written() if kind == "text" else strings(3, 10_000) + [c * 20_000 for c in "a \n0é"]
+    if kind not in ("strings", "text"):
         texts += list(pydoc_data.topics.topics.values()) + ["".join(strings(s, 400)) for s in range(20)]
     tokenizer.encode_special_tokens = True
     plain = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
     tokenizer.encode_special_tokens = False
     parsed = [tokenizer.encode(t, add_special_tokens=False).ids for t in texts]
     rng = random.Random(4)
-    sequences = [[rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 30))] for _ in range(2000)]
+    sequences = [[rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 30))] for _ in range(0 if kind == "text" else 2000)]
     write(
         pathlib.Path(target),
         {

@@ -1,71 +1,81 @@
 package dev.flagship.cli;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
- * Text on standard input. Under cron, ssh or xargs it may be open with nobody there to write to it
- * or to end it, which no system call tells from a writer who takes his time.
+ * Text on standard input, read to its end on a thread of its own from the moment this is made, so
+ * that a model can be loaded meanwhile. Under ssh or in a program's child it may be open with
+ * nobody there to write to it or to end it, which no system call tells from a writer who takes his
+ * time: so it is waited for, and after a while that is said.
  */
 final class PipedText {
     /** More text than this fits no context. */
     private static final int MOST = 16 << 20;
 
-    private PipedText() {}
+    private final FutureTask<byte[]> all;
+    private volatile boolean begun;
 
-    /**
-     * All of it, however long that takes.
-     *
-     * @throws CliException if it is no UTF-8 text, or more than any context holds
-     */
-    static String toEnd(InputStream in) throws IOException {
-        return text(in.readNBytes(MOST + 1));
+    private PipedText(InputStream in) {
+        all = new FutureTask<>(() -> read(in));
     }
 
-    /**
-     * All of it, if its first byte or its end comes soon; else nothing is read and the stream is
-     * not to be used again.
-     *
-     * @throws CliException as {@link #toEnd}
-     */
-    static Optional<String> ifItBegins(InputStream in, Duration soon)
-            throws IOException, InterruptedException {
-        var begun = new CountDownLatch(1);
-        var bytes = new CompletableFuture<byte[]>();
+    static PipedText from(InputStream in) {
+        var text = new PipedText(in);
         Thread.ofPlatform()
                 .daemon() // does not keep the process alive if it waits for ever
                 .name("standard-input")
-                .start(() -> {
-                    try {
-                        int first = in.read();
-                        begun.countDown();
-                        byte[] rest = first < 0 ? new byte[0] : in.readNBytes(MOST);
-                        ByteBuffer all = ByteBuffer.allocate(rest.length + (first < 0 ? 0 : 1));
-                        if (first >= 0) {
-                            all.put((byte) first).put(rest);
-                        }
-                        bytes.complete(all.array());
-                    } catch (Throwable t) {
-                        begun.countDown();
-                        bytes.completeExceptionally(t);
-                    }
-                });
-        if (!begun.await(soon.toNanos(), TimeUnit.NANOSECONDS)) {
-            return Optional.empty();
+                .start(text.all);
+        return text;
+    }
+
+    private byte[] read(InputStream in) throws IOException {
+        var bytes = new ByteArrayOutputStream();
+        byte[] chunk = new byte[1 << 16];
+        int count = in.read(chunk);
+        while (count >= 0 && bytes.size() <= MOST) {
+            begun = true;
+            bytes.write(chunk, 0, count);
+            count = in.read(chunk);
         }
+        return bytes.toByteArray();
+    }
+
+    /**
+     * All of it, however long that takes; without what is blank at its end.
+     *
+     * @param patience after which {@code err} is told, once, what is waited for
+     * @throws CliException if it is no UTF-8 text, or more than any context holds
+     * @throws IOException if it cannot be read
+     */
+    String toEnd(Duration patience, PrintStream err) throws IOException, InterruptedException {
         try {
-            return Optional.of(text(bytes.get()));
+            return text(bytes(patience, err));
         } catch (ExecutionException e) {
             throw new IOException("standard input: " + e.getCause(), e);
+        }
+    }
+
+    private byte[] bytes(Duration patience, PrintStream err)
+            throws InterruptedException, ExecutionException {
+        try {
+            return all.get(patience.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            err.println(
+                    begun
+                            ? "Note: waiting for the end of standard input."
+                            : "Note: waiting for standard input, where nothing has come yet. If nothing will, start with < /dev/null.");
+            return all.get();
         }
     }
 

@@ -42,8 +42,8 @@ final class RunCommand implements Callable<Integer> {
     /** Stands for standard input in a prompt. */
     private static final String INPUT = "-";
 
-    /** How long standard input may be silent before a prompt is answered without it. */
-    private static final Duration PATIENCE = Duration.ofSeconds(2);
+    /** How long standard input is waited for without a word about it. */
+    private static final Duration PATIENCE = Duration.ofSeconds(3);
 
     private final Context context;
 
@@ -61,7 +61,7 @@ final class RunCommand implements Callable<Integer> {
             index = "1..*",
             paramLabel = "PROMPT",
             description = {
-                "What to answer. Piped text is appended if it begins within 2 seconds; a - stands for standard input and waits for its end."
+                "What to answer. Text piped to standard input is waited for to its end and appended, or put where a - stands; < /dev/null does without."
             })
     private List<String> words = List.of();
 
@@ -121,12 +121,19 @@ final class RunCommand implements Callable<Integer> {
     public Integer call() throws IOException, InterruptedException {
         var settings = settings();
         checkModel();
-        String prompt = prompt();
-        boolean chat = prompt.isEmpty();
+        checkReadable(String.join(" ", words));
+        checkReadable(system == null ? "" : system);
+        var streams = context.streams();
+        var input = input();
+        // What may be no prompt at all, or is typed, comes first; a pipe fills while we load.
+        boolean first =
+                streams.inIsTerminal()
+                        || words.stream().allMatch(w -> w.isEmpty() || w.equals(INPUT));
+        String ready = first ? prompt(input) : "";
+        boolean chat = first && ready.isEmpty();
         if (chat) {
             checkCanChat();
         }
-        var streams = context.streams();
         var store =
                 ModelStore.open(
                         ModelStore.defaultHome(context.environment()), context.environment());
@@ -135,7 +142,8 @@ final class RunCommand implements Callable<Integer> {
             streams.err().println(ModelFlags.describe(text));
             return chat
                     ? Chat.onTerminal(text, settings)
-                    : new OneAnswer(text, streams).print(request(settings, prompt));
+                    : new OneAnswer(text, streams)
+                            .print(request(settings, first ? ready : prompt(input)));
         }
     }
 
@@ -173,31 +181,20 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    private String prompt() throws IOException, InterruptedException {
-        String typed = String.join(" ", words);
-        checkReadable(typed);
-        checkReadable(system == null ? "" : system);
+    private Optional<PipedText> input() {
+        var streams = context.streams();
+        return words.contains(INPUT) || !streams.inIsTerminal()
+                ? Optional.of(PipedText.from(streams.in()))
+                : Optional.empty();
+    }
+
+    private String prompt(Optional<PipedText> input) throws IOException, InterruptedException {
+        var streams = context.streams();
+        String text = input.isEmpty() ? "" : input.get().toEnd(PATIENCE, streams.err());
         int mark = words.indexOf(INPUT);
-        if (mark >= 0) {
-            return joined(
-                    words(0, mark),
-                    PipedText.toEnd(context.streams().in()),
-                    words(mark + 1, words.size()));
-        }
-        if (context.streams().inIsTerminal()) {
-            return typed;
-        }
-        if (typed.isEmpty()) {
-            return PipedText.toEnd(context.streams().in());
-        }
-        Optional<String> piped = PipedText.ifItBegins(context.streams().in(), PATIENCE);
-        if (piped.isEmpty()) {
-            context.streams()
-                    .err()
-                    .println(
-                            "Note: standard input is open and nothing comes, so it is left out; a - in the prompt waits for it.");
-        }
-        return joined(typed, piped.orElse(""));
+        return mark < 0
+                ? joined(words(0, words.size()), text)
+                : joined(words(0, mark), text, words(mark + 1, words.size()));
     }
 
     private String words(int from, int to) {

@@ -99,6 +99,7 @@ class MainTest {
                 "run m --raw --system x hi     | --raw takes no --system",
                 "run m --raw                   | --raw needs a prompt",
                 "run m                         | no prompt",
+                "run m -                       | no prompt",
                 "run Name\tthree               | flagship run smollm2",
                 "serve --port 65536            | 65536",
                 "serve --port -1               | --port -1",

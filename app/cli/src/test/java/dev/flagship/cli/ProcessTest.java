@@ -151,28 +151,66 @@ class ProcessTest {
         assertThat(stderr()).doesNotContain("Exception", "\tat ");
     }
 
-    /** As under cron, ssh and xargs. */
+    /** As from a slow command in a pipe. */
     @Test
-    void answersAPromptThoughStandardInputIsOpenAndSilent() throws Exception {
-        Process process = prompted("hi"); // and its input stays open
+    void textThatBeginsLateIsPartOfThePrompt() throws Exception {
+        Process whole = prompted("the");
+        whole.getOutputStream().write("cat".getBytes(StandardCharsets.UTF_8));
+        whole.getOutputStream().close();
+        assertThat(exit(whole)).isZero();
+        assertThat(stderr()).doesNotContain("Note:");
+
+        Process late = prompted("the");
+        awaitStderr("Note: waiting for standard input, where nothing has come yet");
+        late.getOutputStream().write("cat".getBytes(StandardCharsets.UTF_8));
+        late.getOutputStream().close();
+        assertThat(exit(late)).isZero();
+        assertThat(late.getInputStream().readAllBytes())
+                .isNotEmpty()
+                .isEqualTo(whole.getInputStream().readAllBytes());
+    }
+
+    /** As under ssh. */
+    @Test
+    void anOpenAndSilentStandardInputIsWaitedForAndTheWayOutIsNamed() throws Exception {
+        Process process = prompted("hi");
+        awaitStderr("< /dev/null");
+        assertThat(stderr()).contains("tiny: "); // loaded meanwhile
+        assertThat(process.isAlive()).isTrue();
+        process.getOutputStream().close();
         assertThat(exit(process)).isZero();
         assertThat(process.getInputStream().readAllBytes()).isNotEmpty();
-        assertThat(stderr()).contains("Note: standard input is open", "a - in the prompt");
     }
 
     @Test
-    void aDashWaitsForStandardInputHoweverLate() throws Exception {
+    void textThatDoesNotEndIsToldApartFromNone() throws Exception {
         Process process = prompted("-");
-        assertThat(process.waitFor(3, TimeUnit.SECONDS)).isFalse();
         process.getOutputStream().write("hi".getBytes(StandardCharsets.UTF_8));
+        process.getOutputStream().flush();
+        awaitStderr("Note: waiting for the end of standard input.");
         process.getOutputStream().close();
         assertThat(exit(process)).isZero();
-        assertThat(stderr()).doesNotContain("Note:");
+    }
+
+    private void awaitStderr(String text) throws Exception {
+        long end = System.nanoTime() + 60_000_000_000L;
+        while (!stderr().contains(text)) {
+            assertThat(System.nanoTime()).as("%s in: %s", text, stderr()).isLessThan(end);
+            Thread.sleep(20);
+        }
     }
 
     private Process prompted(String prompt) throws IOException {
         return flagship(
-                "run", model.toString(), "--max-tokens", "3", "--kernels", "scalar", prompt);
+                "run",
+                model.toString(),
+                "--temperature",
+                "0",
+                "--max-tokens",
+                "12",
+                "--kernels",
+                "scalar",
+                prompt);
     }
 
     @Test

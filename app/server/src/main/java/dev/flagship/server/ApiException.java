@@ -68,7 +68,7 @@ final class ApiException extends FlagshipException {
         String message = String.valueOf(e.getMessage());
         return switch (e.code()) {
             case "overloaded" -> new ApiException(503, e.code(), null, message, retryAfter(2), e);
-            case "model_closed", "model_failed" ->
+            case "model_closed", "model_failed", "request_cancelled" ->
                     new ApiException(503, e.code(), null, message, retryAfter(10), e);
             default -> new ApiException(400, e.code(), "messages", message, Map.of(), e);
         };

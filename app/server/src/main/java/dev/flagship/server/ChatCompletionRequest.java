@@ -113,6 +113,10 @@ record ChatCompletionRequest(
         if (fields.string("name").isPresent()) {
             warnings.add(path + ".name is not shown to the model.");
         }
+        if (known.equals("assistant")) { // an answer of this API, sent back as it came
+            fields.noneOf("tool_calls", "This server does not call functions");
+            fields.noneOf("annotations", "This server does not cite");
+        }
         fields.refuseOthers();
         return new Message(known, content(content, path + ".content"));
     }
@@ -283,7 +287,7 @@ record ChatCompletionRequest(
         fields.string("prompt_cache_key");
         fields.object("metadata");
         only(fields, "store", "false", fields.flag("store", false) ? "true" : "false");
-        only(fields, "tool_choice", "none", named(fields, "tool_choice", "none"));
+        withoutTools(fields);
         String tier = named(fields, "service_tier", "auto");
         only(fields, "service_tier", "auto", tier.equals("default") ? "auto" : tier);
         String format =
@@ -303,6 +307,20 @@ record ChatCompletionRequest(
                 "modalities",
                 "[\"text\"]",
                 modalities.map(ArrayNode::toString).orElse("[\"text\"]"));
+    }
+
+    /**
+     * What clients that can call functions say where they have none. The choice "auto" is between
+     * no functions, and so that is what happens.
+     */
+    private static void withoutTools(Fields fields) {
+        fields.noneOf("tools", "This server does not call functions");
+        fields.noneOf("functions", "This server does not call functions");
+        for (String choice : List.of("tool_choice", "function_call")) {
+            String value = named(fields, choice, "none");
+            only(fields, choice, "none", value.equals("auto") ? "none" : value);
+        }
+        fields.flag("parallel_tool_calls", true);
     }
 
     /** A string, or {@code otherwise}; a value of another type reads as itself and is refused. */

@@ -139,6 +139,18 @@ final class Fields {
     }
 
     /**
+     * Takes an array that has nothing in it, which is as good as none.
+     *
+     * @throws ApiException 400 if it has something in it
+     */
+    void noneOf(String name, String why) {
+        if (!array(name).map(ArrayNode::isEmpty).orElse(true)) {
+            throw ApiException.unsupported(
+                    path(name), "%s: %s must be empty or left out.".formatted(why, path(name)));
+        }
+    }
+
+    /**
      * @throws ApiException 400 that names a field which nobody took
      */
     void refuseOthers() {

@@ -151,6 +151,17 @@ class RefusalsTest extends ServedTest {
     }
 
     @Test
+    void aRequestThatTheServersEndCancelsMayBeSentAgain() throws Exception {
+        model.says(_ -> {
+            throw RequestException.cancelled("fake");
+        });
+        var reply = client.chat(Client.body());
+        assertThat(reply.status()).isEqualTo(503);
+        assertThat(reply.error().get("code").stringValue()).isEqualTo("request_cancelled");
+        assertThat(reply.response().headers().firstValue("Retry-After")).contains("10");
+    }
+
+    @Test
     void aBugInAModelTellsNoInternals() throws Exception {
         model.says(_ -> {
             throw new IllegalStateException("secret");

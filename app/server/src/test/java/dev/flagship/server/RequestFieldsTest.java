@@ -74,7 +74,7 @@ class RequestFieldsTest extends ServedTest {
                         {"messages": [
                           {"role": "developer", "content": "Be kind."},
                           {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-                          {"role": "assistant", "content": "", "refusal": null, "tool_calls": null},
+                          {"role": "assistant", "content": "", "refusal": null, "tool_calls": [], "annotations": []},
                           {"role": "user", "content": "c", "name": "Zoe"}]}\
                         """);
         assertThat(model.requests.getFirst().prompt())
@@ -98,6 +98,12 @@ class RequestFieldsTest extends ServedTest {
                 "\"service_tier\": \"auto\"",
                 "\"service_tier\": \"default\"",
                 "\"tool_choice\": \"none\"",
+                "\"tool_choice\": \"auto\"",
+                "\"tools\": []",
+                "\"tools\": [], \"tool_choice\": \"auto\", \"parallel_tool_calls\": true",
+                "\"parallel_tool_calls\": false",
+                "\"functions\": [], \"function_call\": \"auto\"",
+                "\"function_call\": \"none\"",
                 "\"modalities\": [\"text\"]",
                 "\"response_format\": {\"type\": \"text\"}",
                 "\"max_tokens\": 5, \"max_completion_tokens\": 5",
@@ -165,11 +171,15 @@ class RequestFieldsTest extends ServedTest {
                 "stream_options        | \"stream_options\": {\"include_usage\": true}",
                 "stream_options.x      | \"stream\": true, \"stream_options\": {\"x\": true}",
                 "stream_options.include_obfuscation | \"stream\": true, \"stream_options\": {\"include_obfuscation\": true}",
-                "tools                 | \"tools\": []",
                 "tools                 | \"tools\": [{\"type\": \"function\"}]",
-                "tool_choice           | \"tool_choice\": \"auto\"",
+                "tools                 | \"tools\": {}",
+                "tools                 | \"tool_choice\": \"none\", \"tools\": [{\"type\": \"function\"}]",
+                "tool_choice           | \"tool_choice\": \"required\"",
+                "tool_choice           | \"tools\": [], \"tool_choice\": \"required\"",
                 "tool_choice           | \"tool_choice\": {\"type\": \"function\"}",
-                "functions             | \"functions\": []",
+                "functions             | \"functions\": [{\"name\": \"f\"}]",
+                "function_call         | \"function_call\": {\"name\": \"f\"}",
+                "parallel_tool_calls   | \"parallel_tool_calls\": 1",
                 "response_format       | \"response_format\": {\"type\": \"json_object\"}",
                 "response_format       | \"response_format\": {\"type\": \"json_schema\", \"json_schema\": {}}",
                 "response_format       | \"response_format\": \"text\"",
@@ -210,7 +220,8 @@ class RequestFieldsTest extends ServedTest {
                 "messages[0].content[0]    | {\"messages\": [{\"role\": \"user\", \"content\": [\"x\"]}]}",
                 "messages[0].content[0].type | {\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\", \"image_url\": {}}]}]}",
                 "messages[0].content[1].text | {\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"a\"}, {\"type\": \"text\"}]}]}",
-                "messages[1].tool_calls    | {\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"a\", \"tool_calls\": []}]}",
+                "messages[1].tool_calls    | {\"messages\": [{\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"a\", \"tool_calls\": [{}]}]}",
+                "messages[0].tool_calls    | {\"messages\": [{\"role\": \"user\", \"content\": \"a\", \"tool_calls\": []}]}",
             })
     void brokenMessagesAreRefusedByPath(String param, String body) throws Exception {
         var reply = client.chat(body);

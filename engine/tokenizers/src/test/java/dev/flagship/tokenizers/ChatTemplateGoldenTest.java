@@ -105,6 +105,22 @@ class ChatTemplateGoldenTest {
         softly.assertAll();
     }
 
+    /** Compares a template of that name, from wherever it is, on all conversations. */
+    static void compareAll(String name, String source, String bos, String eos) throws IOException {
+        List<TemplateValue> conversations = conversations();
+        assertThat(conversations).hasSizeGreaterThanOrEqualTo(12);
+        SoftAssertions softly = new SoftAssertions();
+        for (int i = 0; i < conversations.size(); i++) {
+            compare(
+                    softly,
+                    source,
+                    variables(conversations.get(i), bos, eos),
+                    Goldens.item(Goldens.field(published(), name), i),
+                    name + ", conversation " + i);
+        }
+        softly.assertAll();
+    }
+
     @Test
     void ownTemplatesEqualTransformers() throws IOException {
         TemplateValue golden = Goldens.json(Goldens.open("own.golden.json.gz"));

@@ -64,6 +64,29 @@ class RealVocabularyTest {
                 .isGreaterThanOrEqualTo(10_000);
     }
 
+    /** Needs the default model alone: prose and code as people write them. */
+    @Test
+    void smolLm2EqualsTheReferenceOnText() throws IOException {
+        BpeTokenizer tokenizer = fromGguf(GgufFile.open(file("FLAGSHIP_TEST_SMOLLM2")));
+        TemplateValue golden = Goldens.json(Goldens.open("smollm2-text.golden.json.gz"));
+
+        assertThat(compare(tokenizer, golden)).isGreaterThan(100);
+        assertThat(Goldens.ids(Goldens.item(Goldens.field(golden, "plain"), 0)).length)
+                .isGreaterThan(16_000);
+    }
+
+    /** The published template as the default model brings it. */
+    @Test
+    void smolLm2sTemplateEqualsTransformers() throws IOException {
+        GgufFile file = GgufFile.open(file("FLAGSHIP_TEST_SMOLLM2"));
+
+        ChatTemplateGoldenTest.compareAll(
+                "smollm2",
+                file.string("tokenizer.chat_template"),
+                file.strings("tokenizer.ggml.tokens")[file.number("tokenizer.ggml.bos_token_id")],
+                file.strings("tokenizer.ggml.tokens")[file.number("tokenizer.ggml.eos_token_id")]);
+    }
+
     @Test
     void smolLm2EqualsTheReferenceOnACorpus() throws IOException {
         BpeTokenizer tokenizer = fromGguf(GgufFile.open(file("FLAGSHIP_TEST_SMOLLM2")));

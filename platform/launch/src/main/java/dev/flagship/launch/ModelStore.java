@@ -261,14 +261,19 @@ public final class ModelStore {
     private void fromFirstSource(CatalogueModel model, PartFile part, Progress progress)
             throws InterruptedException {
         var failures = new ArrayList<String>();
+        String news = ""; // told when another source is tried: of the last one the error tells
         for (var source : sources) {
+            if (!news.isEmpty()) {
+                progress.stage(news);
+                news = "";
+            }
             try {
                 source.fetch(model, part, progress);
                 return;
             } catch (SourceException e) {
                 failures.add("  - %s: %s".formatted(source.describe(model), e.reason()));
                 if (!e.absent()) {
-                    progress.stage("%s: %s".formatted(source.label(model), e.reason()));
+                    news = "%s: %s".formatted(source.label(model), e.reason());
                 }
             }
         }

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import java.util.zip.ZipFile;
@@ -82,19 +83,32 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
      * Every Python on the PATH, python3 before python; a second one is tried when the first has no
      * pip.
      */
-    private List<Path> pythons() {
+    private List<Path> pythons() throws IOException {
         var found = new ArrayList<Path>();
         for (var name : List.of("python3", "python", "python3.exe", "python.exe")) {
             for (var folder : environment.getOrDefault("PATH", "").split(File.pathSeparator, -1)) {
                 // An empty entry means the working directory, from which nothing is run.
                 Path candidate = folder.isEmpty() ? null : Path.of(folder, name).toAbsolutePath();
                 if (candidate != null && Files.isExecutable(candidate)) {
-                    found.add(candidate);
+                    if (!isAmong(found, candidate)) {
+                        found.add(candidate);
+                    }
                     break;
                 }
             }
         }
         return found;
+    }
+
+    /** Whether it is another name in one folder: the same Python, whose pip fails alike. */
+    private static boolean isAmong(List<Path> found, Path candidate) throws IOException {
+        for (var other : found) {
+            if (Files.isSameFile(other, candidate)
+                    && Objects.equals(other.getParent(), candidate.getParent())) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static Path onlyWheel(Path folder) throws IOException, SourceException {

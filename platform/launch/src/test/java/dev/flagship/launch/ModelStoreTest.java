@@ -118,6 +118,22 @@ class ModelStoreTest {
     }
 
     @Test
+    void whyTheLastSourceFailedIsToldOnce() throws Exception {
+        Path bin = temp.resolve("bin");
+        var python = Fixtures.python(bin, "echo no such index; exit 1");
+        Files.createSymbolicLink(bin.resolve("python"), bin.resolve("python3"));
+        var heard = new Fixtures.Listener();
+        try (var hub = new LoopbackHub((_, out) -> LoopbackHub.head(out, "503 Busy"))) {
+            var store = store(hub(hub), new WheelSource(python, Duration.ofSeconds(5)));
+            assertThatThrownBy(() -> store.resolve("tiny", heard))
+                    .message()
+                    .satisfies(m -> assertThat(m.split("no such index", -1)).hasSize(2));
+        }
+        assertThat(heard.stages).anyMatch(s -> s.contains("status 503")); // on to the next
+        assertThat(heard.stages).noneMatch(s -> s.contains("no such index"));
+    }
+
+    @Test
     void fetchesOnceForManyThreads() throws Exception {
         try (var hub =
                         new LoopbackHub((path, out) -> {

@@ -497,9 +497,12 @@ final class Bench {
     }
 
     private void addAllocation(OwnModel.Allocation allocation) {
-        add("heap_step", "heap allocated a token, step thread", allocation.stepBytes());
-        add("heap_process", "heap allocated a token, all threads", allocation.processBytes());
-        add("off_heap", "off-heap growth a token", allocation.offHeapBytes());
+        add("heap_step", "heap allocated a forward pass, its thread", allocation.stepBytes());
+        add(
+                "heap_process",
+                "heap allocated a forward pass, all threads",
+                allocation.processBytes());
+        add("off_heap", "off-heap growth a forward pass", allocation.offHeapBytes());
     }
 
     private void add(String key, String label, double bytes) {

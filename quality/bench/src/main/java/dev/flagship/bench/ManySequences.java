@@ -3,10 +3,8 @@ package dev.flagship.bench;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
 import dev.flagship.serving.LoadedModel;
-import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvLayout;
-import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
 
@@ -25,8 +23,7 @@ final class ManySequences implements AutoCloseable {
         this.model = model;
         this.kernels = kernels;
         this.work = work;
-        KvLayout layout =
-                model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
+        KvLayout layout = model.kvLayout();
         int pages = Math.ceilDiv(positions(), KvLayout.PAGE);
         cache = new PagedKvCache(layout, work.sequences() * pages);
         step = new Step(new Scratch(kernels, model.numerics()), cache);

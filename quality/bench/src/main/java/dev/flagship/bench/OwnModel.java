@@ -135,9 +135,10 @@ final class OwnModel implements Contender, AutoCloseable {
     }
 
     /**
-     * What one decoded token allocates.
+     * What the forward pass of one token allocates. In serving the step thread hands each token to
+     * its request besides, which costs at most 64 bytes.
      *
-     * @param stepBytes on the heap by the step thread
+     * @param stepBytes on the heap by the thread that computes
      * @param processBytes on the heap by all threads
      * @param offHeapBytes outside the heap
      */

@@ -3,10 +3,8 @@ package dev.flagship.bench;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
 import dev.flagship.serving.LoadedModel;
-import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvLayout;
-import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
 
@@ -27,8 +25,7 @@ final class TeacherForced implements AutoCloseable {
     /** As above, with the model's kernels seen through {@code kernels}. */
     TeacherForced(LoadedModel model, Kernels kernels, int positions) {
         this.model = model;
-        KvLayout layout =
-                model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
+        KvLayout layout = model.kvLayout();
         this.cache = new PagedKvCache(layout, (positions + KvLayout.PAGE - 1) / KvLayout.PAGE);
         this.step = new Step(new Scratch(kernels, model.numerics()), cache);
         this.sequence = cache.sequence();

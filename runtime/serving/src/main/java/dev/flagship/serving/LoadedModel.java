@@ -9,7 +9,10 @@ import dev.flagship.formats.ModelFiles;
 import dev.flagship.formats.SafetensorsFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
+import dev.flagship.nn.PagedKvCache;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.SerialTeam;
@@ -19,8 +22,6 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -37,7 +38,7 @@ public final class LoadedModel implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final Optional<ChatTemplate> template;
     private final Set<Integer> endTokens;
-    private final int contextLength;
+    private final Room room;
     private final long parameters;
 
     private LoadedModel(
@@ -47,7 +48,7 @@ public final class LoadedModel implements AutoCloseable {
             Team team,
             Kernels kernels,
             Numerics numerics,
-            int contextLength) {
+            Room room) {
         this.lm = lm;
         this.weights = weights;
         this.team = team;
@@ -57,7 +58,7 @@ public final class LoadedModel implements AutoCloseable {
         this.template = source.template();
         this.endTokens = source.endTokens();
         this.parameters = source.parameters();
-        this.contextLength = contextLength;
+        this.room = room;
     }
 
     /** Longest default context: more is a choice that costs memory. */
@@ -73,10 +74,14 @@ public final class LoadedModel implements AutoCloseable {
      */
     public static LoadedModel load(Path path, LoadOptions options, LoadListener listener)
             throws IOException {
+        return load(path, options, listener, Memory.OF_THIS_MACHINE);
+    }
+
+    static LoadedModel load(Path path, LoadOptions options, LoadListener listener, Memory machine)
+            throws IOException {
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
-        List<AutoCloseable> owned = new ArrayList<>();
-        boolean done = false;
-        try (ModelFile file = ModelFiles.open(path)) {
+        try (ModelFile file = ModelFiles.open(path);
+                var owned = new Owned()) {
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
             KernelsAhead ahead = KernelsAhead.start(options.kernels(), team);
@@ -86,19 +91,15 @@ public final class LoadedModel implements AutoCloseable {
             int contextLength = context(path, source, options);
             Kernels kernels = new RecordedKernels(ahead.take(listener));
             owned.add(kernels);
-            PackedWeights weights = pack(source, options, team, listener);
+            Numerics numerics = numerics(source, options);
+            PackPlan plan = PackPlan.of(path, source.tensors().values());
+            CausalLm shape = ShapeCheck.of(path, plan, w -> new Llama(source.config(), w));
+            Room room = new Room(machine, path, kvLayout(shape, numerics), contextLength);
+            PackedWeights weights = pack(source, plan, room, options, team, listener);
             owned.add(weights);
             CausalLm lm = new Llama(source.config(), weights);
-            LoadedModel model =
-                    new LoadedModel(
-                            source,
-                            lm,
-                            weights,
-                            team,
-                            kernels,
-                            numerics(source, options),
-                            contextLength);
-            done = true;
+            LoadedModel model = new LoadedModel(source, lm, weights, team, kernels, numerics, room);
+            owned.release();
             return model;
         } catch (LoadException | FormatException e) {
             throw e;
@@ -112,20 +113,6 @@ public final class LoadedModel implements AutoCloseable {
                                     e.getMessage(), Bytes.human(Runtime.getRuntime().maxMemory())),
                     "Close other programs, or give the heap more: FLAGSHIP_JAVA_OPTS=-Xmx4g.",
                     e);
-        } finally {
-            if (!done) {
-                closeAll(owned);
-            }
-        }
-    }
-
-    private static void closeAll(List<AutoCloseable> owned) {
-        for (AutoCloseable each : owned.reversed()) {
-            try {
-                each.close();
-            } catch (Exception e) {
-                throw new IllegalStateException("closing after a failed load", e);
-            }
         }
     }
 
@@ -175,12 +162,15 @@ public final class LoadedModel implements AutoCloseable {
     }
 
     private static PackedWeights pack(
-            ModelSource source, LoadOptions options, Team team, LoadListener listener)
+            ModelSource source,
+            PackPlan plan,
+            Room room,
+            LoadOptions options,
+            Team team,
+            LoadListener listener)
             throws IOException {
-        Path path = source.file().path();
-        PackPlan plan = PackPlan.of(path, source.tensors().values());
-        ShapeCheck.of(path, plan, weights -> new Llama(source.config(), weights));
         if (options.packedFolder().isPresent()) {
+            room.checkPool();
             Path folder = options.packedFolder().get();
             String digest =
                     new SourceDigest(folder, listener).of(source.file().files(), source.identity());
@@ -190,12 +180,12 @@ public final class LoadedModel implements AutoCloseable {
                 return kept.get();
             }
         }
-        return packInMemory(source, plan, team, listener, Memory.OF_THIS_MACHINE);
+        return packInMemory(source, plan, room, team, listener);
     }
 
-    static PackedWeights packInMemory(
-            ModelSource source, PackPlan plan, Team team, LoadListener listener, Memory machine) {
-        OffHeap memory = machine.take(source.file().path(), plan.bytes());
+    private static PackedWeights packInMemory(
+            ModelSource source, PackPlan plan, Room room, Team team, LoadListener listener) {
+        OffHeap memory = room.weights(plan.bytes());
         boolean done = false;
         try {
             Packer packer = new Packer(source, team);
@@ -228,6 +218,24 @@ public final class LoadedModel implements AutoCloseable {
         return numerics;
     }
 
+    /** The pages that this model's keys and values need in these numerics. */
+    public KvLayout kvLayout() {
+        return room.layout();
+    }
+
+    private static KvLayout kvLayout(CausalLm lm, Numerics numerics) {
+        return lm.kvLayout(numerics == Numerics.EXACT ? DType.F32 : DType.F16);
+    }
+
+    /**
+     * Room for one whole context, for the caller to close.
+     *
+     * @throws LoadException if there is not so much memory
+     */
+    PagedKvCache pool() {
+        return room.pool();
+    }
+
     public Tokenizer tokenizer() {
         return tokenizer;
     }
@@ -243,7 +251,7 @@ public final class LoadedModel implements AutoCloseable {
 
     /** Most tokens of one conversation. */
     public int contextLength() {
-        return contextLength;
+        return room.context();
     }
 
     public long parameters() {
@@ -261,8 +269,10 @@ public final class LoadedModel implements AutoCloseable {
 
     @Override
     public void close() {
-        kernels.close();
-        team.close();
-        weights.close();
+        try (var owned = new Owned()) {
+            owned.add(weights);
+            owned.add(team);
+            owned.add(kernels);
+        }
     }
 }

@@ -11,6 +11,8 @@ import dev.flagship.tensor.Tensor;
 final class Sampler {
     private static final int FIRST_CANDIDATES = 64;
 
+    private static final double INFINITE = Double.POSITIVE_INFINITY;
+
     private final Sampling sampling;
     private final Kernels kernels;
     private final int[] biased;
@@ -121,8 +123,8 @@ final class Sampler {
         float best = best(logits, row);
         int size = logits.rowSize();
         boolean limited = sampling.topK() > 0 && sampling.topK() < size;
-        boolean sorted = limited || sampling.topP() < 1;
-        return sorted ? drawFromBest(logits, row, best, u) : drawFromAll(logits, row, best, u);
+        boolean cut = limited || sampling.topP() < 1 || sampling.minP() > 0;
+        return cut ? drawFromBest(logits, row, best, u) : drawFromAll(logits, row, best, u);
     }
 
     private float best(Tensor logits, int row) {
@@ -136,16 +138,12 @@ final class Sampler {
     /** Weight relative to the likeliest token, at the temperature. */
     private double mass(float logit, float best) {
         double m = Math.exp(((double) logit - best) / sampling.temperature());
-        return Double.isNaN(m) || m < sampling.minP() ? 0 : m;
+        return Double.isNaN(m) ? 0 : m;
     }
 
     private int drawFromAll(Tensor logits, int row, float best, double u) {
         int size = logits.rowSize();
-        double total = 0;
-        for (int id = 0; id < size; id++) {
-            total += mass(logits.get(row, id), best);
-        }
-        double rest = u * total;
+        double rest = u * total(logits, row, best);
         int last = 0;
         for (int id = 0; id < size; id++) {
             double m = mass(logits.get(row, id), best);
@@ -163,15 +161,17 @@ final class Sampler {
     private int drawFromBest(Tensor logits, int row, float best, double u) {
         int size = logits.rowSize();
         int kept = sampling.topK() > 0 ? Math.min(sampling.topK(), size) : size;
-        double whole = kept < size ? 0 : total(logits, row, best);
-        int count = kept < size ? kept : Math.min(size, FIRST_CANDIDATES);
+        boolean all = kept == size;
+        // Without top-p only min-p cuts, for which nobody needs to know the sum of all.
+        double whole = all && sampling.topP() < 1 ? total(logits, row, best) : INFINITE;
+        int count = all ? Math.min(size, FIRST_CANDIDATES) : kept;
         while (true) {
             candidates(logits, row, count, best);
             double sum = sum(count);
             if (count == kept) {
                 return pick(nucleus(count, sum), u);
             }
-            if (kept == size && sum >= sampling.topP() * whole) {
+            if (sum >= sampling.topP() * whole || masses[count - 1] < sampling.minP()) {
                 return pick(nucleus(count, whole), u);
             }
             count = Math.min(kept, count * 8);
@@ -181,8 +181,7 @@ final class Sampler {
     private double total(Tensor logits, int row, float best) {
         double total = 0;
         for (int id = 0; id < logits.rowSize(); id++) {
-            double m = Math.exp(((double) logits.get(row, id) - best) / sampling.temperature());
-            total += Double.isNaN(m) ? 0 : m;
+            total += mass(logits.get(row, id), best);
         }
         return total;
     }
@@ -195,8 +194,7 @@ final class Sampler {
         }
         kernels.topK(logits, row, count, ids, values);
         for (int i = 0; i < count; i++) {
-            double m = Math.exp(((double) values[i] - best) / sampling.temperature());
-            masses[i] = Double.isNaN(m) ? 0 : m;
+            masses[i] = mass(values[i], best);
         }
     }
 

@@ -12,7 +12,7 @@ import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,14 +48,15 @@ final class ShapeCheck implements Weights {
     /**
      * Assembles a model for the sake of what it asks for.
      *
+     * @return the model, which knows its shape and can compute nothing
      * @throws LoadException if a tensor is missing, has another shape, or is not asked for: what a
      *     model does not use would change its answers where it was made
      */
-    static void of(Path file, PackPlan plan, Consumer<Weights> model) {
+    static <M> M of(Path file, PackPlan plan, Function<Weights, M> model) {
         Map<String, PackPlan.Entry> entries = new TreeMap<>();
         plan.entries().forEach(e -> entries.put(e.name(), e));
         Set<String> used = new HashSet<>();
-        model.accept(new ShapeCheck(file, "", entries, used));
+        M made = model.apply(new ShapeCheck(file, "", entries, used));
         for (String name : entries.keySet()) {
             if (!used.contains(name)) {
                 throw new LoadException(
@@ -65,6 +66,7 @@ final class ShapeCheck implements Weights {
                         "This version runs dense LLaMA models without biases or adapters.");
             }
         }
+        return made;
     }
 
     @Override

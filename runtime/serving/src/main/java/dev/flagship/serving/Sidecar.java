@@ -17,6 +17,7 @@ import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -89,11 +90,11 @@ final class Sidecar {
     Optional<PackedWeights> open(ModelSource source) {
         try {
             Optional<PackedWeights> ready = existing();
-            Optional<PackedWeights> weights = ready.isPresent() ? ready : make(source);
-            if (weights.isPresent()) {
-                deleteReplaced(source.file().path());
+            if (ready.isEmpty()) {
+                return make(source);
             }
-            return weights;
+            deleteReplacedIfNobodyPacks(source.file().path());
+            return ready;
         } catch (IOException e) { // the source is mapped: only the folder's side can fail
             listener.warning(notKept("%s: %s".formatted(folder, reason(e))));
             return Optional.empty();
@@ -112,14 +113,11 @@ final class Sidecar {
             listener.warning(notKept("%s is read-only".formatted(folder)));
             return Optional.empty();
         }
-        try (FileChannel channel =
-                        FileChannel.open(
-                                folder.resolve(LOCK),
-                                StandardOpenOption.CREATE,
-                                StandardOpenOption.WRITE);
+        try (FileChannel channel = lockFile();
                 FileLock _ = lock(channel)) {
             Optional<PackedWeights> others = existing();
             if (others.isPresent()) {
+                deleteReplaced(source.file().path());
                 return others;
             }
             deleteLeftovers();
@@ -141,8 +139,14 @@ final class Sidecar {
             }
             write(source);
             deleteOtherVersions();
+            deleteReplaced(source.file().path());
+            return existing();
         }
-        return existing();
+    }
+
+    private FileChannel lockFile() throws IOException {
+        return FileChannel.open(
+                folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     }
 
     /** Waits for other processes, and for other threads of this one, whose locks are no locks. */
@@ -192,6 +196,8 @@ final class Sidecar {
         OffHeap mapped;
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             mapped = OffHeap.map(channel);
+        } catch (NoSuchFileException e) { // deleted since: its source was replaced elsewhere
+            return Optional.empty();
         }
         boolean good = false;
         try {
@@ -321,27 +327,55 @@ final class Sidecar {
     }
 
     /**
+     * As {@link #deleteReplaced}, if the lock is free. Who finds his weights ready waits for nobody
+     * who packs others, perhaps for minutes: the next load deletes as well.
+     */
+    private void deleteReplacedIfNobodyPacks(Path source) {
+        if (recorded(source)) {
+            return;
+        }
+        try (FileChannel channel = lockFile();
+                FileLock lock = channel.tryLock()) {
+            if (lock != null) {
+                deleteReplaced(source);
+            }
+        } catch (IOException | OverlappingFileLockException e) {
+            LOG.log(Level.DEBUG, "packed weights that nobody needs may stay in " + folder, e);
+        }
+    }
+
+    private boolean recorded(Path source) {
+        try {
+            return SourceDigest.recall(record(source)).equals(Optional.of(digest));
+        } catch (IOException e) {
+            return false; // whoever writes it says so
+        }
+    }
+
+    /** Where it is kept which packed weights a source has. */
+    private Path record(Path source) throws IOException {
+        byte[] real = source.toRealPath().toString().getBytes(StandardCharsets.UTF_8);
+        return sources().resolve(HexFormat.of().formatHex(SourceDigest.sha256().digest(real)));
+    }
+
+    private Path sources() {
+        return folder.resolve("sources");
+    }
+
+    /**
      * Remembers which packed weights a source has, and deletes those that it had before it was
-     * replaced, unless another source has the same.
+     * replaced, unless another source has the same. The caller holds the lock, for between the look
+     * and the deletion another process could give a source those weights.
      */
     private void deleteReplaced(Path source) {
         try {
-            Path sources = folder.resolve("sources");
-            String real = source.toRealPath().toString();
-            Path own =
-                    sources.resolve(
-                            HexFormat.of()
-                                    .formatHex(
-                                            SourceDigest.sha256()
-                                                    .digest(
-                                                            real.getBytes(
-                                                                    StandardCharsets.UTF_8))));
+            Path own = record(source);
             Optional<String> before = SourceDigest.recall(own);
             if (before.equals(Optional.of(digest))) {
                 return;
             }
             SourceDigest.write(own, digest);
-            if (before.isPresent() && !wanted(sources, before.get())) {
+            if (before.isPresent() && !wanted(before.get())) {
                 deleteVersions(before.get());
             }
         } catch (IOException | DirectoryIteratorException e) {
@@ -349,8 +383,8 @@ final class Sidecar {
         }
     }
 
-    private static boolean wanted(Path sources, String digest) throws IOException {
-        try (DirectoryStream<Path> all = Files.newDirectoryStream(sources)) {
+    private boolean wanted(String digest) throws IOException {
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(sources())) {
             for (Path each : all) {
                 if (SourceDigest.recall(each).equals(Optional.of(digest))) {
                     return true;

@@ -12,14 +12,12 @@ import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
-import dev.flagship.tensor.DType;
-import dev.flagship.tensor.KvLayout;
-import dev.flagship.tensor.Numerics;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -28,7 +26,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.Semaphore;
 
 /** A text model that answers: requests queue for one step thread, which computes them together. */
 public final class TextModel implements ChatModel {
@@ -41,8 +38,11 @@ public final class TextModel implements ChatModel {
     private final ModelInfo info;
     private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
 
+    /** A prompt is encoded in a fraction of this, so that a model too busy for it is overloaded. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
     /** Laying out and encoding a prompt keeps a processor busy; more at once only share it. */
-    private final Semaphore encoding = new Semaphore(Runtime.getRuntime().availableProcessors());
+    final Turns encoding = new Turns(Runtime.getRuntime().availableProcessors());
 
     private final StepLoop loop;
     private final Thread thread;
@@ -79,7 +79,7 @@ public final class TextModel implements ChatModel {
         PagedKvCache cache = null;
         boolean started = false;
         try {
-            cache = pool(path, model);
+            cache = model.pool();
             TextModel text = new TextModel(model, cache, options.id());
             text.thread.start();
             started = true;
@@ -91,21 +91,6 @@ public final class TextModel implements ChatModel {
                 }
                 model.close();
             }
-        }
-    }
-
-    private static PagedKvCache pool(Path path, LoadedModel model) {
-        KvLayout layout =
-                model.lm().kvLayout(model.numerics() == Numerics.EXACT ? DType.F32 : DType.F16);
-        try {
-            return new PagedKvCache(layout, StepLoop.pagesFor(model.contextLength()));
-        } catch (OutOfMemoryError | ArithmeticException e) {
-            throw new LoadException(
-                    path,
-                    "the KV pool for %d tokens of %d bytes does not fit into memory"
-                            .formatted(model.contextLength(), layout.bytesPerToken()),
-                    "Choose a smaller --context.",
-                    e);
         }
     }
 
@@ -169,12 +154,21 @@ public final class TextModel implements ChatModel {
     }
 
     private int[] encodedInTurn(Prompt prompt, int choices) {
-        encoding.acquireUninterruptibly(); // those before need a moment each
+        try {
+            if (!encoding.begin(PATIENCE)) {
+                throw RequestException.overloaded(
+                        "Model %s has been reading other prompts for %d s; try again in a few seconds."
+                                .formatted(info.id(), PATIENCE.toSeconds()));
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw RequestException.cancelled(info.id());
+        }
         try {
             refuseIfBusy(choices); // the queue may have filled up meanwhile
             return ids(prompt);
         } finally {
-            encoding.release();
+            encoding.end();
         }
     }
 
@@ -284,6 +278,7 @@ public final class TextModel implements ChatModel {
     @Override
     public void close() {
         loop.shutDown();
+        encoding.open(); // whoever waits hears that the model is closed
         thread.interrupt();
         boolean interrupted = false;
         while (thread.isAlive()) {

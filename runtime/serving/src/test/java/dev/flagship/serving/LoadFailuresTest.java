@@ -6,9 +6,10 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.flagship.base.Bytes;
 import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.FormatException;
-import dev.flagship.formats.GgufFile;
+import dev.flagship.nn.PagedKvCache;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
-import dev.flagship.tensor.SerialTeam;
 import dev.flagship.testing.LeakCheck;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -378,29 +379,88 @@ class LoadFailuresTest {
         }
     }
 
-    @Test
-    void weightsThatDoNotFitIntoMemoryAreALoadErrorThatNamesNeedLimitAndRemedy() throws Exception {
-        try (var file = GgufFile.open(TinyModels.gguf("llama", temp));
-                var team = new SerialTeam()) {
-            ModelSource source = GgufLlama.read(file);
-            PackPlan plan = PackPlan.of(file.path(), source.tensors().values());
-            for (long total : new long[] {plan.bytes() - 1, Long.MAX_VALUE}) {
-                assertThat(
-                                catchThrowable(() ->
-                                        LoadedModel.packInMemory(
-                                                source,
-                                                plan,
-                                                team,
-                                                LoadListener.SILENT,
-                                                new Full(total))))
-                        .isInstanceOf(LoadException.class)
-                        .hasMessageContainingAll(
-                                file.path().toString(),
-                                Bytes.human(plan.bytes()),
-                                Bytes.human(total),
-                                "FLAGSHIP_HOME");
+    /** A model on a machine with so much memory, and what it needs there. */
+    private record Wanting(Path model, LoadOptions options, long weights, long pool) {
+        static Wanting of(Path model) throws IOException {
+            LoadOptions options =
+                    LoadOptions.of("tiny").withKernels("scalar").withThreads(2).withContext(40);
+            try (LoadedModel loaded = LoadedModel.load(model, options, LoadListener.SILENT)) {
+                return new Wanting(
+                        model, options, loaded.weightBytes(), 3 * loaded.kvLayout().pageBytes());
             }
         }
+
+        LoadedModel load(long total, LoadListener listener) throws IOException {
+            return LoadedModel.load(model, options, listener, new Full(total));
+        }
+
+        Wanting withPackedFolder(Path folder) {
+            return new Wanting(model, options.withPackedFolder(folder), weights, pool);
+        }
+    }
+
+    @Test
+    void weightsInMemoryNeedRoomBesideThePoolBeforeTheyArePacked() throws Exception {
+        Wanting wanting = Wanting.of(TinyModels.gguf("llama", temp));
+        long both = wanting.weights() + wanting.pool();
+        for (long total : new long[] {both - 1, both}) {
+            LeakCheck.around(() -> {
+                Stages stages = new Stages();
+                Throwable thrown = catchThrowable(() -> wanting.load(total, stages));
+                assertThat(thrown)
+                        .isInstanceOf(LoadException.class)
+                        .hasMessageContainingAll(
+                                wanting.model().toString(),
+                                Bytes.human(wanting.weights()),
+                                "40 tokens",
+                                Bytes.human(wanting.pool()),
+                                Bytes.human(total),
+                                "FLAGSHIP_HOME",
+                                "--context");
+                // Only what is there in principle is asked for.
+                assertThat(thrown.getCause() instanceof OutOfMemoryError).isEqualTo(total == both);
+                assertThat(stages.heard).isEmpty();
+            });
+        }
+    }
+
+    @Test
+    void aPoolNeedsRoomThoughWeightsAreMapped() throws Exception {
+        Path packed = temp.resolve("packed");
+        Wanting wanting = Wanting.of(TinyModels.gguf("llama", temp)).withPackedFolder(packed);
+        LeakCheck.around(() -> {
+            Stages stages = new Stages();
+            assertThat(catchThrowable(() -> wanting.load(wanting.pool() - 1, stages)))
+                    .isInstanceOf(LoadException.class)
+                    .hasMessageContainingAll(
+                            wanting.model().toString(),
+                            "40 tokens",
+                            Bytes.human(wanting.pool()),
+                            Bytes.human(wanting.pool() - 1),
+                            "smaller --context");
+            assertThat(stages.heard).isEmpty();
+            assertThat(packed).doesNotExist();
+            try (LoadedModel fits = wanting.load(wanting.pool(), LoadListener.SILENT);
+                    PagedKvCache pool = fits.pool()) {
+                assertThat(pool.bytes()).isEqualTo(wanting.pool());
+            }
+        });
+    }
+
+    /** 2^31 positions of any size overflow what a machine can have, but not the arithmetic. */
+    @Test
+    void aPoolBeyondAllNumbersIsRefused() {
+        var room =
+                new Room(
+                        new Full(1L << 40),
+                        temp,
+                        new KvLayout(1 << 20, 1 << 6, 1 << 12, DType.F32),
+                        Integer.MAX_VALUE);
+        assertThat(catchThrowable(room::pool))
+                .isInstanceOf(LoadException.class)
+                .hasMessageContaining("--context");
+        assertThat(catchThrowable(() -> room.weights(Long.MAX_VALUE)))
+                .isInstanceOf(LoadException.class);
     }
 
     @Test

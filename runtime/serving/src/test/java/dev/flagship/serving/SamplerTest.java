@@ -159,12 +159,31 @@ class SamplerTest {
         }
         for (Sampling s :
                 new Sampling[] {
-                    cut(1, 0, 0.999f, 0, 1), cut(1, 600, 1, 0, 1), cut(1, 600, 0.5f, 0.7f, 1)
+                    cut(1, 0, 0.999f, 0, 1),
+                    cut(1, 600, 1, 0, 1),
+                    cut(1, 600, 0.5f, 0.7f, 1),
+                    cut(1, 0, 1, 0.6f, 1),
+                    cut(1, 0, 0.9f, 0.5f, 1)
                 }) {
             double[] p = exact(s, many);
             counts(400, s, many)
                     .keySet()
                     .forEach(id -> assertThat(p[id]).as("token %s of %s", id, s).isPositive());
+        }
+    }
+
+    /** Fewer, as many and more than the first candidates pass min-p, with top-p and without. */
+    @Test
+    void drawsFollowMinPAmongMany() {
+        for (int alike : new int[] {3, 64, 70}) {
+            float[] many = new float[300];
+            Arrays.fill(many, -9);
+            for (int i = 0; i < alike; i++) {
+                many[299 - 4 * i] = i * 0.01f;
+            }
+            assertDrawsFollow(cut(1, 0, 1, 0.1f, 8), many);
+            assertDrawsFollow(cut(1, 0, 0.99f, 0.1f, 9), many);
+            assertDrawsFollow(cut(1, 0, 0.5f, 0.1f, 10), many);
         }
     }
 

@@ -130,6 +130,25 @@ class SidecarTest {
         assertThat(warnings).isEmpty();
     }
 
+    /** Between the look for other sources and the deletion somebody could become one. */
+    @Test
+    void nothingIsDeletedWhileSomebodyElseHoldsTheLock() throws IOException {
+        logits();
+        Path before = onlyFile();
+        Path other = TinyModels.gguf("quantised-q8_0", temp);
+        float[] right = logits(other, Optional.of(packed));
+        Files.copy(other, gguf, StandardCopyOption.REPLACE_EXISTING);
+        try (FileChannel channel =
+                        FileChannel.open(packed.resolve("packing.lock"), StandardOpenOption.WRITE);
+                FileLock _ = channel.lock()) {
+            assertThat(logits()).isEqualTo(right); // and does not wait
+            assertThat(before).exists();
+        }
+        assertThat(logits()).isEqualTo(right);
+        assertThat(before).doesNotExist();
+        assertThat(warnings).isEmpty();
+    }
+
     @Test
     void saysBeforehandHowMuchOfTheDiskItTakes() throws IOException {
         List<String> stages = new ArrayList<>();

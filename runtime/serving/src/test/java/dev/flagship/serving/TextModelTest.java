@@ -18,6 +18,7 @@ import dev.flagship.tensor.MemoryLedger;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -451,6 +452,34 @@ class TextModelTest {
                     assertThat(each.get()).isEqualTo(FinishReason.CANCELLED);
                 }
             }
+        }
+    }
+
+    @Test
+    void aRequestThatWaitsToBeReadEndsWithTheModel() throws Exception {
+        TextModel model = open(64);
+        for (int i = 0; i < Runtime.getRuntime().availableProcessors(); i++) {
+            assertThat(model.encoding.begin(Duration.ofHours(1))).isTrue();
+        }
+        try (var clients = Executors.newVirtualThreadPerTaskExecutor()) {
+            var refusal = clients.submit(() -> refused(model, tokens(2, OptionalInt.of(5))));
+            while (model.encoding.waiting() == 0) {
+                Thread.sleep(1);
+            }
+            model.close();
+            assertThat(refusal.get().code()).isEqualTo("model_closed");
+        }
+    }
+
+    @Test
+    void aRequestOfAnInterruptedThreadIsCancelled() throws Exception {
+        try (TextModel model = open(64)) {
+            Thread.currentThread().interrupt();
+            var refusal = refused(model, tokens(2, OptionalInt.of(5)));
+            assertThat(Thread.interrupted()).as("still interrupted").isTrue();
+            assertThat(refusal.code()).isEqualTo("request_cancelled");
+            assertThat(Answer.of(model.generate(tokens(2, OptionalInt.of(5)))).end().reason())
+                    .isEqualTo(FinishReason.LENGTH);
         }
     }
 

@@ -16,11 +16,12 @@ public interface ChatModel extends AutoCloseable {
     Optional<String> failure();
 
     /**
-     * Accepts a request and starts answering it.
+     * Accepts a request and starts answering it. May wait, for seconds at most, while other prompts
+     * are read; an interrupt ends that and stays set.
      *
      * @return the answer as it grows; close it to cancel
      * @throws RequestException if the request cannot be served: prompt too long, template failure,
-     *     queue full, model closed or failed
+     *     queue full, model closed or failed, thread interrupted
      */
     default Generation generate(ChatRequest request) {
         return generate(request, 1).getFirst();

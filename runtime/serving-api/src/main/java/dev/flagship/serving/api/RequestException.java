@@ -55,6 +55,14 @@ public final class RequestException extends FlagshipException {
         return new RequestException("model_failed", "Model %s: %s".formatted(model, why), null);
     }
 
+    /** The thread that asks was interrupted before the request was accepted; it still is. */
+    public static RequestException cancelled(String model) {
+        return new RequestException(
+                "request_cancelled",
+                "The request to model %s was cancelled before it was accepted.".formatted(model),
+                null);
+    }
+
     /** The model is closed or closing. */
     public static RequestException closed(String model) {
         return new RequestException(
