@@ -82,14 +82,13 @@ public final class LoadedModel implements AutoCloseable {
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
         try (ModelFile file = ModelFiles.open(path);
                 var owned = new Owned()) {
-            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
-            owned.add(team);
-            KernelsAhead ahead = KernelsAhead.start(options.kernels(), team);
-            owned.add(ahead);
             ModelSource source = read(file);
             checkConstants(path, source);
             int contextLength = context(path, source, options);
-            Kernels kernels = new RecordedKernels(ahead.take(listener));
+            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
+            owned.add(team);
+            Kernels kernels =
+                    new RecordedKernels(Rungs.create(options.kernels(), team, listener::warning));
             owned.add(kernels);
             Numerics numerics = numerics(source, options);
             PackPlan plan = PackPlan.of(path, source.tensors().values());
