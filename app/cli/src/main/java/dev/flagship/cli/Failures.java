@@ -39,7 +39,7 @@ final class Failures {
         return e instanceof UnmatchedArgumentException unmatched
                         && !unmatched.isUnknownOption()
                         && atRoot
-                ? "there is no command \"%s\"; there are run, serve, bench and test"
+                ? "there is no command \"%s\"; there are run, serve, bench, doctor, kernels and test"
                         .formatted(unmatched.getUnmatched().getFirst())
                 : inWords(String.valueOf(e.getMessage()));
     }

@@ -46,6 +46,7 @@ final class FlagshipCommand implements Runnable {
             return;
         }
         throw new ParameterException(
-                spec.commandLine(), "which command? There are run, serve, bench and test.");
+                spec.commandLine(),
+                "which command? There are run, serve, bench, doctor, kernels and test.");
     }
 }

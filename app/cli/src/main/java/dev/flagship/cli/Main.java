@@ -20,6 +20,9 @@ public final class Main {
             version(streams.out());
             return 0;
         }
+        if (args.length == 1 && args[0].equals(Rehearsal.COMMAND)) {
+            return Rehearsal.run(environment);
+        }
         Logging.prepare(environment, args.length > 0 && args[0].equals("serve"));
         var context = new Context(streams, environment);
         CommandLine line = commandLine(args, context);
@@ -52,7 +55,14 @@ public final class Main {
             line =
                     command(new FlagshipCommand(context), "flagship")
                             .addSubcommand(command(new RunCommand(context), "run"))
-                            .addSubcommand(command(new ServeCommand(context), "serve"));
+                            .addSubcommand(command(new ServeCommand(context), "serve"))
+                            .addSubcommand(command(new DoctorCommand(context), "doctor"))
+                            .addSubcommand(
+                                    command(new KernelsCommand(), "kernels")
+                                            .addSubcommand(
+                                                    command(
+                                                            new KernelsCommand.Dump(context),
+                                                            "dump")));
         } else if (args[0].equals("run")) {
             line = command(new RunCommand(context), "flagship run");
         } else {

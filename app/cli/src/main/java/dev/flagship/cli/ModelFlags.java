@@ -2,14 +2,17 @@ package dev.flagship.cli;
 
 import dev.flagship.base.Bytes;
 import dev.flagship.launch.ModelStore;
+import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
 import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
+import java.util.HashSet;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -19,6 +22,8 @@ import picocli.CommandLine.TypeConversionException;
 final class ModelFlags {
     /** A chat of this length is what people have; used to say how many fit. */
     private static final int USUAL_CHAT = 2048;
+
+    private final Set<String> told = new HashSet<>();
 
     @Option(
             names = "--context",
@@ -75,6 +80,23 @@ final class ModelFlags {
                 Optional.empty());
     }
 
+    /** Says once what is alike for several models. */
+    private LoadListener once(ProgressLine progress) {
+        return new LoadListener() {
+            @Override
+            public void progress(String stage, long done, long total) {
+                progress.progress(stage, done, total);
+            }
+
+            @Override
+            public void warning(String message) {
+                if (told.add(message)) {
+                    progress.warning(message);
+                }
+            }
+        };
+    }
+
     /** Fetches the model if it must, and loads it. */
     TextModel open(ModelStore store, String model, ProgressLine progress) throws IOException {
         try (progress) {
@@ -83,7 +105,7 @@ final class ModelFlags {
                     path,
                     options(store.servedName(model))
                             .withPackedFolder(store.home().resolve("packed")),
-                    progress);
+                    once(progress));
         }
     }
 

@@ -60,7 +60,8 @@ class MainTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"--help", "-h", "run --help", "serve -h"})
+    @ValueSource(
+            strings = {"--help", "-h", "run --help", "serve -h", "doctor -h", "kernels dump -h"})
     void helpFitsATerminalAndGoesToStdout(String line) {
         var outcome = run(line);
         assertThat(outcome.code()).isZero();
@@ -71,7 +72,8 @@ class MainTest {
 
     @Test
     void helpNamesAllCommands() {
-        assertThat(run("--help").out()).contains("  run ", "  serve ", "  bench ", "  test ");
+        assertThat(run("--help").out())
+                .contains("  run ", "  serve ", "  bench ", "  doctor ", "  kernels ", "  test ");
     }
 
     @ParameterizedTest
@@ -102,6 +104,8 @@ class MainTest {
                 "serve --port 65536            | 65536",
                 "serve --port -1               | --port -1",
                 "serve --threads x             | 'x'",
+                "kernels                       | kernels dump",
+                "doctor now                    | 'now'",
                 "serve smollm2                 | 'smollm2'",
                 "serve --model                 | --model",
             })

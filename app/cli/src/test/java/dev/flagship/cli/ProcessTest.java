@@ -42,6 +42,10 @@ class ProcessTest {
     }
 
     private Process flagship(String... words) throws IOException {
+        return flagship(List.of(), words);
+    }
+
+    private Process flagship(List<String> flags, String... words) throws IOException {
         var command = new ArrayList<String>();
         if (interruptIsIgnored()) {
             command.addAll(List.of("env", "--default-signal=INT")); // GNU, as is /proc
@@ -54,6 +58,7 @@ class ProcessTest {
                         "-cp",
                         System.getProperty("java.class.path"),
                         Main.class.getName()));
+        command.addAll(command.indexOf("-cp"), flags);
         command.addAll(List.of(words));
         var builder = new ProcessBuilder(command);
         builder.environment().put("FLAGSHIP_HOME", home.toString());
@@ -107,6 +112,25 @@ class ProcessTest {
                         "fish");
         process.getOutputStream().close();
         return process;
+    }
+
+    /** They would take a tenth of each start. */
+    @Test
+    void anAnswerThatNobodyRecordsLoadsNoClassesOfFlightRecorder() throws Exception {
+        Path log = home.resolve("classes");
+        Process process =
+                flagship(
+                        List.of("-Xlog:class+load:file=" + log),
+                        "run",
+                        model.toString(),
+                        "--max-tokens",
+                        "2",
+                        "fish");
+        process.getOutputStream().close();
+        assertThat(exit(process)).as(stderr()).isZero();
+        assertThat(Files.readAllLines(log))
+                .anyMatch(line -> line.contains("dev.flagship.serving.StepLoop"))
+                .noneMatch(line -> line.contains("jdk.jfr.internal"));
     }
 
     @Test

@@ -26,7 +26,7 @@ class LlamaAllocationTest {
                                 .filter(p -> p.name().equals("vector"))
                                 .findFirst()
                                 .orElseThrow()
-                                .create(team);
+                                .create(team, _ -> {});
                 FormulaWeights weights = new FormulaWeights(DType.Q4_1, 1)) {
             Llama model = new Llama(CONFIG, weights);
             try (PagedKvCache cache = new PagedKvCache(model.kvLayout(DType.F16), 8);

@@ -57,7 +57,7 @@ final class Runner implements AutoCloseable {
     }
 
     private static Kernels create(String rung, Team team) {
-        return rung.equals(SCALAR) ? new ScalarKernels(team) : provider(rung).create(team);
+        return rung.equals(SCALAR) ? new ScalarKernels(team) : provider(rung).create(team, _ -> {});
     }
 
     private static KernelsProvider provider(String rung) {

@@ -1,5 +1,9 @@
 package dev.flagship.tensor;
 
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
 /**
  * A rung that {@link java.util.ServiceLoader} finds. A provider must load without touching what its
  * host may lack, so that the fall to a lower rung is a sentence and not a linkage error.
@@ -13,8 +17,33 @@ public interface KernelsProvider {
     int preference();
 
     /** Empty if the rung can run here, else why not and what to do about it. */
-    java.util.Optional<String> obstacle();
+    Optional<String> obstacle();
 
-    /** Creates the rung; its scratch is sized for the team's threads. */
-    Kernels create(Team team);
+    /**
+     * Whether the rung was made for this processor and system. Then an obstacle is one that
+     * somebody can remove, and who wants speed must hear of it; else a lower rung is the best there
+     * is.
+     */
+    default boolean suits() {
+        return true;
+    }
+
+    /** What of this host the rung goes by, for people: instruction sets, vector widths. */
+    default Optional<String> host() {
+        return Optional.empty();
+    }
+
+    /**
+     * Creates the rung, or as much of it as works here; its scratch is sized for the team's
+     * threads.
+     *
+     * @param warnings hears, once each, of what is left to slower kernels than this processor could
+     *     run: cause, remedy, and what computes it instead
+     */
+    Kernels create(Team team, Consumer<String> warnings);
+
+    /** The machine code that the rung would run here, in its order in memory; empty if none. */
+    default List<MachineCode> machineCode() {
+        return List.of();
+    }
 }

@@ -70,7 +70,7 @@ final class House {
                                     "formats",
                                     "tokenizers",
                                     "tensor"),
-                            Set.of(JSON, "com.sun.management")),
+                            Set.of(JSON, "com.sun.management", "jdk.jfr")),
                     module("platform/launch", Set.of("serving-api"), Set.of("java.net.http")),
                     module("platform/http", Set.of(), Set.of("io.helidon")),
                     module(

@@ -1,6 +1,5 @@
 package dev.flagship.bench;
 
-import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.Rungs;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.BandPacker;
@@ -112,7 +111,7 @@ final class ShapeBench {
         Optional<ProcessorTimes> began = ProcessorTimes.now(processes);
         var gains = new LinkedHashMap<Shape, Gains>();
         try (Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
-                Kernels kernels = Rungs.create(settings.kernels(), team, listener())) {
+                Kernels kernels = Rungs.create(settings.kernels(), team, this::note)) {
             report.fact("kernels", "%s, %d threads".formatted(kernels.rung(), threads));
             report.fact(
                     "runs",
@@ -150,16 +149,8 @@ final class ShapeBench {
         }
     }
 
-    private LoadListener listener() {
-        return new LoadListener() {
-            @Override
-            public void progress(String stage, long done, long total) {}
-
-            @Override
-            public void warning(String message) {
-                progress.println("Note: " + message);
-            }
-        };
+    private void note(String warning) {
+        progress.println("Note: " + warning);
     }
 
     private void tellOthers(double before, ProcessorTimes began, ProcessorTimes ended) {

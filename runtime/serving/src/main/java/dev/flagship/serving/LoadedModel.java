@@ -87,7 +87,8 @@ public final class LoadedModel implements AutoCloseable {
             int contextLength = context(path, source, options);
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
-            Kernels kernels = Rungs.create(options.kernels(), team, listener);
+            Kernels kernels =
+                    new RecordedKernels(Rungs.create(options.kernels(), team, listener::warning));
             owned.add(kernels);
             Numerics numerics = numerics(source, options);
             PackPlan plan = PackPlan.of(path, source.tensors().values());

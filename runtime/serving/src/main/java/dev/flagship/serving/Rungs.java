@@ -2,18 +2,23 @@ package dev.flagship.serving;
 
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.MachineCode;
 import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import jdk.jfr.FlightRecorder;
 
 /** Chooses the kernels and the size of the team. */
 public final class Rungs {
@@ -27,40 +32,85 @@ public final class Rungs {
      *
      * @throws LoadException if a rung named explicitly does not exist or cannot run here
      */
-    public static Kernels create(String name, Team team, LoadListener listener) {
+    public static Kernels create(String name, Team team, Consumer<String> warnings) {
+        return create(name, team, warnings, providers());
+    }
+
+    static Kernels create(
+            String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
+        if (!FlightRecorder.isInitialized()) {
+            return choose(name, team, warnings, providers);
+        }
+        KernelChoiceEvent event = new KernelChoiceEvent();
+        List<String> shortfalls = new ArrayList<>();
+        event.begin();
+        Kernels kernels =
+                choose(
+                        name,
+                        team,
+                        shortfall -> {
+                            shortfalls.add(shortfall);
+                            warnings.accept(shortfall);
+                        },
+                        providers);
+        event.asked = name;
+        event.rung = kernels.rung();
+        event.shortfalls = String.join(" ", shortfalls);
+        event.commit();
+        return kernels;
+    }
+
+    private static Kernels choose(
+            String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
         if (name.equals(SCALAR)) {
             return new ScalarKernels(team);
         }
-        List<KernelsProvider> providers =
-                ServiceLoader.load(KernelsProvider.class, Rungs.class.getClassLoader()).stream()
-                        .map(ServiceLoader.Provider::get)
-                        .sorted(Comparator.comparingInt(KernelsProvider::preference).reversed())
-                        .toList();
-        if (!name.equals(LoadOptions.AUTO)) {
-            return named(name, providers, team);
-        }
+        return name.equals(LoadOptions.AUTO)
+                ? best(providers, team, warnings)
+                : named(name, providers, team, warnings);
+    }
+
+    /** Best first. */
+    private static List<KernelsProvider> providers() {
+        return ServiceLoader.load(KernelsProvider.class, Rungs.class.getClassLoader()).stream()
+                .map(ServiceLoader.Provider::get)
+                .sorted(Comparator.comparingInt(KernelsProvider::preference).reversed())
+                .toList();
+    }
+
+    private static Kernels best(
+            List<KernelsProvider> providers, Team team, Consumer<String> warnings) {
+        List<String> lost = new ArrayList<>();
         for (KernelsProvider provider : providers) {
             var obstacle = provider.obstacle();
             if (obstacle.isEmpty()) {
-                return provider.create(team);
+                Kernels kernels = provider.create(team, warnings);
+                if (!lost.isEmpty()) { // one warning, however many better rungs fell out
+                    lost.add("Computing with the %s kernels.".formatted(kernels.rung()));
+                    warnings.accept(String.join(" ", lost));
+                }
+                return kernels;
             }
-            listener.warning(
-                    "The %s kernels cannot run here: %s."
-                            .formatted(provider.name(), obstacle.get()));
+            if (provider.suits()) { // what was made for another processor is no loss here
+                lost.add(
+                        "The %s kernels cannot run here: %s."
+                                .formatted(provider.name(), obstacle.get()));
+            }
         }
-        listener.warning(
-                "Computing with the scalar kernels, which are far slower than the others.");
+        lost.add("Computing with the scalar kernels, which are far slower than the others.");
+        warnings.accept(String.join(" ", lost));
         return new ScalarKernels(team);
     }
 
-    private static Kernels named(String name, List<KernelsProvider> providers, Team team) {
+    private static Kernels named(
+            String name, List<KernelsProvider> providers, Team team, Consumer<String> warnings) {
         for (KernelsProvider provider : providers) {
             if (provider.name().equals(name)) {
                 var obstacle = provider.obstacle();
                 if (obstacle.isPresent()) {
                     throw new LoadException(place(name), "they cannot run here", obstacle.get());
                 }
-                return provider.create(team);
+                return provider.create(team, warnings);
             }
         }
         String known =
@@ -68,6 +118,61 @@ public final class Rungs {
                         .collect(Collectors.joining(", "));
         throw new LoadException(
                 place(name), "there are no such kernels", "Known are auto, " + known + ".");
+    }
+
+    /**
+     * Which kernels a load would use, and why not better ones.
+     *
+     * @param rung name of the kernels
+     * @param hosts what of this host the rungs go by, best rung first
+     * @param shortfalls a sentence with cause and remedy for each thing that keeps this host from
+     *     the best that its processor could do; empty if nothing does
+     */
+    public record Examination(String rung, List<String> hosts, List<String> shortfalls) {
+        public Examination {
+            hosts = List.copyOf(hosts);
+            shortfalls = List.copyOf(shortfalls);
+        }
+    }
+
+    /**
+     * Creates kernels as a load would, self-test included, and closes them.
+     *
+     * @param name as of {@link LoadOptions#kernels}
+     * @throws LoadException if a rung named explicitly does not exist or cannot run here
+     */
+    public static Examination examine(String name) {
+        return examine(name, providers());
+    }
+
+    static Examination examine(String name, List<KernelsProvider> providers) {
+        List<String> shortfalls = new ArrayList<>();
+        try (Team team = new SerialTeam();
+                Kernels kernels = create(name, team, shortfalls::add, providers)) {
+            if (!name.equals(LoadOptions.AUTO)) {
+                providers.stream()
+                        .filter(KernelsProvider::suits)
+                        .findFirst()
+                        .filter(made -> !made.name().equals(name))
+                        .ifPresent(made ->
+                                shortfalls.add(
+                                        "The %s kernels were asked for, and this processor is made for the %s kernels; leave out --kernels."
+                                                .formatted(name, made.name())));
+            }
+            return new Examination(
+                    kernels.rung(),
+                    providers.stream().flatMap(provider -> provider.host().stream()).toList(),
+                    shortfalls);
+        }
+    }
+
+    /** The machine code that the best rung which has any would run here. */
+    public static List<MachineCode> machineCode() {
+        return providers().stream()
+                .map(KernelsProvider::machineCode)
+                .filter(code -> !code.isEmpty())
+                .findFirst()
+                .orElse(List.of());
     }
 
     private static String place(String name) {

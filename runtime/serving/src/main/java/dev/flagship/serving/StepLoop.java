@@ -18,6 +18,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.function.Predicate;
+import jdk.jfr.FlightRecorder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -247,6 +248,27 @@ final class StepLoop implements Runnable {
      *     again before they are read.
      */
     private @Nullable Throwable compute(int from, int to) {
+        return FlightRecorder.isInitialized() ? recorded(from, to) : pass(from, to);
+    }
+
+    /** As {@link #compute}. */
+    private @Nullable Throwable recorded(int from, int to) {
+        StepEvent event = new StepEvent();
+        event.sequences = to - from;
+        for (int i = from; i < to; i++) {
+            event.rows += rows[i];
+            event.decoding += planned(i).decoding() ? 1 : 0;
+        }
+        event.begin();
+        Throwable failure = pass(from, to);
+        event.end();
+        event.failed = failure != null;
+        event.commit();
+        return failure;
+    }
+
+    /** As {@link #compute}. */
+    private @Nullable Throwable pass(int from, int to) {
         step.clear();
         try (var _ = step.frame()) {
             Tensor logits;

@@ -4,6 +4,7 @@ import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** A rung that a test can make fail, over the scalar one; only chosen by its name. */
 public class FaultyKernelsProvider implements KernelsProvider {
@@ -45,7 +46,7 @@ public class FaultyKernelsProvider implements KernelsProvider {
     }
 
     @Override
-    public Kernels create(Team team) {
-        return new FaultyKernels(Rungs.create(over, team, LoadListener.SILENT));
+    public Kernels create(Team team, Consumer<String> warnings) {
+        return new FaultyKernels(Rungs.create(over, team, warnings));
     }
 }

@@ -68,7 +68,7 @@ final class RunningLoop implements AutoCloseable {
     }
 
     FaultyKernels faulty() {
-        return (FaultyKernels) model.kernels();
+        return (FaultyKernels) ((RecordedKernels) model.kernels()).recorded();
     }
 
     /** An answer of exactly this many tokens. */

@@ -4,6 +4,7 @@ import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** Offers the Vector API rung where the incubator module is present. */
 public final class VectorKernelsProvider implements KernelsProvider {
@@ -29,7 +30,16 @@ public final class VectorKernelsProvider implements KernelsProvider {
     }
 
     @Override
-    public Kernels create(Team team) {
+    public Optional<String> host() {
+        return obstacle().isPresent()
+                ? Optional.empty()
+                : Optional.of(
+                        "Java computes in vectors of %d bits"
+                                .formatted(Lanes.FLOATS.vectorBitSize()));
+    }
+
+    @Override
+    public Kernels create(Team team, Consumer<String> warnings) {
         return new VectorKernels(team);
     }
 }

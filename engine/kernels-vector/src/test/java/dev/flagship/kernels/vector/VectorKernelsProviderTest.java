@@ -52,7 +52,7 @@ class VectorKernelsProviderTest {
                         .orElseThrow();
         assertThat(provider.obstacle()).isEmpty();
         assertThat(provider.preference()).isPositive();
-        try (var kernels = provider.create(new SerialTeam())) {
+        try (var kernels = provider.create(new SerialTeam(), _ -> {})) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
     }

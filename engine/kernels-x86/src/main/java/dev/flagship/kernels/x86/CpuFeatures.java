@@ -109,6 +109,30 @@ record CpuFeatures(
         return (word >>> bit & 1) != 0;
     }
 
+    /** The instruction sets that kernels are made for, as far as programs may use them. */
+    @Override
+    public String toString() {
+        List<String> names = new ArrayList<>();
+        add(names, avx2, "AVX2");
+        add(names, fma, "FMA");
+        add(names, f16c, "F16C");
+        add(names, avxVnni, "AVX-VNNI");
+        add(names, avx512f, "AVX-512 F");
+        add(names, avx512bw, "BW");
+        add(names, avx512dq, "DQ");
+        add(names, avx512vl, "VL");
+        add(names, avx512Vnni, "VNNI");
+        add(names, avx512Bf16, "BF16");
+        add(names, amxInt8, "AMX-INT8");
+        return names.isEmpty() ? "none of AVX2 and AVX-512" : String.join(" ", names);
+    }
+
+    private static void add(List<String> names, boolean present, String name) {
+        if (present) {
+            names.add(name);
+        }
+    }
+
     /** What the AVX-512 kernels need and this machine lacks; empty if they can run. */
     List<String> lackingForAvx512() {
         List<String> lacking = new ArrayList<>();

@@ -35,6 +35,11 @@ enum Isa {
         return Arrays.stream(values()).filter(isa -> isa.tag.equals(tag)).findFirst();
     }
 
+    /** The best that a machine runs; empty if it runs none. */
+    static Optional<Isa> best(CpuFeatures features) {
+        return Arrays.stream(values()).filter(isa -> isa.lacking(features).isEmpty()).findFirst();
+    }
+
     /** As it stands in the names of kernels. */
     String symbol() {
         return tag.replace('-', '_');

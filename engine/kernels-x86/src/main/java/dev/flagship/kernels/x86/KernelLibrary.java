@@ -2,9 +2,11 @@ package dev.flagship.kernels.x86;
 
 import dev.flagship.kernels.x86.ProductKernel.Source;
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -29,7 +31,9 @@ final class KernelLibrary implements AutoCloseable {
     private static final String HALF_SUMS = "half_sums_avx512";
 
     private final Isa isa;
+    private final Tuning tuning;
     private final CodeMemory memory;
+    private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
     private final MemorySegment halfSums;
     private final Map<DType, Products> products;
@@ -73,7 +77,47 @@ final class KernelLibrary implements AutoCloseable {
     }
 
     /** Code before it is placed, with the offset of each kernel by its name. */
-    record Image(Code code, Map<String, Integer> offsets) {}
+    record Image(Code code, Map<String, Integer> offsets) {
+
+        /** Each kernel's own bytes, without what fills the space to the next. */
+        List<MachineCode> kernels() {
+            byte[] bytes = code.bytes();
+            MemorySegment all = MemorySegment.ofArray(bytes).asReadOnly();
+            List<MachineCode> kernels = new ArrayList<>();
+            for (Symbol symbol : symbols(offsets, bytes.length, 0)) {
+                int from = Math.toIntExact(symbol.address());
+                int to = Math.toIntExact(from + symbol.bytes());
+                while (bytes[to - 1] == INT3) { // a kernel ends with ret
+                    to--;
+                }
+                kernels.add(
+                        new MachineCode(
+                                symbol.name(),
+                                all.asSlice(from, to - from),
+                                "objdump -D -b binary -m i386:x86-64 -M intel"));
+            }
+            return kernels;
+        }
+    }
+
+    /**
+     * A kernel in memory.
+     *
+     * @param name operation, type, tile and instruction set
+     */
+    record Symbol(String name, long address, long bytes) {}
+
+    private static List<Symbol> symbols(Map<String, Integer> offsets, long end, long base) {
+        List<Symbol> symbols = new ArrayList<>();
+        offsets.forEach((name, offset) -> symbols.add(new Symbol(name, base + offset, 0)));
+        symbols.sort(Comparator.comparingLong(Symbol::address));
+        for (int i = 0; i < symbols.size(); i++) {
+            Symbol symbol = symbols.get(i);
+            long next = i + 1 < symbols.size() ? symbols.get(i + 1).address() : base + end;
+            symbols.set(i, new Symbol(symbol.name(), symbol.address(), next - symbol.address()));
+        }
+        return symbols;
+    }
 
     /** Bytes of machine code. */
     static final class Code {
@@ -88,9 +132,12 @@ final class KernelLibrary implements AutoCloseable {
         }
     }
 
-    private KernelLibrary(Isa isa, CodeMemory memory, Map<String, Integer> offsets, int prefetch) {
+    private KernelLibrary(Isa isa, Tuning tuning, CodeMemory memory, Map<String, Integer> offsets) {
+        int prefetch = tuning.prefetch();
         this.isa = isa;
+        this.tuning = tuning;
         this.memory = memory;
+        this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
         this.pointwise = new EnumMap<>(PointwiseKernel.class);
         if (isa.complete()) {
@@ -171,7 +218,7 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Rows of x from which unpacking the weights pays. */
     int unpackRows() {
-        return isa.wide() ? 48 : 64;
+        return tuning.unpackRows();
     }
 
     /**
@@ -244,17 +291,26 @@ final class KernelLibrary implements AutoCloseable {
     record Refused(CodeMemory.Refused cause) implements Loading {}
 
     /** Assembles and places all kernels. */
-    static Loading load(Pages pages, Isa isa, int prefetch) {
-        Image image = assemble(isa, prefetch);
+    static Loading load(Pages pages, Isa isa, Tuning tuning) {
+        Image image = assemble(isa, tuning.prefetch());
         return switch (CodeMemory.place(pages, image.code().bytes())) {
             case CodeMemory.Placed placed ->
-                    new Loaded(new KernelLibrary(isa, placed.memory(), image.offsets(), prefetch));
+                    new Loaded(new KernelLibrary(isa, tuning, placed.memory(), image.offsets()));
             case CodeMemory.Refused refused -> new Refused(refused);
         };
     }
 
     Isa isa() {
         return isa;
+    }
+
+    Tuning tuning() {
+        return tuning;
+    }
+
+    /** Where each kernel lies. */
+    List<Symbol> symbols() {
+        return symbols(offsets, memory.bytes().byteSize(), memory.entry(0).address());
     }
 
     MemorySegment quantizer() {

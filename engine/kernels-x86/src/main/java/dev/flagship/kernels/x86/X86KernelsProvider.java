@@ -3,9 +3,10 @@ package dev.flagship.kernels.x86;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.MachineCode;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Team;
-import java.lang.System.Logger.Level;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -14,6 +15,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
@@ -22,11 +24,10 @@ import java.util.stream.Collectors;
  * {@link Isa} that the processor has.
  */
 public final class X86KernelsProvider implements KernelsProvider {
-    private static final System.Logger LOG = System.getLogger(X86KernelsProvider.class.getName());
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 8;
+    private static final int KERNEL_VERSION = 9;
 
     /**
      * System property: the {@link Isa#tag} of the one instruction set to use. For tests and
@@ -74,6 +75,43 @@ public final class X86KernelsProvider implements KernelsProvider {
         };
     }
 
+    /** A processor that is made for these kernels is one although its host forbids them. */
+    @Override
+    public boolean suits() {
+        return switch (examine()) {
+            case Runs _ -> true;
+            case Cannot cannot -> cannot.suits();
+        };
+    }
+
+    @Override
+    public Optional<String> host() {
+        return switch (examine()) {
+            case Runs runs -> Optional.of(runs.features().toString());
+            case Cannot _ ->
+                    isLinuxX86()
+                            ? Optional.of(CpuFlags.read(CpuFlags.CPUINFO).toString())
+                            : Optional.empty();
+        };
+    }
+
+    /** The forced instruction set's, or those that would run, or else those of the best. */
+    @Override
+    public List<MachineCode> machineCode() {
+        return switch (examine()) {
+            case Runs runs -> code(runs.isa(), tuning(runs));
+            case Cannot _ ->
+                    Isa.of(forced)
+                            .or(() -> Isa.best(CpuFlags.read(CpuFlags.CPUINFO)))
+                            .map(isa -> code(isa, Tuning.usual(isa)))
+                            .orElse(List.of());
+        };
+    }
+
+    private static List<MachineCode> code(Isa isa, Tuning tuning) {
+        return KernelLibrary.assemble(isa, tuning.prefetch()).kernels();
+    }
+
     /** What can be done on this machine. */
     sealed interface Examination {}
 
@@ -82,29 +120,45 @@ public final class X86KernelsProvider implements KernelsProvider {
      *
      * @param barred why better ones are left out, a sentence each; what the processor lacks is none
      */
-    record Runs(Isa isa, String variant, List<String> barred) implements Examination {}
+    record Runs(Isa isa, String variant, CpuFeatures features, List<String> barred)
+            implements Examination {}
 
-    record Cannot(String why) implements Examination {}
+    /**
+     * @param suits whether the processor could run some
+     */
+    record Cannot(String why, boolean suits) implements Examination {}
+
+    private static boolean isLinuxX86() {
+        return System.getProperty("os.name", "").equals("Linux")
+                && System.getProperty("os.arch", "").equals("amd64");
+    }
+
+    /** By the system's word, where the processor itself cannot be asked. */
+    private static boolean flagsSuit() {
+        return Isa.best(CpuFlags.read(CpuFlags.CPUINFO)).isPresent();
+    }
 
     private Examination examine() {
-        String os = System.getProperty("os.name", "");
-        String architecture = System.getProperty("os.arch", "");
-        if (!os.equals("Linux") || !architecture.equals("amd64")) {
+        if (!isLinuxX86()) {
             return new Cannot(
                     "they are made for Linux on x86-64 and this is %s on %s"
-                            .formatted(os, architecture));
+                            .formatted(
+                                    System.getProperty("os.name"), System.getProperty("os.arch")),
+                    false);
         }
         Module module = X86KernelsProvider.class.getModule();
         if (!module.isNativeAccessEnabled()) {
             return new Cannot(
                     "native access is not enabled; start Java with --enable-native-access="
-                            + (module.isNamed() ? module.getName() : "ALL-UNNAMED"));
+                            + (module.isNamed() ? module.getName() : "ALL-UNNAMED"),
+                    flagsSuit());
         }
         return switch (CpuProbe.run(pages.get())) {
             case CpuProbe.NoExecutableMemory none ->
                     new Cannot(
                             "the system gives no executable memory: %s; allow it for this process, or accept slower kernels"
-                                    .formatted(none.refused()));
+                                    .formatted(none.refused()),
+                            flagsSuit());
             case CpuProbe.Found found -> examine(found.features());
         };
     }
@@ -112,6 +166,7 @@ public final class X86KernelsProvider implements KernelsProvider {
     /** The best kernels that a processor runs and whose trial no process died of. */
     Examination examine(CpuFeatures features) {
         List<Isa> wanted = List.of(Isa.values());
+        boolean suits = Isa.best(features).isPresent();
         if (!forced.isEmpty()) {
             Optional<Isa> isa = Isa.of(forced);
             if (isa.isEmpty()) {
@@ -122,7 +177,8 @@ public final class X86KernelsProvider implements KernelsProvider {
                                         forced,
                                         wanted.stream()
                                                 .map(known -> known.tag)
-                                                .collect(Collectors.joining(", "))));
+                                                .collect(Collectors.joining(", "))),
+                        suits);
             }
             wanted = List.of(isa.get());
         }
@@ -132,7 +188,7 @@ public final class X86KernelsProvider implements KernelsProvider {
             if (isa.lacking(features).isEmpty()) {
                 Optional<Path> marker = TrialMarker.leftBehind(markers, variant);
                 if (marker.isEmpty()) {
-                    return new Runs(isa, variant, barred);
+                    return new Runs(isa, variant, features, barred);
                 }
                 barred.add(
                         "an earlier process died while it tried those for %s on this processor; remove %s to try again"
@@ -143,7 +199,8 @@ public final class X86KernelsProvider implements KernelsProvider {
                 barred.isEmpty()
                         ? "the processor lacks %s, or the system does not enable it"
                                 .formatted(String.join(", ", wanted.getLast().lacking(features)))
-                        : String.join("; ", barred));
+                        : String.join("; ", barred),
+                suits);
     }
 
     /** Kernels, their version and the processor, fit for a file name. */
@@ -156,72 +213,86 @@ public final class X86KernelsProvider implements KernelsProvider {
      * Assembles and tries the kernels. What fails is left to the best other rung, with a warning.
      */
     @Override
-    public Kernels create(Team team) {
-        Kernels other = otherRung(team);
+    public Kernels create(Team team, Consumer<String> warnings) {
+        Kernels other = otherRung(team, warnings);
         return switch (examine()) {
-            case Cannot cannot -> instead(other, cannot.why());
+            case Cannot cannot -> instead(other, cannot.why(), warnings);
             case Runs runs ->
-                    switch (KernelLibrary.load(pages.get(), runs.isa(), KernelLibrary.PREFETCH)) {
+                    switch (KernelLibrary.load(pages.get(), runs.isa(), tuning(runs))) {
                         case KernelLibrary.Refused refused ->
-                                instead(other, refused.cause().toString());
+                                instead(other, refused.cause().toString(), warnings);
                         case KernelLibrary.Loaded loaded -> {
-                            runs.barred().forEach(why -> leftOut(runs.isa(), why));
-                            yield tried(team, loaded.library(), runs.variant(), other);
+                            leftOut(runs, warnings);
+                            yield tried(team, loaded.library(), runs, other, warnings);
                         }
                     };
         };
     }
 
-    private static Kernels instead(Kernels other, String why) {
-        LOG.log(
-                Level.WARNING,
-                () ->
-                        "The %s kernels cannot run here: %s. Computing with %s."
-                                .formatted(NAME, why, other.rung()));
+    private static Kernels instead(Kernels other, String why, Consumer<String> warnings) {
+        warnings.accept(
+                "The %s kernels cannot run here: %s. Computing with %s."
+                        .formatted(NAME, why, other.rung()));
         return other;
     }
 
-    private static void leftOut(Isa isa, String why) {
-        LOG.log(
-                Level.WARNING,
-                () ->
-                        "The best %s kernels are left out: %s. Computing with those for %s."
-                                .formatted(NAME, why, isa.tag));
+    private void leftOut(Runs runs, Consumer<String> warnings) {
+        List<String> why = new ArrayList<>(runs.barred());
+        if (!Isa.best(runs.features()).equals(Optional.of(runs.isa())) && why.isEmpty()) {
+            why.add("%s asks for others".formatted(ISA_PROPERTY));
+        }
+        if (!why.isEmpty()) {
+            warnings.accept(
+                    "The best %s kernels are left out: %s. Computing with those for %s."
+                            .formatted(NAME, String.join("; ", why), runs.isa().tag));
+        }
     }
 
-    private Kernels tried(Team team, KernelLibrary library, String variant, Kernels other) {
+    private Kernels tried(
+            Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
+        name(library, warnings);
         Set<DType> passing;
         Set<DType> floats = Set.of();
         Set<DType> attention = Set.of();
         Set<PointwiseKernel> pointwise = Set.of();
         boolean complete = library.isa().complete();
-        try (TrialMarker _ = TrialMarker.write(markers, variant)) {
+        try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
             passing = SelfTest.passing(library);
             if (complete) {
                 floats = FloatSelfTest.passing(library);
                 attention = AttentionSelfTest.passing(library);
                 pointwise = PointwiseSelfTest.passing(library);
             }
+            if (passing.containsAll(TuningProbe.TYPES)) {
+                tune(library, tuningFile(runs));
+            }
         }
+        List<String> wrong = new ArrayList<>();
         for (DType type : DType.values()) {
             if (library.isa().multiplies(type) && !passing.contains(type)) {
-                wrong(type, variant, other);
+                wrong.add(type.toString());
             }
         }
         for (DType type : FloatProducts.TYPES) {
             if (complete && !floats.contains(type)) {
-                wrong(type.quantized() ? type + " in exact numerics" : type, variant, other);
+                wrong.add(type.quantized() ? type + " in exact numerics" : type.toString());
             }
         }
         for (DType type : AttentionSelfTest.TYPES) {
             if (complete && !attention.contains(type)) {
-                wrong("attention to " + type, variant, other);
+                wrong.add("attention to " + type);
             }
         }
         for (PointwiseKernel kernel : PointwiseKernel.values()) {
             if (complete && !pointwise.contains(kernel)) {
-                wrong(kernel, variant, other);
+                wrong.add(kernel.toString());
             }
+        }
+        if (!wrong.isEmpty()) {
+            warnings.accept(
+                    "The %s kernels gave wrong numbers on this processor (%s) for %s; %s computes them. Please report this."
+                            .formatted(
+                                    NAME, runs.variant(), String.join(", ", wrong), other.rung()));
         }
         return new X86Kernels(
                 library,
@@ -232,15 +303,38 @@ public final class X86KernelsProvider implements KernelsProvider {
                 other);
     }
 
-    private static void wrong(Object what, String variant, Kernels other) {
-        LOG.log(
-                Level.WARNING,
-                () ->
-                        "The %s kernels for %s gave wrong numbers on this processor (%s); %s computes them. Please report this."
-                                .formatted(NAME, what, variant, other.rung()));
+    /** Beside the markers of these kernels on this processor. */
+    private TuningFile tuningFile(Runs runs) {
+        return new TuningFile(markers, runs.variant());
     }
 
-    private static Kernels otherRung(Team team) {
+    /** As measured by an earlier start. */
+    private Tuning tuning(Runs runs) {
+        return tuningFile(runs).read().orElse(Tuning.usual(runs.isa()));
+    }
+
+    /** The first start on a processor measures for those that follow. */
+    private void tune(KernelLibrary library, TuningFile file) {
+        if (file.canBeWritten() && file.read().isEmpty()) {
+            file.write(TuningProbe.best(pages.get(), library));
+        }
+    }
+
+    /** Tells profilers, if somebody asked for it. */
+    private static void name(KernelLibrary library, Consumer<String> warnings) {
+        Optional<PerfMap> map = PerfMap.wanted();
+        if (map.isPresent()) {
+            try {
+                map.get().add(library.symbols());
+            } catch (IOException e) {
+                warnings.accept(
+                        "The map of kernels %s cannot be written (%s); name another file by -D%s."
+                                .formatted(map.get(), e, PerfMap.PROPERTY));
+            }
+        }
+    }
+
+    private static Kernels otherRung(Team team, Consumer<String> warnings) {
         List<KernelsProvider> providers =
                 ServiceLoader.load(KernelsProvider.class, X86KernelsProvider.class.getClassLoader())
                         .stream()
@@ -251,13 +345,11 @@ public final class X86KernelsProvider implements KernelsProvider {
         for (KernelsProvider provider : providers) {
             Optional<String> obstacle = provider.obstacle();
             if (obstacle.isEmpty()) {
-                return provider.create(team);
+                return provider.create(team, warnings);
             }
-            LOG.log(
-                    Level.WARNING,
-                    () ->
-                            "What has no %s kernel is computed slowly, for the %s kernels cannot run here: %s."
-                                    .formatted(NAME, provider.name(), obstacle.get()));
+            warnings.accept(
+                    "What has no %s kernel is computed slowly, for the %s kernels cannot run here: %s."
+                            .formatted(NAME, provider.name(), obstacle.get()));
         }
         return new ScalarKernels(team);
     }

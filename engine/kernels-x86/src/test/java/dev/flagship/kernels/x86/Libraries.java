@@ -32,8 +32,7 @@ final class Libraries {
 
     static KernelLibrary load(Pages pages, Isa isa) {
         assumeTrue(runs(isa), "no " + isa.tag + " here");
-        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, isa, KernelLibrary.PREFETCH))
-                .library();
+        return ((KernelLibrary.Loaded) KernelLibrary.load(pages, isa, Tuning.usual(isa))).library();
     }
 
     /** Whether this processor runs such kernels. */

@@ -54,8 +54,9 @@ final class ProductSpeed {
         System.arraycopy(multiply, 0, both, read.length, multiply.length);
         multiplyAt = read.length;
         limits = ((CodeMemory.Placed) CodeMemory.place(new LinuxPages(), both)).memory();
+        Tuning tuning = Tuning.usual(isa).withPrefetch(prefetch);
         library =
-                ((KernelLibrary.Loaded) KernelLibrary.load(new LinuxPages(), isa, prefetch))
+                ((KernelLibrary.Loaded) KernelLibrary.load(new LinuxPages(), isa, tuning))
                         .library();
     }
 

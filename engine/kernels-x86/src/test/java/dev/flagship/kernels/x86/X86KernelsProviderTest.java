@@ -7,6 +7,7 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.MachineCode;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.SerialTeam;
@@ -17,6 +18,7 @@ import dev.flagship.testing.Seed;
 import dev.flagship.testing.SourceBlocks;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.ValueLayout;
 import java.lang.module.ModuleDescriptor;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -80,10 +82,10 @@ class X86KernelsProviderTest {
         assertThat(first.name()).isEqualTo("x86");
         X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder, "");
         assertThat(provider.obstacle()).isEmpty();
-        try (Kernels kernels = provider.create(new SerialTeam())) {
+        try (Kernels kernels = provider.create(new SerialTeam(), _ -> {})) {
             assertThat(kernels.rung()).startsWith("x86-" + best().tag + " over vector-");
         }
-        assertThat(folder).isEmptyDirectory();
+        assertThat(folder).isDirectoryNotContaining("glob:**/trying-*");
     }
 
     @Test
@@ -92,10 +94,60 @@ class X86KernelsProviderTest {
         X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder, "");
         assertThat(provider.obstacle().orElseThrow())
                 .contains("mprotect failed with errno 13", "forbids executable memory");
-        try (Kernels kernels = provider.create(new SerialTeam())) {
+        List<String> warnings = new ArrayList<>();
+        try (Kernels kernels = provider.create(new SerialTeam(), warnings::add)) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
+        assertThat(warnings)
+                .singleElement()
+                .asString()
+                .contains("mprotect failed", "allow it for this process", "Computing with vector-");
         assertThat(pages.held()).isZero();
+    }
+
+    /** Else nobody would hear of the loss. */
+    @Test
+    void aHostThatForbidsThemIsSuitedNevertheless() {
+        needAvx512();
+        for (Pages.Access refused : Pages.Access.values()) {
+            RefusingPages pages = new RefusingPages(refused);
+            X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder, "");
+            assertThat(provider.obstacle()).isPresent();
+            assertThat(provider.suits()).isTrue();
+            assertThat(provider.host().orElseThrow()).contains("AVX-512 F");
+        }
+    }
+
+    @Test
+    void kernelsAreListedByNameWithTheirOwnBytesOnly() {
+        List<MachineCode> kernels = provider("avx512-vnni").machineCode();
+        assertThat(kernels).extracting(MachineCode::name).doesNotHaveDuplicates();
+        assertThat(kernels)
+                .extracting(MachineCode::name)
+                .contains("quantize_avx512_vnni", "add_avx512", "attend_merge_avx512")
+                .allMatch(name -> name.matches("[A-Za-z0-9_]+"));
+        for (MachineCode kernel : kernels) {
+            byte[] code = kernel.code().toArray(ValueLayout.JAVA_BYTE);
+            assertThat(code).startsWith(0xF3, 0x0F, 0x1E, 0xFA); // endbr64
+            assertThat(code).endsWith(0xC3); // ret
+        }
+    }
+
+    @Test
+    void profilersLearnWhereEachKernelLies() {
+        try (KernelLibrary library = Libraries.load()) {
+            List<KernelLibrary.Symbol> symbols = library.symbols();
+            long next = symbols.getFirst().address();
+            for (KernelLibrary.Symbol symbol : symbols) {
+                assertThat(symbol.address()).as(symbol.name()).isEqualTo(next);
+                next += symbol.bytes();
+            }
+            assertThat(symbols)
+                    .anySatisfy(symbol -> {
+                        assertThat(symbol.name()).isEqualTo("quantize_avx512_vnni");
+                        assertThat(symbol.address()).isEqualTo(library.quantizer().address());
+                    });
+        }
     }
 
     @Test
@@ -103,11 +155,17 @@ class X86KernelsProviderTest {
         needAvx512();
         Random random = Seed.given().random();
         X86KernelsProvider provider = new X86KernelsProvider(CorruptingPages::new, folder, "");
+        List<String> warnings = new ArrayList<>();
         try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
                 SerialTeam team = new SerialTeam();
                 Kernels truth = new ScalarKernels(team);
-                Kernels kernels = provider.create(team)) {
+                Kernels kernels = provider.create(team, warnings::add)) {
             assertThat(kernels.rung()).startsWith("x86-");
+            assertThat(warnings)
+                    .singleElement()
+                    .asString()
+                    .contains("gave wrong numbers", "for Q4_0, Q4_1", "vector-", "report")
+                    .doesNotContain("Q8_0");
             List<BandMatrix> weights = new ArrayList<>();
             List<Tensor> expected = new ArrayList<>();
             List<Tensor> actual = new ArrayList<>();
@@ -164,12 +222,22 @@ class X86KernelsProviderTest {
             marker = files.findFirst().orElseThrow();
         }
         assertThat(only.obstacle().orElseThrow()).contains("died", "remove " + marker);
-        try (Kernels kernels = only.create(new SerialTeam())) {
+        assertThat(only.suits()).isTrue();
+        List<String> warnings = new ArrayList<>();
+        try (Kernels kernels = only.create(new SerialTeam(), warnings::add)) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
-        try (Kernels next = provider("").create(new SerialTeam())) {
-            assertThat(next.rung()).startsWith("x86-" + next().tag);
+        assertThat(warnings).singleElement().asString().contains("died", "remove " + marker);
+        warnings.clear();
+        String next = next().tag;
+        try (Kernels kernels = provider("").create(new SerialTeam(), warnings::add)) {
+            assertThat(kernels.rung()).startsWith("x86-" + next);
         }
+        assertThat(warnings)
+                .singleElement()
+                .asString()
+                .contains(
+                        "left out", "died", "remove " + marker, "Computing with those for " + next);
         Files.delete(marker);
         assertThat(only.obstacle()).isEmpty();
     }
@@ -210,7 +278,8 @@ class X86KernelsProviderTest {
             assertThat(provider("").examine(CpuFeaturesTest.withXcr0(xcr0)))
                     .isEqualTo(
                             new X86KernelsProvider.Cannot(
-                                    "the processor lacks AVX2, FMA, F16C, or the system does not enable it"));
+                                    "the processor lacks AVX2, FMA, F16C, or the system does not enable it",
+                                    false));
         }
     }
 
@@ -229,14 +298,15 @@ class X86KernelsProviderTest {
         assertThat(provider("avx2-vnni").examine(CpuFeaturesTest.withoutAvxVnni(0xE7)))
                 .isEqualTo(
                         new X86KernelsProvider.Cannot(
-                                "the processor lacks AVX-VNNI, or the system does not enable it"));
+                                "the processor lacks AVX-VNNI, or the system does not enable it",
+                                true));
     }
 
     @ParameterizedTest
     @EnumSource
     void aForcedInstructionSetMakesItsRung(Isa isa) {
         assumeTrue(Libraries.runs(isa), "no " + isa.tag + " here");
-        try (Kernels kernels = provider(isa.tag).create(new SerialTeam())) {
+        try (Kernels kernels = provider(isa.tag).create(new SerialTeam(), _ -> {})) {
             assertThat(kernels.rung()).startsWith("x86-" + isa.tag + " over vector-");
         }
     }

@@ -37,6 +37,6 @@ class X86KernelsTest extends KernelsContract {
                         team,
                         library,
                         isa().complete() ? EnumSet.allOf(PointwiseKernel.class) : Set.of()),
-                vector.create(team));
+                vector.create(team, _ -> {}));
     }
 }

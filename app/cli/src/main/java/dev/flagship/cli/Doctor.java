@@ -1,0 +1,219 @@
+package dev.flagship.cli;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.serving.LoadException;
+import dev.flagship.serving.Rungs;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/** The checks of {@code flagship doctor}. They change nothing that a start would not. */
+final class Doctor {
+    /** JDK-8377811, objects moved under native code, is fixed from here on. */
+    private static final Runtime.Version OLDEST = Runtime.Version.parse("25.0.3");
+
+    /** The default model with its packed weights, a long chat, and the heap. */
+    private static final long MEMORY = 1L << 30;
+
+    /** The default model twice (as it came, and packed), and room to replace it. */
+    private static final long DISK = 500L << 20;
+
+    private static final String CPU = "cpu";
+    private static final String FLAGS = "java flags";
+    private static final String JAVA = "java";
+    private static final String KERNELS = "kernels";
+    private static final String PORT = "port";
+    private static final String RAM = "memory";
+    private static final String STORE = "store";
+
+    private Doctor() {}
+
+    /** All checks, in the order in which one would repair. */
+    static List<Finding> examine(String kernels, Path store, int port) {
+        var findings = new ArrayList<Finding>();
+        findings.add(java(Runtime.version()));
+        findings.addAll(
+                flags(
+                        ManagementFactory.getRuntimeMXBean().getInputArguments(),
+                        ModuleLayer.boot()));
+        findings.addAll(kernels(kernels));
+        findings.add(memory(Path.of("/proc/meminfo"), Path.of("/sys/fs/cgroup")));
+        findings.add(store(store));
+        findings.add(port(port));
+        return findings;
+    }
+
+    static Finding java(Runtime.Version version) {
+        String what =
+                "%s from %s in %s"
+                        .formatted(
+                                version,
+                                System.getProperty("java.vendor"),
+                                System.getProperty("java.home"));
+        return version.compareToIgnoreOptional(OLDEST) < 0
+                ? Finding.failed(
+                        JAVA,
+                        what
+                                + " is older than "
+                                + OLDEST
+                                + ", which moves objects under native code; install a newer one")
+                : Finding.ok(JAVA, what);
+    }
+
+    /** Flags that make Java slow or wrong, wherever they came from. */
+    static List<Finding> flags(List<String> arguments, ModuleLayer modules) {
+        var reasons = new LinkedHashMap<String, String>();
+        for (String argument : arguments) {
+            if (argument.equals("-Xint")) {
+                reasons.put(argument, "compiles nothing");
+            } else if (argument.matches("-XX:TieredStopAtLevel=[0-3]")) {
+                reasons.put(argument, "leaves out the compiler that knows vectors");
+            } else if (argument.equals("-XX:-EnableVectorSupport")) {
+                reasons.put(argument, "turns every vector into an array");
+            } else if (argument.equals("-XX:+UseCompactObjectHeaders")) {
+                reasons.put(argument, "corrupts memory in this Java (JDK-8380060)");
+            }
+        }
+        var findings = new ArrayList<Finding>();
+        reasons.forEach((flag, reason) ->
+                findings.add(
+                        Finding.failed(
+                                FLAGS,
+                                "%s %s; take it out of FLAGSHIP_JAVA_OPTS, JAVA_TOOL_OPTIONS or JDK_JAVA_OPTIONS"
+                                        .formatted(flag, reason))));
+        if (modules.findModule("jdk.incubator.vector").isEmpty()) {
+            findings.add(
+                    Finding.failed(
+                            FLAGS,
+                            "the module jdk.incubator.vector is not loaded; start by ./flagship, or with --add-modules jdk.incubator.vector"));
+        }
+        return findings.isEmpty()
+                ? List.of(Finding.ok(FLAGS, "the Vector API is there, and nothing slows Java down"))
+                : findings;
+    }
+
+    private static List<Finding> kernels(String name) {
+        var findings = new ArrayList<Finding>();
+        try {
+            Rungs.Examination examination = Rungs.examine(name);
+            findings.add(
+                    Finding.ok(
+                            CPU,
+                            Rungs.physicalCores()
+                                    + " cores for this process; "
+                                    + String.join("; ", examination.hosts())));
+            for (String shortfall : examination.shortfalls()) {
+                findings.add(Finding.failed(KERNELS, shortfall));
+            }
+            if (examination.shortfalls().isEmpty()) {
+                findings.add(
+                        Finding.ok(
+                                KERNELS,
+                                examination.rung()
+                                        + ", the best for this processor; they agree with the definition"));
+            }
+        } catch (LoadException e) {
+            findings.add(Finding.failed(KERNELS, e.getMessage()));
+        }
+        return findings;
+    }
+
+    /** Memory that a new process could have, by Linux's books. */
+    static Finding memory(Path meminfo, Path cgroup) {
+        OptionalLong available = line(meminfo, "MemAvailable:");
+        if (available.isEmpty()) {
+            return Finding.ok(RAM, "how much is free is not told by this system");
+        }
+        long bytes = available.getAsLong() << 10;
+        OptionalLong most = number(cgroup.resolve("memory.max"));
+        OptionalLong used = number(cgroup.resolve("memory.current"));
+        if (most.isPresent() && used.isPresent()) {
+            bytes = Math.min(bytes, most.getAsLong() - used.getAsLong());
+        }
+        String free = Bytes.human(Math.max(bytes, 0)) + " free";
+        return bytes < MEMORY
+                ? Finding.warning(
+                        RAM,
+                        free
+                                + ", which is little; end other programs, or choose a smaller model or --context")
+                : Finding.ok(RAM, free);
+    }
+
+    private static OptionalLong line(Path file, String key) {
+        try (var lines = Files.lines(file)) {
+            return lines.filter(line -> line.startsWith(key))
+                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
+                    .findFirst();
+        } catch (IOException | NumberFormatException e) {
+            return OptionalLong.empty();
+        }
+    }
+
+    private static OptionalLong number(Path file) {
+        try {
+            return OptionalLong.of(Long.parseLong(Files.readString(file).strip()));
+        } catch (IOException | NumberFormatException e) {
+            return OptionalLong.empty(); // no limit says "max"
+        }
+    }
+
+    static Finding store(Path store) {
+        Optional<Path> nearest = nearest(store);
+        if (nearest.isEmpty()
+                || !Files.isDirectory(nearest.get())
+                || !Files.isWritable(nearest.get())) {
+            return Finding.warning(
+                    STORE,
+                    store
+                            + " cannot be written, so nothing can be fetched, and weights not packed yet are packed at each start; set FLAGSHIP_HOME to another folder");
+        }
+        try {
+            long free = Files.getFileStore(nearest.get()).getUsableSpace();
+            String what = "%s, %s free".formatted(store, Bytes.human(free));
+            return free < DISK
+                    ? Finding.warning(
+                            STORE,
+                            what
+                                    + ", which is little; make room, or set FLAGSHIP_HOME to another folder")
+                    : Finding.ok(STORE, what);
+        } catch (IOException e) {
+            return Finding.warning(STORE, "%s cannot be looked at: %s".formatted(store, e));
+        }
+    }
+
+    /** The store, or the folder in which it would be made. */
+    private static Optional<Path> nearest(Path store) {
+        for (Path at = store.toAbsolutePath(); at != null; at = at.getParent()) {
+            if (Files.exists(at)) {
+                return Optional.of(at);
+            }
+        }
+        return Optional.empty();
+    }
+
+    static Finding port(int port) {
+        try (var socket = new ServerSocket()) {
+            socket.bind(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), port));
+            return Finding.ok(PORT, port + " is free");
+        } catch (IOException e) {
+            return Finding.warning(
+                    PORT,
+                    "%d cannot be had (%s), perhaps because a server runs; `serve --port N` takes another"
+                            .formatted(port, e.getMessage()));
+        }
+    }
+
+    /** Whether everything is as good as it can be on this machine, warnings aside. */
+    static boolean healthy(List<Finding> findings) {
+        return findings.stream().noneMatch(f -> f.verdict() == Finding.Verdict.FAILED);
+    }
+}

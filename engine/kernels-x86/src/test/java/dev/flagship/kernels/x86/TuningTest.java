@@ -1,0 +1,140 @@
+package dev.flagship.kernels.x86;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Bits;
+import dev.flagship.testing.GuardedMemory;
+import dev.flagship.testing.Seed;
+import dev.flagship.testing.SourceBlocks;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+@OnLinuxX86
+class TuningTest {
+    private static final Tuning ODD = new Tuning(1024, 8);
+
+    @TempDir private Path folder = Path.of("");
+
+    @ParameterizedTest
+    @EnumSource
+    void everyTuningGivesTheSameBits(Isa isa) {
+        Libraries.load(isa).close();
+        Seed seed = Seed.given();
+        Random random = seed.random();
+        try (GuardedMemory memory = new GuardedMemory(16 << 20, random);
+                SerialTeam team = new SerialTeam();
+                Kernels truth = new ScalarKernels(team)) {
+            for (int prefetch : new int[] {0, 1024, 6144, 65_536}) {
+                Tuning tuning = new Tuning(prefetch, 8);
+                KernelLibrary.Loading loading = KernelLibrary.load(new LinuxPages(), isa, tuning);
+                try (KernelLibrary library = ((KernelLibrary.Loaded) loading).library();
+                        Int8Products products =
+                                new Int8Products(team, library, Libraries.types(isa))) {
+                    for (DType type : Libraries.types(isa)) {
+                        byte[] source =
+                                SourceBlocks.random(
+                                        type, 117 * 256, SourceBlocks.Kind.EXTREME, random);
+                        BandMatrix w = memory.matrix("m", type, 117, 256, source);
+                        for (int rows : new int[] {1, 7, 8, 13}) {
+                            Tensor x = memory.tensor(rows, 256);
+                            for (int i = 0; i < rows * 256; i++) {
+                                x.set(i / 256, i % 256, (float) random.nextGaussian());
+                            }
+                            Tensor expected = memory.tensor(rows, 117);
+                            Tensor actual = memory.tensor(rows, 117);
+                            truth.project(x, List.of(w), List.of(expected), Numerics.FAST);
+                            products.project(x, List.of(w), List.of(actual));
+                            Bits.assertSame(
+                                    "%s x %d, %s, %s".formatted(type, rows, tuning, seed),
+                                    actual,
+                                    expected);
+                        }
+                    }
+                }
+                memory.reset(tuning + ", " + seed);
+            }
+        }
+    }
+
+    @Test
+    void whatWasWrittenIsReadByThisVariantOnly() {
+        TuningFile file = new TuningFile(folder, "avx512-v1-abc");
+        assertThat(file.read()).isEmpty();
+        assertThat(file.canBeWritten()).isTrue();
+        file.write(ODD);
+        assertThat(file.read()).contains(ODD);
+        assertThat(new TuningFile(folder, "avx512-v1-abd").read()).isEmpty();
+        assertThat(new TuningFile(folder, "avx512-v2-abc").read()).isEmpty();
+        assertThat(folder).isDirectoryContaining("glob:**/tuning-avx512-v1-abc");
+    }
+
+    @Test
+    void aDamagedFileIsAsNone() {
+        String text = ODD.text();
+        assertThat(Tuning.parse(text)).contains(ODD);
+        for (int i = 0; i < text.length(); i++) {
+            String changed =
+                    text.substring(0, i) + (char) (text.charAt(i) ^ 1) + text.substring(i + 1);
+            assertThat(Tuning.parse(changed)).as(changed).isEmpty();
+            assertThat(Tuning.parse(text.substring(0, i))).isEmpty();
+        }
+        assertThat(Tuning.parse(text + text)).isEmpty();
+    }
+
+    @Test
+    void aFolderThatCannotBeWrittenIsLeftAlone() {
+        TuningFile file = new TuningFile(folder.resolve("none"), "v");
+        assertThat(file.canBeWritten()).isFalse();
+        file.write(ODD);
+        assertThat(file.read()).isEmpty();
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theProbeChoosesInTimeAmongWhatMayBeChosen(Isa isa) {
+        try (KernelLibrary library = Libraries.load(isa)) {
+            long began = System.nanoTime();
+            Tuning best = TuningProbe.best(new LinuxPages(), library);
+            double seconds = (System.nanoTime() - began) / 1e9;
+            int usual = Tuning.usual(isa).unpackRows();
+            assertThat(best.prefetch()).isIn(1024, 2048, KernelLibrary.PREFETCH, 6144);
+            assertThat(best.unpackRows()).isIn(usual / 2, usual, 2 * usual);
+            assertThat(seconds).isLessThan(5); // 0.05 s, on a machine with other work
+        }
+    }
+
+    @Test
+    void theFirstStartMeasuresAndLaterOnesBelieveIt() throws IOException {
+        Libraries.load().close();
+        X86KernelsProvider provider = new X86KernelsProvider(LinuxPages::new, folder, "");
+        provider.create(new SerialTeam(), _ -> {}).close();
+        Path file;
+        try (var files = Files.list(folder)) {
+            file = files.findFirst().orElseThrow();
+        }
+        assertThat(file.getFileName().toString()).startsWith("tuning-");
+        assertThat(Tuning.parse(Files.readString(file))).isPresent();
+        Files.writeString(file, ODD.text(), StandardCharsets.US_ASCII);
+        provider.create(new SerialTeam(), _ -> {}).close();
+        assertThat(file).content().isEqualTo(ODD.text());
+        Files.writeString(file, "damaged", StandardCharsets.US_ASCII);
+        provider.create(new SerialTeam(), _ -> {}).close();
+        assertThat(Tuning.parse(Files.readString(file))).isPresent();
+    }
+}
