@@ -2,13 +2,14 @@ package dev.flagship.bench;
 
 import dev.flagship.base.Bytes;
 import dev.flagship.tensor.LimitsProbe;
+import dev.flagship.tensor.MappedFileWriter;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
+import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -96,15 +97,17 @@ final class Limits implements AutoCloseable {
         Path path = Files.createTempFile(folder, "bench", ".tmp");
         try (FileChannel channel =
                 FileChannel.open(path, StandardOpenOption.WRITE, StandardOpenOption.READ)) {
-            ByteBuffer piece = ByteBuffer.allocateDirect(1 << 20);
-            for (int i = 0; piece.hasRemaining(); i++) {
-                piece.put((byte) (i * 31 + i / 64));
-            }
-            for (long at = 0; at < bytes; at += piece.capacity()) {
-                piece.rewind().limit((int) Math.min(piece.capacity(), bytes - at));
-                while (piece.hasRemaining()) {
-                    channel.write(piece, at + piece.position());
+            // As the weights are written, or it would lie in smaller pages than they do.
+            try (MappedFileWriter writer = new MappedFileWriter(channel);
+                    OffHeap memory = OffHeap.allocate(MappedFileWriter.PIECE)) {
+                MemorySegment piece = memory.segment();
+                for (int i = 0; i < piece.byteSize(); i++) {
+                    piece.set(ValueLayout.JAVA_BYTE, i, (byte) (i * 31 + i / 64));
                 }
+                for (long at = 0; at < bytes; at += piece.byteSize()) {
+                    writer.write(at, piece.asSlice(0, Math.min(piece.byteSize(), bytes - at)));
+                }
+                writer.finish(bytes);
             }
             // Else the system writes it out while something is being measured.
             channel.force(true);

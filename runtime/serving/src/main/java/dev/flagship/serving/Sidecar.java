@@ -1,6 +1,7 @@
 package dev.flagship.serving;
 
 import dev.flagship.base.Bytes;
+import dev.flagship.tensor.MappedFileWriter;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
@@ -193,23 +194,53 @@ final class Sidecar {
         if (!Files.exists(file)) {
             return Optional.empty();
         }
-        OffHeap mapped;
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            mapped = OffHeap.map(channel);
+            OffHeap mapped = OffHeap.map(channel);
+            boolean good = false;
+            try {
+                good = checks(mapped.segment());
+            } finally {
+                if (!good) {
+                    mapped.close();
+                }
+            }
+            return good
+                    ? Optional.of(new PackedWeights(mapped, headerBytes(), plan))
+                    : Optional.empty();
         } catch (NoSuchFileException e) { // deleted since: its source was replaced elsewhere
             return Optional.empty();
         }
-        boolean good = false;
-        try {
-            good = checks(mapped.segment());
-        } finally {
-            if (!good) {
-                mapped.close();
-            }
+    }
+
+    /**
+     * Reads the whole file where the system has not all of it in memory. A touch of every page
+     * would bring it in too, but into small pages, for as long as it stays there: see {@link
+     * MappedFileWriter}.
+     */
+    private void readIfCold(MemorySegment mapped) {
+        if (mapped.isLoaded()) {
+            return;
         }
-        return good
-                ? Optional.of(new PackedWeights(mapped, headerBytes(), plan))
-                : Optional.empty();
+        long size = mapped.byteSize();
+        String stage = "Reading packed weights, %s".formatted(Bytes.human(size));
+        team.run((thread, threads) -> {
+            // A channel of its own: the system reads ahead of one reader a channel.
+            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+                    OffHeap memory = OffHeap.allocate(MappedFileWriter.PIECE)) {
+                ByteBuffer piece = memory.segment().asByteBuffer();
+                long pieces = Math.ceilDiv(size, MappedFileWriter.PIECE);
+                long end = pieces * (thread + 1) / threads;
+                for (long i = pieces * thread / threads; i < end; i++) {
+                    if (thread == 0) {
+                        listener.progress(stage, i * threads * MappedFileWriter.PIECE, size);
+                    }
+                    channel.read(piece.clear(), i * MappedFileWriter.PIECE);
+                }
+            } catch (IOException e) { // what could not be read here, a look at it will read
+                LOG.log(Level.DEBUG, "packed weights are not read ahead: " + file, e);
+            }
+        });
+        listener.progress(stage, size, size);
     }
 
     private boolean checks(MemorySegment bytes) {
@@ -228,6 +259,7 @@ final class Sidecar {
         if (crc(head.slice(0, sumAt)) != head.getInt(sumAt)) {
             return false;
         }
+        readIfCold(bytes);
         int[] sums = sums(bytes.asSlice(header));
         for (int i = 0; i < sums.length; i++) {
             if (sums[i] != head.getInt(FIXED + i * 4)) {
@@ -294,26 +326,21 @@ final class Sidecar {
 
     private void writeData(ModelSource source, FileChannel channel) throws IOException {
         Packer packer = new Packer(source, team);
-        for (PackPlan.Entry entry : plan.entries()) {
-            long scales = entry.scalesAt() - entry.numbersAt();
-            try (OffHeap buffer = OffHeap.allocate(scales + entry.scaleBytes())) {
-                MemorySegment memory = buffer.segment();
-                packer.pack(
-                        entry,
-                        memory.asSlice(0, entry.numberBytes()),
-                        memory.asSlice(scales, entry.scaleBytes()));
-                long at = headerBytes() + entry.numbersAt();
-                for (long from = 0; from < memory.byteSize(); from += CHUNK) {
-                    long size = Math.min(CHUNK, memory.byteSize() - from);
-                    writeFully(channel, memory.asSlice(from, size).asByteBuffer(), at + from);
+        try (MappedFileWriter writer = new MappedFileWriter(channel)) {
+            for (PackPlan.Entry entry : plan.entries()) {
+                long scales = entry.scalesAt() - entry.numbersAt();
+                try (OffHeap buffer = OffHeap.allocate(scales + entry.scaleBytes())) {
+                    MemorySegment memory = buffer.segment();
+                    packer.pack(
+                            entry,
+                            memory.asSlice(0, entry.numberBytes()),
+                            memory.asSlice(scales, entry.scaleBytes()));
+                    writer.write(headerBytes() + entry.numbersAt(), memory);
                 }
+                listener.progress(stage(), entry.numbersAt(), plan.bytes());
             }
-            listener.progress(stage(), entry.numbersAt(), plan.bytes());
-        }
-        // The last plane may end short of its alignment; the file has exactly the planned size.
-        long end = headerBytes() + plan.bytes();
-        if (channel.size() < end) {
-            writeFully(channel, ByteBuffer.allocate(1), end - 1);
+            // The last plane may end short of its alignment; the file has exactly the planned size.
+            writer.finish(headerBytes() + plan.bytes());
         }
         listener.progress(stage(), plan.bytes(), plan.bytes());
     }
