@@ -14,7 +14,7 @@ import java.util.zip.CRC32C;
  * @param unpackRows rows of x from which tiles read unpacked weights instead of the matrix
  */
 record Tuning(int prefetch, int unpackRows) {
-    private static final String HEAD = "flagship-tuning-1";
+    private static final String HEAD = "flagship-tuning-2";
 
     Tuning {
         check(prefetch >= 0 && prefetch <= 65_536, "prefetch %s is not in [0, 65536]", prefetch);

@@ -38,9 +38,11 @@ final class TuningProbe implements AutoCloseable {
     private static final int CACHED_ROWS = 256;
 
     private static final int[] PREFETCHES = {1024, 2048, 6144};
-    private static final int REPEATS = 4;
 
-    /** What another choice may take of the usual one's time. */
+    /** Pairs of measurements, of which another choice must win each. */
+    private static final int PAIRS = 6;
+
+    /** What another choice may take of the usual one's time, by the least of each. */
     private static final double CLEARLY = 0.95;
 
     private final Pages pages;
@@ -154,16 +156,24 @@ final class TuningProbe implements AutoCloseable {
         return new Int8Products(team, kernels, EnumSet.of(type), unpackRows);
     }
 
-    /** Whether a is clearly faster, by the least of some times in turns; false if time runs out. */
+    /**
+     * Whether a is clearly faster: in each of some pairs, and by the least times. One of both alone
+     * is chance too often on a machine with other work; false if time runs out.
+     */
     private boolean faster(Int8Products a, Int8Products b, BandMatrix w, int rows) {
         long leastOfA = Long.MAX_VALUE;
         long leastOfB = Long.MAX_VALUE;
-        for (int i = 0; i < REPEATS; i++) {
+        for (int i = 0; i < PAIRS; i++) {
             if (late()) {
                 return false;
             }
-            leastOfB = Math.min(leastOfB, nanos(b, w, rows));
-            leastOfA = Math.min(leastOfA, nanos(a, w, rows));
+            long timeOfB = nanos(b, w, rows);
+            long timeOfA = nanos(a, w, rows);
+            if (timeOfA >= timeOfB) {
+                return false;
+            }
+            leastOfB = Math.min(leastOfB, timeOfB);
+            leastOfA = Math.min(leastOfA, timeOfA);
         }
         return leastOfA < CLEARLY * leastOfB;
     }
