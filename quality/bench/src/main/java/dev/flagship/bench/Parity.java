@@ -33,7 +33,7 @@ import tools.jackson.databind.json.JsonMapper;
  * divergence to {@code exact}. The reference's figures were computed by {@code tools/golden/llama}.
  */
 final class Parity {
-    private static final String GOLDEN = "/dev/flagship/testing/golden/smollm2/";
+    private static final String GOLDEN = "/dev/flagship/testing/golden/";
     private static final int WINDOW = 1024;
     private static final int CHUNK = 128;
 
@@ -103,13 +103,13 @@ final class Parity {
     }
 
     private static JsonNode golden(String name) throws IOException {
-        try (InputStream in = open(name)) {
+        try (InputStream in = open(GOLDEN + "smollm2/" + name)) {
             return JsonMapper.shared().readTree(in);
         }
     }
 
     private static InputStream open(String name) throws IOException {
-        InputStream in = Parity.class.getResourceAsStream(GOLDEN + name);
+        InputStream in = Parity.class.getResourceAsStream(name);
         if (in == null) {
             throw new IOException("the golden " + name + " is not on the class path");
         }
@@ -117,7 +117,7 @@ final class Parity {
     }
 
     private static byte[] text() throws IOException {
-        try (InputStream in = open("../perplexity.txt")) {
+        try (InputStream in = open(GOLDEN + "perplexity.txt")) {
             return in.readAllBytes();
         }
     }
