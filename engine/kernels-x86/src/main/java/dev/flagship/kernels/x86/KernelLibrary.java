@@ -8,13 +8,15 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** All kernels of one variant, assembled and placed as one piece of code. */
+/** Kernels of one variant, assembled and placed as one piece of code. */
 final class KernelLibrary implements AutoCloseable {
     /** Far enough to hide the latency of memory, near enough to stay in L1. */
     static final int PREFETCH = 3072;
@@ -132,7 +134,12 @@ final class KernelLibrary implements AutoCloseable {
         }
     }
 
-    private KernelLibrary(Isa isa, Tuning tuning, CodeMemory memory, Map<String, Integer> offsets) {
+    private KernelLibrary(
+            Isa isa,
+            Tuning tuning,
+            Contents contents,
+            CodeMemory memory,
+            Map<String, Integer> offsets) {
         int prefetch = tuning.prefetch();
         this.isa = isa;
         this.tuning = tuning;
@@ -140,7 +147,7 @@ final class KernelLibrary implements AutoCloseable {
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
         this.pointwise = new EnumMap<>(PointwiseKernel.class);
-        if (isa.complete()) {
+        if (contents.rest()) {
             for (AttentionKernel kernel : AttentionKernel.all()) {
                 attention.put(kernel, entry(offsets, kernel.symbol()));
             }
@@ -156,18 +163,16 @@ final class KernelLibrary implements AutoCloseable {
             floats = FloatKernels.none();
         }
         this.products = new EnumMap<>(DType.class);
-        for (DType type : DType.values()) {
-            if (isa.multiplies(type)) {
-                products.put(
-                        type,
-                        new Products(
-                                entries(offsets, rows(isa, type, prefetch)),
-                                entries(offsets, tiles(isa, type, Source.MATRIX, prefetch)),
-                                entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch)),
-                                TileKernel.multiplies(isa, type)
-                                        ? entry(offsets, new TileKernel(type, prefetch).symbol())
-                                        : null));
-            }
+        for (DType type : contents.products()) {
+            products.put(
+                    type,
+                    new Products(
+                            entries(offsets, rows(isa, type, prefetch)),
+                            entries(offsets, tiles(isa, type, Source.MATRIX, prefetch)),
+                            entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch)),
+                            TileKernel.multiplies(isa, type)
+                                    ? entry(offsets, new TileKernel(type, prefetch).symbol())
+                                    : null));
         }
     }
 
@@ -237,22 +242,38 @@ final class KernelLibrary implements AutoCloseable {
         return isa.wide() ? 2 : 1;
     }
 
+    /**
+     * What of an instruction set's kernels to assemble.
+     *
+     * @param products types of quantised weights
+     * @param rest whether everything that is no product of theirs
+     */
+    private record Contents(Set<DType> products, boolean rest) {
+        static Contents all(Isa isa) {
+            Set<DType> products = EnumSet.allOf(DType.class);
+            products.removeIf(type -> !isa.multiplies(type));
+            return new Contents(products, isa.complete());
+        }
+    }
+
     /** Assembles all kernels. */
     static Image assemble(Isa isa, int prefetch) {
+        return assemble(isa, prefetch, Contents.all(isa));
+    }
+
+    private static Image assemble(Isa isa, int prefetch, Contents contents) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(quantizer(isa), ActivationRows.quantizer(isa));
-        for (DType type : DType.values()) {
-            if (isa.multiplies(type)) {
-                put(kernels, rows(isa, type, prefetch));
-                put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
-                put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
-                if (TileKernel.multiplies(isa, type)) {
-                    TileKernel kernel = new TileKernel(type, prefetch);
-                    kernels.put(kernel.symbol(), kernel.assemble());
-                }
+        for (DType type : contents.products()) {
+            put(kernels, rows(isa, type, prefetch));
+            put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
+            put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
+            if (TileKernel.multiplies(isa, type)) {
+                TileKernel kernel = new TileKernel(type, prefetch);
+                kernels.put(kernel.symbol(), kernel.assemble());
             }
         }
-        if (isa.complete()) {
+        if (contents.rest()) {
             kernels.put(HALF_SUMS, HalfSums.kernel());
             for (AttentionKernel kernel : AttentionKernel.all()) {
                 kernels.put(kernel.symbol(), kernel.assemble());
@@ -292,10 +313,23 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles and places all kernels. */
     static Loading load(Pages pages, Isa isa, Tuning tuning) {
-        Image image = assemble(isa, tuning.prefetch());
+        return load(pages, isa, tuning, Contents.all(isa));
+    }
+
+    /**
+     * Assembles and places products with quantised weights of one type alone, a tenth of the work.
+     */
+    static Loading loadProducts(Pages pages, Isa isa, Tuning tuning, DType type) {
+        return load(pages, isa, tuning, new Contents(EnumSet.of(type), false));
+    }
+
+    private static Loading load(Pages pages, Isa isa, Tuning tuning, Contents contents) {
+        Image image = assemble(isa, tuning.prefetch(), contents);
         return switch (CodeMemory.place(pages, image.code().bytes())) {
             case CodeMemory.Placed placed ->
-                    new Loaded(new KernelLibrary(isa, tuning, placed.memory(), image.offsets()));
+                    new Loaded(
+                            new KernelLibrary(
+                                    isa, tuning, contents, placed.memory(), image.offsets()));
             case CodeMemory.Refused refused -> new Refused(refused);
         };
     }
@@ -319,7 +353,7 @@ final class KernelLibrary implements AutoCloseable {
 
     /**
      * {@link MemorySegment#NULL}, not to be called, where the set is not {@linkplain Isa#complete()
-     * complete}.
+     * complete} or products alone were loaded.
      */
     MemorySegment attention(AttentionKernel kernel) {
         return attention.getOrDefault(kernel, MemorySegment.NULL);

@@ -198,11 +198,12 @@ final class X86Kernels implements Kernels {
 
     @Override
     public void close() {
-        products.close();
-        floats.close();
-        attention.close();
-        pointwise.close();
-        library.close();
-        other.close();
+        // From the last to the first, each of them whatever the others throw.
+        try (other;
+                library;
+                pointwise;
+                attention;
+                floats;
+                products) {}
     }
 }

@@ -215,6 +215,19 @@ public final class X86KernelsProvider implements KernelsProvider {
     @Override
     public Kernels create(Team team, Consumer<String> warnings) {
         Kernels other = otherRung(team, warnings);
+        boolean done = false;
+        try {
+            Kernels created = create(team, other, warnings);
+            done = true;
+            return created;
+        } finally {
+            if (!done) {
+                other.close();
+            }
+        }
+    }
+
+    private Kernels create(Team team, Kernels other, Consumer<String> warnings) {
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why(), warnings);
             case Runs runs ->
@@ -222,8 +235,18 @@ public final class X86KernelsProvider implements KernelsProvider {
                         case KernelLibrary.Refused refused ->
                                 instead(other, refused.cause().toString(), warnings);
                         case KernelLibrary.Loaded loaded -> {
-                            leftOut(runs, warnings);
-                            yield tried(team, loaded.library(), runs, other, warnings);
+                            boolean done = false;
+                            try {
+                                leftOut(runs, warnings);
+                                Kernels tried =
+                                        tried(team, loaded.library(), runs, other, warnings);
+                                done = true;
+                                yield tried;
+                            } finally {
+                                if (!done) {
+                                    loaded.library().close();
+                                }
+                            }
                         }
                     };
         };

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
+import java.util.function.ToLongFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -107,15 +108,89 @@ class TuningTest {
 
     @ParameterizedTest
     @EnumSource
-    void theProbeChoosesInTimeAmongWhatMayBeChosen(Isa isa) {
+    void theProbeKeepsTheUsualUnlessAnotherWinsEveryPair(Isa isa) {
+        Tuning usual = Tuning.usual(isa);
         try (KernelLibrary library = Libraries.load(isa)) {
-            long began = System.nanoTime();
-            Tuning best = TuningProbe.best(new LinuxPages(), library);
-            double seconds = (System.nanoTime() - began) / 1e9;
-            int usual = Tuning.usual(isa).unpackRows();
-            assertThat(best.prefetch()).isIn(1024, 2048, KernelLibrary.PREFETCH, 6144);
-            assertThat(best.unpackRows()).isIn(usual / 2, usual, 2 * usual);
-            assertThat(seconds).isLessThan(5); // 0.05 s, on a machine with other work
+            assertThat(probed(library, _ -> 100)).as("all equal").isEqualTo(usual);
+            assertThat(probed(library, tuning -> tuning.prefetch() == 2048 ? 90 : 100))
+                    .as("2048 a tenth faster")
+                    .isEqualTo(usual.withPrefetch(2048));
+            assertThat(probed(library, tuning -> tuning.prefetch() == 2048 ? 96 : 100))
+                    .as("2048 hardly faster")
+                    .isEqualTo(usual);
+            assertThat(probed(library, tuning -> 100 - tuning.prefetch() / 100))
+                    .as("the farther the faster")
+                    .isEqualTo(usual.withPrefetch(6144));
+            int[] runs = {0};
+            assertThat(
+                            probed(
+                                    library,
+                                    tuning -> {
+                                        boolean other = tuning.prefetch() == 2048;
+                                        return other && runs[0]++ < 15
+                                                ? 50
+                                                : 100; // the sixth pair is a draw
+                                    }))
+                    .as("2048 in five of six pairs")
+                    .isEqualTo(usual);
+            assertThat(runs[0]).isEqualTo(18);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void theProbeFindsFromWhichRowsUnpackingPays(Isa isa) {
+        Tuning usual = Tuning.usual(isa);
+        int half = usual.unpackRows() / 2;
+        try (KernelLibrary library = Libraries.load(isa)) {
+            // Rows of few columns do not tell themselves from those of many: only 2 unpacks.
+            Tuning unpacking = probed(library, tuning -> tuning.unpackRows() == 2 ? 50 : 100);
+            Tuning inPlace = probed(library, tuning -> tuning.unpackRows() == 2 ? 100 : 50);
+            boolean tiles = TileKernel.multiplies(isa, DType.Q4_0);
+            assertThat(unpacking.unpackRows()).isEqualTo(tiles ? usual.unpackRows() : half);
+            assertThat(inPlace.unpackRows()).isEqualTo(tiles ? usual.unpackRows() : 4 * half);
+        }
+    }
+
+    @Test
+    void theProbeStopsWhenItsTimeIsOver() {
+        try (KernelLibrary library = Libraries.load()) {
+            ScriptedClock clock = new ScriptedClock(tuning -> tuning.prefetch() == 2048 ? 50 : 100);
+            clock.late = true;
+            assertThat(TuningProbe.best(new LinuxPages(), library, clock))
+                    .isEqualTo(Tuning.usual(library.isa()));
+            assertThat(clock.started).isTrue();
+        }
+    }
+
+    private static Tuning probed(KernelLibrary library, ToLongFunction<Tuning> nanos) {
+        return TuningProbe.best(new LinuxPages(), library, new ScriptedClock(nanos));
+    }
+
+    /** Runs the work, and says that it took what the script says. */
+    private static final class ScriptedClock implements TuningProbe.Clock {
+        private final ToLongFunction<Tuning> nanos;
+        private boolean started;
+        private boolean late;
+
+        ScriptedClock(ToLongFunction<Tuning> nanos) {
+            this.nanos = nanos;
+        }
+
+        @Override
+        public void start() {
+            started = true;
+        }
+
+        @Override
+        public boolean late() {
+            return late;
+        }
+
+        @Override
+        public long nanos(Tuning choice, Runnable work) {
+            work.run();
+            return nanos.applyAsLong(choice);
         }
     }
 

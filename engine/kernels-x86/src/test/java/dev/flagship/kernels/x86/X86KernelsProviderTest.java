@@ -1,6 +1,7 @@
 package dev.flagship.kernels.x86;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.flagship.tensor.BandMatrix;
@@ -27,6 +28,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.ServiceLoader;
@@ -103,6 +105,45 @@ class X86KernelsProviderTest {
                 .asString()
                 .contains("mprotect failed", "allow it for this process", "Computing with vector-");
         assertThat(pages.held()).isZero();
+    }
+
+    @Test
+    void anErrorWhileTheyAreTriedLeavesNoCodeBehind() {
+        needAvx512();
+        var held = new HashSet<Long>();
+        Pages pages =
+                new Pages() {
+                    private final Pages real = new CorruptingPages();
+
+                    @Override
+                    public long reserve(long bytes) {
+                        long address = real.reserve(bytes);
+                        held.add(address);
+                        return address;
+                    }
+
+                    @Override
+                    public int protect(long address, long bytes, Access access) {
+                        return real.protect(address, bytes, access);
+                    }
+
+                    @Override
+                    public void release(long address, long bytes) {
+                        held.remove(address);
+                        real.release(address, bytes);
+                    }
+                };
+        X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder, "");
+        assertThatThrownBy(() ->
+                        provider.create(
+                                new SerialTeam(),
+                                warning -> {
+                                    throw new IllegalStateException(warning);
+                                }))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("gave wrong numbers");
+        assertThat(held).isEmpty();
+        assertThat(folder).isDirectoryNotContaining("glob:**/trying-*");
     }
 
     /** Else nobody would hear of the loss. */
