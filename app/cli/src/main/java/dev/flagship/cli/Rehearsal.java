@@ -30,6 +30,12 @@ final class Rehearsal {
     /** Exit code: the default model is not here yet; worth another try. */
     static final int NO_MODEL = 3;
 
+    /** For one token, while others have the processor. */
+    private static final int PATIENCE_MILLIS = 60_000;
+
+    /** Four tokens with all that is said around them. */
+    private static final int LONGEST_ANSWER = 64 << 10;
+
     private Rehearsal() {}
 
     static int run(Map<String, String> environment) {
@@ -59,15 +65,14 @@ final class Rehearsal {
         try (FlagshipServer server = FlagshipServer.start(0)) {
             server.add(TextModel.open(path, options, LoadListener.SILENT));
             server.ready();
-            ask(server.address());
-            return 0;
+            return answers(server.address()) ? 0 : Failures.FAILED;
         } catch (IOException e) {
             return Failures.FAILED;
         }
     }
 
-    /** By hand: a client's classes are none of the server's. */
-    private static void ask(InetSocketAddress address) throws IOException {
+    /** Asked by hand: a client's classes are none of the server's. */
+    private static boolean answers(InetSocketAddress address) throws IOException {
         byte[] body =
                 """
                 {"model": "%s", "max_tokens": 4, "stream": true,
@@ -82,10 +87,15 @@ final class Rehearsal {
                                 address.getPort(),
                                 body.length);
         try (var socket = new Socket(address.getAddress(), address.getPort())) {
+            socket.setSoTimeout(PATIENCE_MILLIS);
             socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
             socket.getOutputStream().write(body);
             socket.getOutputStream().flush();
-            socket.getInputStream().transferTo(OutputStream.nullOutputStream());
+            String answer =
+                    new String(
+                            socket.getInputStream().readNBytes(LONGEST_ANSWER),
+                            StandardCharsets.UTF_8);
+            return answer.startsWith("HTTP/1.1 200 ") && answer.contains("data: [DONE]");
         }
     }
 }
