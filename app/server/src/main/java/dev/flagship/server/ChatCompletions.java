@@ -6,6 +6,7 @@ import dev.flagship.serving.api.ChatModel;
 import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.RequestException;
 import dev.flagship.serving.api.TokenLogprob;
+import dev.flagship.serving.api.Usage;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -135,7 +136,7 @@ final class ChatCompletions {
             }
         }
         if (request.includeUsage()) {
-            events.send(Wire.text(writer.usageChunk(tally.promptTokens, tally.completionTokens)));
+            events.send(Wire.text(writer.usageChunk(tally.usage())));
         }
         events.send("[DONE]");
         events.close();
@@ -159,6 +160,7 @@ final class ChatCompletions {
     private static final class Tally {
         private int running;
         private int promptTokens;
+        private int cachedTokens;
         private int completionTokens;
 
         Tally(int choices) {
@@ -171,12 +173,21 @@ final class ChatCompletions {
 
         void add(Event.Finished end) {
             running--;
-            promptTokens = Math.max(promptTokens, end.usage().promptTokens());
-            completionTokens += end.usage().completionTokens();
+            Usage usage = end.usage();
+            // A choice that never began tells of no prompt; what one choice left to the next of the
+            // same request was no earlier request's.
+            if (usage.promptTokens() > 0) {
+                cachedTokens =
+                        promptTokens == 0
+                                ? usage.cachedTokens()
+                                : Math.min(cachedTokens, usage.cachedTokens());
+                promptTokens = usage.promptTokens();
+            }
+            completionTokens += usage.completionTokens();
         }
 
         ObjectNode usage() {
-            return CompletionWriter.usage(promptTokens, completionTokens);
+            return CompletionWriter.usage(promptTokens, cachedTokens, completionTokens);
         }
     }
 }

@@ -24,7 +24,7 @@ final class Choices implements AutoCloseable {
     private static final Event BROKEN =
             new Event.Finished(
                     FinishReason.ERROR,
-                    new Usage(0, 0, 0, 0, 0),
+                    new Usage(0, 0, 0, 0, 0, 0),
                     List.of("The answer broke off; the log says why."));
 
     /** What a choice said. */

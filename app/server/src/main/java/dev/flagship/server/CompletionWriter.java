@@ -75,10 +75,10 @@ final class CompletionWriter {
     }
 
     /** The chunk that a stream ends with if usage was asked for. */
-    ObjectNode usageChunk(int promptTokens, int completionTokens) {
+    ObjectNode usageChunk(ObjectNode usage) {
         ObjectNode chunk = envelope("chat.completion.chunk");
         chunk.putArray("choices");
-        return chunk.set("usage", usage(promptTokens, completionTokens));
+        return chunk.set("usage", usage);
     }
 
     private ObjectNode chunk(
@@ -112,11 +112,14 @@ final class CompletionWriter {
         return json;
     }
 
-    static ObjectNode usage(int promptTokens, int completionTokens) {
-        return Wire.object()
-                .put("prompt_tokens", promptTokens)
-                .put("completion_tokens", completionTokens)
-                .put("total_tokens", promptTokens + completionTokens);
+    static ObjectNode usage(int promptTokens, int cachedTokens, int completionTokens) {
+        ObjectNode usage =
+                Wire.object()
+                        .put("prompt_tokens", promptTokens)
+                        .put("completion_tokens", completionTokens)
+                        .put("total_tokens", promptTokens + completionTokens);
+        usage.putObject("prompt_tokens_details").put("cached_tokens", cachedTokens);
+        return usage;
     }
 
     private static void putLogprobs(ObjectNode choice, @Nullable ArrayNode logprobs) {

@@ -21,6 +21,7 @@ import java.util.function.Function;
 /** A model that says what a test tells it to, and remembers what it was asked. */
 final class FakeChatModel implements ChatModel {
     static final int PROMPT_TOKENS = 5;
+    static final int CACHED_TOKENS = 2;
     static final int VOCABULARY = 100;
 
     /** What an answer says; one without {@link Event.Finished} runs until it is cancelled. */
@@ -59,7 +60,9 @@ final class FakeChatModel implements ChatModel {
 
     static Event end(FinishReason reason, int completionTokens, String... warnings) {
         return new Event.Finished(
-                reason, new Usage(PROMPT_TOKENS, completionTokens, 0, 0, 0), List.of(warnings));
+                reason,
+                new Usage(PROMPT_TOKENS, CACHED_TOKENS, completionTokens, 0, 0, 0),
+                List.of(warnings));
     }
 
     @Override

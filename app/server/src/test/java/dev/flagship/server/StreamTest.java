@@ -48,7 +48,8 @@ class StreamTest extends ServedTest {
         assertThat(last.get("choices").isArray()).isTrue();
         assertThat(last.get("choices")).isEmpty();
         assertThat(last.get("usage").toString())
-                .isEqualTo("{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8}");
+                .isEqualTo(
+                        "{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8,\"prompt_tokens_details\":{\"cached_tokens\":2}}");
     }
 
     @Test
@@ -87,7 +88,8 @@ class StreamTest extends ServedTest {
             assertThat(streamed.reasons(i)).containsExactly("stop");
         }
         assertThat(streamed.chunks().getLast().get("usage").toString())
-                .isEqualTo("{\"prompt_tokens\":5,\"completion_tokens\":9,\"total_tokens\":14}");
+                .isEqualTo(
+                        "{\"prompt_tokens\":5,\"completion_tokens\":9,\"total_tokens\":14,\"prompt_tokens_details\":{\"cached_tokens\":2}}");
     }
 
     @Test

@@ -31,7 +31,8 @@ class WholeAnswerTest extends ServedTest {
                 .isEqualTo(
                         "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"Hello\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}]");
         assertThat(json.get("usage").toString())
-                .isEqualTo("{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8}");
+                .isEqualTo(
+                        "{\"prompt_tokens\":5,\"completion_tokens\":3,\"total_tokens\":8,\"prompt_tokens_details\":{\"cached_tokens\":2}}");
         assertThat(json.has("warnings")).isFalse();
     }
 
@@ -102,7 +103,8 @@ class WholeAnswerTest extends ServedTest {
             assertThat(choice.at("/message/content").stringValue()).isEqualTo("s" + (7 + i));
         }
         assertThat(json.get("usage").toString())
-                .isEqualTo("{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":11}");
+                .isEqualTo(
+                        "{\"prompt_tokens\":5,\"completion_tokens\":6,\"total_tokens\":11,\"prompt_tokens_details\":{\"cached_tokens\":2}}");
     }
 
     @Test

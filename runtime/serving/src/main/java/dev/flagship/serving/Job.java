@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.FinishReason;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -35,6 +36,7 @@ final class Job {
     final BlockingQueue<News> news = new LinkedBlockingQueue<>();
 
     volatile boolean cancelled;
+    volatile int cached;
     volatile long firstStep;
     volatile long firstToken;
     volatile long ended;
@@ -46,7 +48,7 @@ final class Job {
     int reserved;
     int prefilled;
     int generated;
-    int lastToken;
+    private int[] answer = {};
 
     /**
      * @param mostTokens tokens after which the answer ends
@@ -64,5 +66,34 @@ final class Job {
 
     boolean decoding() {
         return prefilled == prompt.length;
+    }
+
+    /** Tokens of the prompt that are not computed yet. */
+    int left() {
+        return prompt.length - prefilled;
+    }
+
+    /** Room is reserved for so many tokens, prompt and answer. */
+    void reserved(int tokens) {
+        reserved = tokens;
+        answer = Arrays.copyOf(answer, tokens - prompt.length);
+    }
+
+    /** A token was chosen. */
+    void add(int id) {
+        answer[generated++] = id;
+    }
+
+    /** The token chosen last. */
+    int lastToken() {
+        return answer[generated - 1];
+    }
+
+    /** The first tokens of prompt and answer. */
+    int[] tokens(int count) {
+        int[] tokens = Arrays.copyOf(prompt, count);
+        int generated = Math.max(0, count - prompt.length);
+        System.arraycopy(answer, 0, tokens, count - generated, generated);
+        return tokens;
     }
 }

@@ -31,13 +31,16 @@ final class SharedPrompt {
         return kept == null ? 0 : kept.length();
     }
 
-    /** A sequence for a choice that begins, holding {@link #ready} tokens. */
-    PagedKvCache.Sequence begin(Job job, PagedKvCache cache) {
+    /**
+     * A sequence for a choice that begins, holding {@link #ready} tokens, or else what earlier
+     * requests left of them.
+     */
+    PagedKvCache.Sequence begin(Job job, PrefixCache prefixes) {
         waiting--;
         PagedKvCache.Sequence from = kept;
         if (from == null) {
             computing = waiting > 0 ? job : null;
-            return cache.sequence();
+            return prefixes.begin(job.prompt);
         }
         PagedKvCache.Sequence own = from.fork();
         if (waiting == 0) {

@@ -52,6 +52,7 @@ final class StepLoop implements Runnable {
 
     private final LoadedModel model;
     private final PagedKvCache cache;
+    private final PrefixCache prefixes;
     private final Step step;
     private final BlockingQueue<Job> arrivals;
     private @Nullable Job next; // first in order of arrival; the others wait in arrivals
@@ -69,9 +70,18 @@ final class StepLoop implements Runnable {
     private volatile boolean closing;
     private volatile boolean died;
 
-    StepLoop(LoadedModel model, PagedKvCache cache, BlockingQueue<Job> arrivals) {
+    /**
+     * @param cache owned from here on, as the model and the prefixes are
+     * @param prefixes of that cache
+     */
+    StepLoop(
+            LoadedModel model,
+            PagedKvCache cache,
+            PrefixCache prefixes,
+            BlockingQueue<Job> arrivals) {
         this.model = model;
         this.cache = cache;
+        this.prefixes = prefixes;
         this.arrivals = arrivals;
         this.endTokens = model.endTokens().stream().mapToInt(Integer::intValue).toArray();
         this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
@@ -143,6 +153,7 @@ final class StepLoop implements Runnable {
     private void free() {
         try (model;
                 cache;
+                prefixes;
                 step) {
             running.clear();
             Arrays.fill(planned, null);
@@ -180,8 +191,7 @@ final class StepLoop implements Runnable {
             }
             int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
             int wanted = job.prompt.length + answer;
-            // Whole pages are shared; of the last one each writer needs a copy.
-            if (pagesFor(wanted) - job.shared.ready() / KvLayout.PAGE > cache.freePages()) {
+            if (!evictFor(job, wanted)) {
                 if (!running.isEmpty()) {
                     return;
                 }
@@ -203,13 +213,30 @@ final class StepLoop implements Runnable {
         }
     }
 
+    /** Sees to it that there are pages for a request, if there can be. */
+    private boolean evictFor(Job job, int wanted) {
+        while (pagesFor(wanted) - readyPages(job) > cache.freePages()) {
+            if (!prefixes.evict()) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Whole pages are shared; of the last one each writer needs a copy. */
+    private int readyPages(Job job) {
+        int shared = job.shared.ready();
+        return (shared > 0 ? shared : prefixes.ready(job.prompt)) / KvLayout.PAGE;
+    }
+
     private void begin(Job job, int wanted) {
-        PagedKvCache.Sequence sequence = job.shared.begin(job, cache);
+        PagedKvCache.Sequence sequence = job.shared.begin(job, prefixes);
         job.sequence = sequence;
         job.prefilled = sequence.length();
+        job.cached = sequence.length();
         boolean roomy = sequence.reserve(wanted);
         check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
-        job.reserved = wanted;
+        job.reserved(wanted);
         job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
         job.firstStep = System.nanoTime();
     }
@@ -300,7 +327,7 @@ final class StepLoop implements Runnable {
 
     private void add(Job job, int count) {
         if (job.decoding()) {
-            one[0] = job.lastToken;
+            one[0] = job.lastToken();
             step.add(sequence(job), one, 0, 1, Step.Wanted.LAST);
         } else {
             boolean last = job.prefilled + count == job.prompt.length;
@@ -325,19 +352,37 @@ final class StepLoop implements Runnable {
         return Objects.requireNonNull(planned[i], "a plan has no gaps");
     }
 
-    /** Decodes first; then prefill, in order of arrival, while rows are left. */
+    /**
+     * Decodes first; then prefill. Of its rows half go to the prompt that has least left, so that a
+     * short one does not wait for all of a long one; the others in order of arrival, so that a long
+     * one never starves.
+     */
     private void plan() {
         plannedCount = 0;
-        for (int i = 0; i < running.size(); i++) {
-            if (running.get(i).decoding()) {
-                plan(running.get(i), 1);
-            }
-        }
-        int allowance = plannedCount == 0 ? STEP_ROWS : SHARED_PREFILL_ROWS;
+        int first = -1;
+        int shortest = -1;
         for (int i = 0; i < running.size(); i++) {
             Job job = running.get(i);
-            int count = Math.min(allowance, job.prompt.length - job.prefilled);
-            if (count > 0) {
+            if (job.decoding()) {
+                plan(job, 1);
+            } else {
+                first = first < 0 ? i : first;
+                shortest = shortest < 0 || job.left() < running.get(shortest).left() ? i : shortest;
+            }
+        }
+        if (first < 0) {
+            return;
+        }
+        int allowance = plannedCount == 0 ? STEP_ROWS : SHARED_PREFILL_ROWS;
+        if (shortest != first) {
+            int count = Math.min(allowance / 2, running.get(shortest).left());
+            plan(running.get(shortest), count);
+            allowance -= count;
+        }
+        for (int i = first; i < running.size() && allowance > 0; i++) {
+            Job job = running.get(i);
+            if (!job.decoding() && (i != shortest || i == first)) {
+                int count = Math.min(allowance, job.left());
                 plan(job, count);
                 allowance -= count;
             }
@@ -371,8 +416,7 @@ final class StepLoop implements Runnable {
             unmodified = logits.row(row);
         }
         int id = sampler(job).choose(logits, row, job.prompt.length + job.generated);
-        job.lastToken = id;
-        job.generated++;
+        job.add(id);
         if (job.generated == 1) {
             job.firstToken = System.nanoTime();
         }
@@ -416,8 +460,12 @@ final class StepLoop implements Runnable {
 
     private void grow(Job job) {
         int wanted = Math.min(job.reserved + GROWTH, job.prompt.length + job.mostTokens);
-        if (sequence(job).reserve(wanted)) {
-            job.reserved = wanted;
+        boolean roomy = sequence(job).reserve(wanted);
+        while (!roomy && prefixes.evict()) {
+            roomy = sequence(job).reserve(wanted);
+        }
+        if (roomy) {
+            job.reserved(wanted);
         } else {
             remove(
                     job,
@@ -434,8 +482,11 @@ final class StepLoop implements Runnable {
     }
 
     private void end(Job job, FinishReason reason, List<String> warnings) {
-        if (job.sequence != null) {
-            job.sequence.close();
+        PagedKvCache.Sequence sequence = job.sequence;
+        if (sequence != null && (reason == FinishReason.ERROR || closing)) {
+            sequence.close();
+        } else if (sequence != null) {
+            prefixes.keep(job.tokens(sequence.length()), sequence);
         }
         job.shared.ended(job);
         job.ended = System.nanoTime();

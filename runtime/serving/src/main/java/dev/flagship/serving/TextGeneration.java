@@ -115,6 +115,7 @@ final class TextGeneration implements Generation {
         long firstToken = job.firstToken == 0 ? end : job.firstToken;
         return new Usage(
                 job.prompt.length,
+                job.cached,
                 completionTokens,
                 Math.max(0, firstStep - job.accepted),
                 Math.max(0, firstToken - firstStep),

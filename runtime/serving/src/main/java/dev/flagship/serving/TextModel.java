@@ -49,7 +49,7 @@ public final class TextModel implements ChatModel {
 
     private TextModel(LoadedModel model, PagedKvCache cache, String id) {
         this.model = model;
-        this.loop = new StepLoop(model, cache, arrivals);
+        this.loop = new StepLoop(model, cache, new PrefixCache(cache), arrivals);
         this.info =
                 new ModelInfo(
                         id,

@@ -28,17 +28,25 @@ final class RunningLoop implements AutoCloseable {
     private final BlockingQueue<Job> arrivals;
     private final Thread thread;
 
-    private RunningLoop(LoadedModel model, int pages, BlockingQueue<Job> arrivals) {
+    private RunningLoop(LoadedModel model, int pages, int prefixes, BlockingQueue<Job> arrivals) {
         this.model = model;
         this.cache = new PagedKvCache(model.lm().kvLayout(DType.F32), pages);
         this.arrivals = arrivals;
-        this.loop = new StepLoop(model, cache, arrivals);
+        this.loop = new StepLoop(model, cache, new PrefixCache(cache, prefixes), arrivals);
         this.thread = Thread.ofPlatform().name("flagship-step-test").daemon().unstarted(loop);
     }
 
-    /** A loop over {@link TinyModels#roomy}. */
+    /** A loop over {@link TinyModels#roomy} that keeps nothing of requests that ended. */
     static RunningLoop over(Path folder, String rung, int pages) throws IOException {
         RunningLoop running = held(folder, rung, pages, new LinkedBlockingQueue<>());
+        running.start();
+        return running;
+    }
+
+    /** As {@link #over}, and keeps so many prefixes. */
+    static RunningLoop keeping(Path folder, String rung, int pages, int prefixes)
+            throws IOException {
+        RunningLoop running = held(folder, rung, pages, prefixes, new LinkedBlockingQueue<>());
         running.start();
         return running;
     }
@@ -48,13 +56,19 @@ final class RunningLoop implements AutoCloseable {
      */
     static RunningLoop held(Path folder, String rung, int pages, BlockingQueue<Job> arrivals)
             throws IOException {
+        return held(folder, rung, pages, 0, arrivals);
+    }
+
+    private static RunningLoop held(
+            Path folder, String rung, int pages, int prefixes, BlockingQueue<Job> arrivals)
+            throws IOException {
         LoadOptions options =
                 LoadOptions.of("tiny")
                         .withNumerics(Numerics.EXACT)
                         .withKernels(rung)
                         .withThreads(1);
         return new RunningLoop(
-                LoadedModel.load(folder, options, LoadListener.SILENT), pages, arrivals);
+                LoadedModel.load(folder, options, LoadListener.SILENT), pages, prefixes, arrivals);
     }
 
     void start() {

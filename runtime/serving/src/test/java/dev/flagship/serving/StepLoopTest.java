@@ -300,6 +300,117 @@ class StepLoopTest {
         }
     }
 
+    /** A conversation's ids after an answer, and what its next turn adds. */
+    private static int[] concat(int[]... parts) {
+        return Arrays.stream(parts).flatMapToInt(Arrays::stream).toArray();
+    }
+
+    @Test
+    void theNextTurnComputesItsNewTokensAlone() throws Exception {
+        Random random = Seed.given().random();
+        int[] opening = prompt(random, 100);
+        int[] question = prompt(random, 20);
+        int[] another = concat(Arrays.copyOf(opening, 70), prompt(random, 30));
+        try (RunningLoop loop = RunningLoop.keeping(folder, "faulty", 300, 4);
+                RunningLoop forgetful = RunningLoop.over(folder, "faulty", 300)) {
+            Answer first = loop.submit(opening, endless(0, 0), 10).toEnd();
+            int rows = 100 + 9; // the last token of an answer is never computed
+            assertThat(loop.faulty().rows()).isEqualTo(rows);
+            assertThat(first.end().usage().cachedTokens()).isZero();
+
+            // Whoever else has the opening alone in common does not end that conversation.
+            Answer branch = loop.submit(another, endless(0, 0), 10).toEnd();
+            rows += 30 + 9;
+            assertThat(loop.faulty().rows()).isEqualTo(rows);
+            assertThat(branch.end().usage().cachedTokens()).isEqualTo(70);
+
+            int[] next = concat(opening, first.ids(), question);
+            Answer second = loop.submit(next, endless(0, 0), 10).toEnd();
+            rows += 1 + 20 + 9;
+            assertThat(loop.faulty().rows()).isEqualTo(rows);
+            assertThat(second.end().usage().cachedTokens()).isEqualTo(109);
+
+            // The same once more: the last token alone, whose logits are wanted.
+            Answer again = loop.submit(next, endless(0, 0), 10).toEnd();
+            rows += 1 + 9;
+            assertThat(loop.faulty().rows()).isEqualTo(rows);
+
+            assertThat(forgetful.submit(next, endless(0, 0), 10).toEnd().tokens())
+                    .isEqualTo(second.tokens())
+                    .isEqualTo(again.tokens());
+            assertThat(forgetful.submit(another, endless(0, 0), 10).toEnd().tokens())
+                    .isEqualTo(branch.tokens());
+        }
+    }
+
+    /**
+     * Conversations that branch and are broken off, in pools with hardly room for what they keep.
+     */
+    @ParameterizedTest
+    @ValueSource(ints = {20, 31, 64})
+    void whatIsKeptChangesNoBitAndGivesWayToRequests(int pages) throws Exception {
+        Seed seed = Seed.given();
+        Random random = seed.random();
+        List<int[]> stems = new ArrayList<>();
+        stems.add(prompt(random, 60));
+        int cached = 0;
+        try (RunningLoop loop = RunningLoop.keeping(folder, "vector", pages, 5);
+                RunningLoop forgetful = RunningLoop.over(folder, "vector", pages)) {
+            for (int round = 0; round < 60; round++) {
+                List<Given> requests = new ArrayList<>();
+                List<Answering> answering = new ArrayList<>();
+                for (int i = 0; i < 3; i++) {
+                    int[] stem = stems.get(random.nextInt(stems.size()));
+                    int[] kept = Arrays.copyOf(stem, 1 + random.nextInt(stem.length));
+                    int[] ids = concat(kept, prompt(random, random.nextInt(40)));
+                    ids = Arrays.copyOf(ids, Math.min(ids.length, 280));
+                    Given given =
+                            new Given(
+                                    Arrays.stream(ids).boxed().toList(),
+                                    endless(1.3f, random.nextLong()),
+                                    1 + random.nextInt(20));
+                    requests.add(given);
+                    answering.add(given.to(loop));
+                }
+                answering.add(loop.submit(stems.getFirst(), endless(1, 1), 200));
+                cancelAfter(answering.getLast(), random.nextInt(4));
+                for (int i = 0; i < 3; i++) {
+                    Answer actual = answering.get(i).toEnd();
+                    Answer expected = requests.get(i).to(forgetful).toEnd();
+                    assertThat(actual.tokens())
+                            .as("%s, round %s", seed, round)
+                            .isEqualTo(expected.tokens());
+                    assertThat(actual.end().reason()).isEqualTo(FinishReason.LENGTH);
+                    cached += actual.end().usage().cachedTokens();
+                    int[] ids = requests.get(i).prompt.stream().mapToInt(id -> id).toArray();
+                    stems.add(concat(ids, actual.ids()));
+                }
+                answering.getLast().toEnd();
+            }
+        }
+        assertThat(cached).as("%s", seed).isGreaterThan(60 * 16);
+    }
+
+    @Test
+    void aShortPromptDoesNotWaitForAllOfALongOne() throws Exception {
+        Random random = Seed.given().random();
+        try (RunningLoop loop = held(folder, "faulty", 400)) {
+            List<Integer> steps = new CopyOnWriteArrayList<>(); // rows so far, at each
+            loop.faulty().fault(_ -> steps.add(loop.faulty().rows()));
+            Answering large = loop.submit(prompt(random, 2000), endless(0, 0), 1);
+            Answering small = loop.submit(prompt(random, 300), endless(0, 0), 1);
+            Answering tiny = loop.submit(prompt(random, 20), endless(0, 0), 1);
+            loop.start();
+            large.toEnd();
+            small.toEnd();
+            tiny.toEnd();
+            // 20 of the tiny one; then 128 of the small one in each of the next three.
+            assertThat(tiny.job().firstToken).isLessThan(small.job().firstToken);
+            assertThat(small.job().firstToken).isLessThan(large.job().firstToken);
+            assertThat(steps).startsWith(256, 512, 768, 1024).hasSize((2000 + 300 + 20) / 256 + 1);
+        }
+    }
+
     @Test
     void aLargeRequestIsNotOvertaken() throws Exception {
         try (RunningLoop loop = RunningLoop.over(folder, "vector", 40)) {

@@ -4,6 +4,7 @@ package dev.flagship.serving.api;
  * What an answer took.
  *
  * @param promptTokens tokens of the laid-out prompt
+ * @param cachedTokens those of them that an earlier request had computed
  * @param completionTokens tokens generated, the end token included
  * @param queuedNanos from acceptance to the first step
  * @param prefillNanos from the first step to the first token
@@ -11,6 +12,7 @@ package dev.flagship.serving.api;
  */
 public record Usage(
         int promptTokens,
+        int cachedTokens,
         int completionTokens,
         long queuedNanos,
         long prefillNanos,

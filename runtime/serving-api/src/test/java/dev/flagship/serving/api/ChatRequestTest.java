@@ -119,7 +119,7 @@ class ChatRequestTest {
         assertThat(tokens.ids()).containsExactly(1);
 
         List<String> warnings = new ArrayList<>(List.of("w"));
-        var end = new Event.Finished(FinishReason.STOP, new Usage(1, 2, 0, 0, 0), warnings);
+        var end = new Event.Finished(FinishReason.STOP, new Usage(1, 0, 2, 0, 0, 0), warnings);
         warnings.add("x");
         assertThat(end.warnings()).containsExactly("w");
         assertThat(end.usage().totalTokens()).isEqualTo(3);
