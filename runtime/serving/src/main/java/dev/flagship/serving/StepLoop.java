@@ -131,12 +131,7 @@ final class StepLoop implements Runnable {
         }
         arrivals.drainTo(left);
         for (Job job : left) {
-            try {
-                end(job, reason, why);
-            } catch (Throwable t) {
-                LOG.log(Level.ERROR, "a request could not be ended properly", t);
-                job.news.add(new Job.News.End(reason, why));
-            }
+            end(job, reason, why);
         }
     }
 
@@ -204,8 +199,8 @@ final class StepLoop implements Runnable {
     }
 
     private void begin(Job job, int wanted) {
-        PagedKvCache.Sequence sequence = job.shared.begin(job, cache);
-        job.sequence = sequence;
+        job.shared.begin(job, cache);
+        PagedKvCache.Sequence sequence = sequence(job);
         job.prefilled = sequence.length();
         boolean roomy = sequence.reserve(wanted);
         check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
@@ -433,13 +428,22 @@ final class StepLoop implements Runnable {
         end(job, reason, warnings);
     }
 
+    /**
+     * Gives back what the job holds, and answers. What cannot be given back stays taken until the
+     * loop ends; the answer is due all the same, and due once, so that nothing is thrown.
+     */
     private void end(Job job, FinishReason reason, List<String> warnings) {
-        if (job.sequence != null) {
-            job.sequence.close();
+        Throwable failure = null;
+        try (PagedKvCache.Sequence _ = job.sequence) {
+            job.shared.ended(job);
+        } catch (Throwable t) {
+            failure = t;
         }
-        job.shared.ended(job);
         job.ended = System.nanoTime();
         job.news.add(new Job.News.End(reason, warnings));
+        if (failure != null) {
+            LOG.log(Level.ERROR, "a request could not be ended properly", failure);
+        }
     }
 
     private void fail(Job job, Throwable t) {
