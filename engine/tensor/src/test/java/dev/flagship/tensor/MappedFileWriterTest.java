@@ -10,6 +10,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,6 +39,56 @@ class MappedFileWriterTest {
             writer.finish(size);
         }
         assertThat(Files.readAllBytes(file)).isEqualTo(expected);
+    }
+
+    /** Ten small planes and one that spans pieces, in a file that ends within a piece. */
+    private List<RecordingChannel.Written> calls(int mostBytes, int size) throws IOException {
+        Path file = folder.resolve("most-" + mostBytes);
+        byte[] expected = new byte[size];
+        Random random = new Random(2);
+        try (RecordingChannel channel =
+                        new RecordingChannel(
+                                FileChannel.open(
+                                        file,
+                                        StandardOpenOption.CREATE_NEW,
+                                        StandardOpenOption.WRITE),
+                                mostBytes);
+                MappedFileWriter writer = new MappedFileWriter(channel)) {
+            for (int i = 0; i < 11; i++) {
+                int at = 4096 + i * 1_000_000;
+                byte[] bytes = new byte[i < 10 ? 999_999 : MappedFileWriter.PIECE];
+                random.nextBytes(bytes);
+                System.arraycopy(bytes, 0, expected, at, bytes.length);
+                writer.write(at, MemorySegment.ofArray(bytes));
+            }
+            writer.finish(size);
+            assertThat(Files.readAllBytes(file)).isEqualTo(expected);
+            return channel.calls;
+        }
+    }
+
+    @Test
+    void everyWriteIsAWholeAlignedPieceButTheLast() throws IOException {
+        int piece = MappedFileWriter.PIECE;
+        assertThat(calls(Integer.MAX_VALUE, 2 * piece + 12_345))
+                .containsExactly(
+                        new RecordingChannel.Written(0, piece, piece),
+                        new RecordingChannel.Written(piece, piece, piece),
+                        new RecordingChannel.Written(2L * piece, 12_345, 12_345));
+    }
+
+    /** A full disk quota or a signal may cut a write short. */
+    @Test
+    void aShortWriteIsContinuedWhereItEnded() throws IOException {
+        int piece = MappedFileWriter.PIECE;
+        int most = piece / 2 + 1;
+        int rest = piece - most;
+        assertThat(calls(most, 2 * piece))
+                .containsExactly(
+                        new RecordingChannel.Written(0, piece, most),
+                        new RecordingChannel.Written(most, rest, rest),
+                        new RecordingChannel.Written(piece, piece, most),
+                        new RecordingChannel.Written(piece + most, rest, rest));
     }
 
     @Test

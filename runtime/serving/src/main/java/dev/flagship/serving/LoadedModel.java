@@ -174,7 +174,7 @@ public final class LoadedModel implements AutoCloseable {
             String digest =
                     new SourceDigest(folder, listener).of(source.file().files(), source.identity());
             Optional<PackedWeights> kept =
-                    new Sidecar(folder, digest, plan, team, listener).open(source);
+                    new Sidecar(folder, digest, plan, team, listener, room::holds).open(source);
             if (kept.isPresent()) {
                 return kept.get();
             }

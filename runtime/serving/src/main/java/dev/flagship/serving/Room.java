@@ -35,13 +35,18 @@ record Room(Memory machine, Path model, KvLayout layout, int context) {
         }
     }
 
+    /** Whether so many bytes of weights and the pool could be in memory at once. */
+    boolean holds(long bytes) {
+        return bytes <= machine.total() && poolBytes() <= machine.total() - bytes;
+    }
+
     /**
      * Memory for packed weights, if the pool has room beside them.
      *
      * @throws LoadException if there is not so much
      */
     OffHeap weights(long bytes) {
-        if (bytes > machine.total() || poolBytes() > machine.total() - bytes) {
+        if (!holds(bytes)) {
             throw weightsTooLarge(bytes, null);
         }
         try {

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
  * computes it while the others wait; each of them then begins with a fork of its pages and computes
  * the last token alone, whose logits it needs. Step thread only.
  */
-final class SharedPrompt {
+class SharedPrompt {
     private int waiting;
     private @Nullable Job computing;
     private PagedKvCache.@Nullable Sequence kept;
@@ -32,21 +32,18 @@ final class SharedPrompt {
     }
 
     /**
-     * A sequence for a choice that begins, holding {@link #ready} tokens, or else what earlier
-     * requests left of them.
+     * Gives a choice that begins its sequence, holding {@link #ready} tokens, or else what earlier
+     * requests left of them. If that fails, the choice has not begun.
      */
-    PagedKvCache.Sequence begin(Job job, PrefixCache prefixes) {
-        waiting--;
+    void begin(Job job, PrefixCache prefixes) {
         PagedKvCache.Sequence from = kept;
+        job.sequence = from == null ? prefixes.begin(job.prompt) : from.fork();
+        waiting--; // not before: a choice that ends without a sequence is counted there
         if (from == null) {
             computing = waiting > 0 ? job : null;
-            return prefixes.begin(job.prompt);
-        }
-        PagedKvCache.Sequence own = from.fork();
-        if (waiting == 0) {
+        } else if (waiting == 0) {
             release();
         }
-        return own;
     }
 
     /** A choice has computed its prompt: keeps it if others wait for it. */

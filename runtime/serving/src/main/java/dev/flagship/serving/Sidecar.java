@@ -25,6 +25,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
+import java.util.function.LongPredicate;
 import java.util.zip.CRC32C;
 
 /**
@@ -55,6 +56,7 @@ final class Sidecar {
     private final PackPlan plan;
     private final Team team;
     private final LoadListener listener;
+    private final ColdReader reader;
     private final FreeSpace freeSpace;
 
     /** Tells how many bytes may still be written into a folder. */
@@ -62,8 +64,24 @@ final class Sidecar {
         long bytes(Path folder) throws IOException;
     }
 
-    Sidecar(Path folder, String digest, PackPlan plan, Team team, LoadListener listener) {
-        this(folder, digest, plan, team, listener, f -> Files.getFileStore(f).getUsableSpace());
+    /**
+     * @param fits whether so many bytes of weights could stay in memory
+     */
+    Sidecar(
+            Path folder,
+            String digest,
+            PackPlan plan,
+            Team team,
+            LoadListener listener,
+            LongPredicate fits) {
+        this(
+                folder,
+                digest,
+                plan,
+                team,
+                listener,
+                fits,
+                f -> Files.getFileStore(f).getUsableSpace());
     }
 
     Sidecar(
@@ -72,6 +90,7 @@ final class Sidecar {
             PackPlan plan,
             Team team,
             LoadListener listener,
+            LongPredicate fits,
             FreeSpace freeSpace) {
         this.folder = folder;
         this.digest = digest;
@@ -79,6 +98,7 @@ final class Sidecar {
         this.plan = plan;
         this.team = team;
         this.listener = listener;
+        this.reader = new ColdReader(team, listener, fits);
         this.freeSpace = freeSpace;
     }
 
@@ -141,7 +161,14 @@ final class Sidecar {
             write(source);
             deleteOtherVersions();
             deleteReplaced(source.file().path());
-            return existing();
+            Optional<PackedWeights> made = existing();
+            if (made.isEmpty()) {
+                listener.warning(
+                        notKept(
+                                "%s does not hold what was just written to it".formatted(file),
+                                "Its disk or the memory may be failing: test them, or set FLAGSHIP_HOME to a folder on another disk."));
+            }
+            return made;
         }
     }
 
@@ -176,9 +203,12 @@ final class Sidecar {
     }
 
     private static String notKept(String why) {
-        return "Packed weights are kept in memory only, and packed again at each start: "
-                + why
-                + ". Set FLAGSHIP_HOME to a folder with room.";
+        return notKept(why, "Set FLAGSHIP_HOME to a folder with room.");
+    }
+
+    private static String notKept(String why, String remedy) {
+        return "Packed weights are kept in memory only, and packed again at each start: %s. %s"
+                .formatted(why, remedy);
     }
 
     private int chunks() {
@@ -212,37 +242,6 @@ final class Sidecar {
         }
     }
 
-    /**
-     * Reads the whole file where the system has not all of it in memory. A touch of every page
-     * would bring it in too, but into small pages, for as long as it stays there: see {@link
-     * MappedFileWriter}.
-     */
-    private void readIfCold(MemorySegment mapped) {
-        if (mapped.isLoaded()) {
-            return;
-        }
-        long size = mapped.byteSize();
-        String stage = "Reading packed weights, %s".formatted(Bytes.human(size));
-        team.run((thread, threads) -> {
-            // A channel of its own: the system reads ahead of one reader a channel.
-            try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
-                    OffHeap memory = OffHeap.allocate(MappedFileWriter.PIECE)) {
-                ByteBuffer piece = memory.segment().asByteBuffer();
-                long pieces = Math.ceilDiv(size, MappedFileWriter.PIECE);
-                long end = pieces * (thread + 1) / threads;
-                for (long i = pieces * thread / threads; i < end; i++) {
-                    if (thread == 0) {
-                        listener.progress(stage, i * threads * MappedFileWriter.PIECE, size);
-                    }
-                    channel.read(piece.clear(), i * MappedFileWriter.PIECE);
-                }
-            } catch (IOException e) { // what could not be read here, a look at it will read
-                LOG.log(Level.DEBUG, "packed weights are not read ahead: " + file, e);
-            }
-        });
-        listener.progress(stage, size, size);
-    }
-
     private boolean checks(MemorySegment bytes) {
         long header = headerBytes();
         if (bytes.byteSize() != header + plan.bytes()) {
@@ -259,7 +258,12 @@ final class Sidecar {
         if (crc(head.slice(0, sumAt)) != head.getInt(sumAt)) {
             return false;
         }
-        readIfCold(bytes);
+        if (!bytes.isLoaded()) {
+            reader.read(
+                    bytes.byteSize(),
+                    () -> FileChannel.open(file, StandardOpenOption.READ),
+                    "Reading packed weights, %s".formatted(Bytes.human(bytes.byteSize())));
+        }
         int[] sums = sums(bytes.asSlice(header));
         for (int i = 0; i < sums.length; i++) {
             if (sums[i] != head.getInt(FIXED + i * 4)) {

@@ -141,12 +141,7 @@ final class StepLoop implements Runnable {
         }
         arrivals.drainTo(left);
         for (Job job : left) {
-            try {
-                end(job, reason, why);
-            } catch (Throwable t) {
-                LOG.log(Level.ERROR, "a request could not be ended properly", t);
-                job.news.add(new Job.News.End(reason, why));
-            }
+            end(job, reason, why);
         }
     }
 
@@ -230,8 +225,8 @@ final class StepLoop implements Runnable {
     }
 
     private void begin(Job job, int wanted) {
-        PagedKvCache.Sequence sequence = job.shared.begin(job, prefixes);
-        job.sequence = sequence;
+        job.shared.begin(job, prefixes);
+        PagedKvCache.Sequence sequence = sequence(job);
         job.prefilled = sequence.length();
         job.cached = sequence.length();
         boolean roomy = sequence.reserve(wanted);
@@ -481,16 +476,35 @@ final class StepLoop implements Runnable {
         end(job, reason, warnings);
     }
 
+    /**
+     * Gives back what the job holds, and answers. What cannot be given back stays taken until the
+     * loop ends; the answer is due all the same, and due once, so that nothing is thrown.
+     */
     private void end(Job job, FinishReason reason, List<String> warnings) {
-        PagedKvCache.Sequence sequence = job.sequence;
-        if (sequence != null && (reason == FinishReason.ERROR || closing)) {
-            sequence.close();
-        } else if (sequence != null) {
-            prefixes.keep(job.tokens(sequence.length()), sequence);
+        Throwable failure = null;
+        try {
+            giveBack(job, reason);
+        } catch (Throwable t) {
+            failure = t;
         }
-        job.shared.ended(job);
         job.ended = System.nanoTime();
         job.news.add(new Job.News.End(reason, warnings));
+        if (failure != null) {
+            LOG.log(Level.ERROR, "a request could not be ended properly", failure);
+        }
+    }
+
+    private void giveBack(Job job, FinishReason reason) {
+        PagedKvCache.Sequence sequence = job.sequence;
+        try {
+            if (sequence != null && (reason == FinishReason.ERROR || closing)) {
+                sequence.close();
+            } else if (sequence != null) {
+                prefixes.keep(job.tokens(sequence.length()), sequence);
+            }
+        } finally {
+            job.shared.ended(job);
+        }
     }
 
     private void fail(Job job, Throwable t) {

@@ -464,6 +464,17 @@ class LoadFailuresTest {
     }
 
     @Test
+    void weightsFitWhereThePoolFitsBesideThem() {
+        var layout = new KvLayout(2, 2, 16, DType.F32);
+        long pool = 3 * layout.pageBytes();
+        var room = new Room(new Full(pool + 1000), temp, layout, 33);
+        assertThat(room.holds(1000)).isTrue();
+        assertThat(room.holds(1001)).isFalse();
+        assertThat(room.holds(pool + 1001)).isFalse();
+        assertThat(room.holds(Long.MAX_VALUE)).isFalse();
+    }
+
+    @Test
     void anUnknownRungIsRefusedWithThoseThatAreKnown() throws Exception {
         Path model = TinyModels.gguf("llama", temp);
         LoadOptions options = LoadOptions.of("tiny").withKernels("abacus").withThreads(2);

@@ -7,8 +7,10 @@ import dev.flagship.base.Bytes;
 import dev.flagship.formats.GgufFile;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.Team;
 import dev.flagship.testing.LeakCheck;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -268,7 +270,7 @@ class SidecarTest {
         try (GgufFile file = GgufFile.open(path)) {
             ModelSource source = GgufLlama.read(file);
             PackPlan plan = PackPlan.of(path, source.tensors().values());
-            new Sidecar(packed, "d".repeat(64), plan, new SerialTeam(), listener())
+            new Sidecar(packed, "d".repeat(64), plan, new SerialTeam(), listener(), _ -> true)
                     .open(source)
                     .orElseThrow()
                     .close();
@@ -340,6 +342,7 @@ class SidecarTest {
                             plan,
                             new SerialTeam(),
                             listener(),
+                            _ -> true,
                             _ -> {
                                 asked[0]++;
                                 return plan.bytes();
@@ -363,12 +366,51 @@ class SidecarTest {
                             plan,
                             new SerialTeam(),
                             listener(),
+                            _ -> true,
                             _ -> {
                                 throw new IOException("no such device");
                             });
             assertThat(sidecar.open(source)).isEmpty();
         }
         assertThat(warnings).singleElement().asString().contains("no such device");
+    }
+
+    /** A disk that loses what it took: the file changes between its making and its check. */
+    @Test
+    void whereTheFileJustMadeIsNotWhatWasWrittenItPacksInMemoryAndSaysSo() throws IOException {
+        Team spoiling =
+                new Team() {
+                    @Override
+                    public int size() {
+                        return 1;
+                    }
+
+                    @Override
+                    public void run(Task task) {
+                        try {
+                            if (Files.isDirectory(packed) && !kept("*.bands").isEmpty()) {
+                                TinyModels.flip(onlyFile(), Files.size(onlyFile()) - 1);
+                            }
+                        } catch (IOException e) {
+                            throw new UncheckedIOException(e);
+                        }
+                        task.run(0, 1);
+                    }
+
+                    @Override
+                    public void close() {}
+                };
+        try (GgufFile file = GgufFile.open(gguf)) {
+            ModelSource source = GgufLlama.read(file);
+            PackPlan plan = PackPlan.of(gguf, source.tensors().values());
+            var sidecar =
+                    new Sidecar(packed, "d".repeat(64), plan, spoiling, listener(), _ -> true);
+            assertThat(sidecar.open(source)).isEmpty();
+        }
+        assertThat(warnings)
+                .singleElement()
+                .asString()
+                .contains("in memory only", onlyFile().toString(), "FLAGSHIP_HOME");
     }
 
     @Test

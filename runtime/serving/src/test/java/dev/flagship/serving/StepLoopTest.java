@@ -637,6 +637,60 @@ class StepLoopTest {
         }
     }
 
+    /** A prompt that breaks whenever a choice has ended. */
+    private static final class BreaksAtEnds extends SharedPrompt {
+        BreaksAtEnds() {
+            super(1);
+        }
+
+        @Override
+        void ended(Job job) {
+            super.ended(job);
+            throw new IllegalStateException("broken");
+        }
+    }
+
+    private static int ends(Job job) {
+        return (int) job.news.stream().filter(n -> n instanceof Job.News.End).count();
+    }
+
+    /** Whether it ends by its length, by a failed step, cancelled, or with the loop. */
+    @Test
+    void aRequestWhoseEndFailsIsAnsweredOnceAndTheLoopGoesOn() throws Exception {
+        List<Job> jobs = new ArrayList<>();
+        try (HeardLog log = new HeardLog(StepLoop.class)) {
+            try (RunningLoop loop = RunningLoop.over(folder, "faulty", 400)) {
+                loop.faulty().poison(47, new IllegalStateException("fault"));
+                for (int token : new int[] {3, 47, 4, 5}) {
+                    int tokens = token < 4 ? 2 : 5000;
+                    ChatRequest request =
+                            new ChatRequest(
+                                    new Prompt.Tokens(List.of(token)),
+                                    without(47, 0, 0),
+                                    OptionalInt.of(tokens),
+                                    List.of(),
+                                    OptionalInt.empty());
+                    Job job =
+                            new Job(request, new int[] {token}, tokens, false, new BreaksAtEnds());
+                    jobs.add(job);
+                    loop.offer(job);
+                    if (token == 4) { // it runs: its first token is here
+                        assertThat(job.news.take()).isInstanceOf(Job.News.Token.class);
+                        job.cancelled = true;
+                    }
+                }
+                Answer sound = loop.submit(new int[] {9}, endless(0, 0), 3).toEnd();
+                assertThat(sound.end().reason()).isEqualTo(FinishReason.LENGTH);
+                assertThat(ends(jobs.getLast())).as("of the one that runs on").isZero();
+            }
+            assertThat(jobs).allSatisfy(job -> assertThat(ends(job)).isEqualTo(1));
+            assertThat(log.messages())
+                    .filteredOn("a request could not be ended properly"::equals)
+                    .hasSize(4);
+            assertThat(log.messages()).doesNotContain("the step thread died");
+        }
+    }
+
     /** A queue whose inspection fails: nothing the loop expects. */
     private static final class BrokenQueue extends LinkedBlockingQueue<Job> {
         @Serial private static final long serialVersionUID = 1L;
