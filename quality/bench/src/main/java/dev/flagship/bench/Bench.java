@@ -54,7 +54,7 @@ final class Bench {
      * @param runs of everything
      * @param seconds least time of one reading
      * @param force measure though the machine is busy
-     * @param svg where a roofline picture goes, if one is wanted
+     * @param picture whether a roofline is to be drawn
      * @param peers engines to compare with, and where each lives
      */
     record Settings(
@@ -64,8 +64,15 @@ final class Bench {
             int runs,
             double seconds,
             boolean force,
-            Optional<Path> svg,
+            boolean picture,
             Map<Engine, String> peers) {}
+
+    /**
+     * What came out.
+     *
+     * @param svg the roofline, if one was wanted and the machine's limits were measured
+     */
+    record Result(Report report, Optional<String> svg) {}
 
     /**
      * @param progress hears what is being done
@@ -82,7 +89,8 @@ final class Bench {
      * @throws BenchException {@code machine_busy} if others would spoil the figures
      * @throws IOException if the model or the file for the read bandwidth cannot be used
      */
-    Report run() throws IOException {
+    Result run() throws IOException {
+        Optional<String> svg;
         String loadBefore = Machine.loadAverage().orElse("unknown");
         double others = othersNow(settings.force(), progress);
         try (LoadedModel model = load()) {
@@ -96,7 +104,7 @@ final class Bench {
                         "output",
                         "greedy ids %s over %d tokens"
                                 .formatted(OwnModel.hash(greedy), greedy.length));
-                measure(model, work, own, greedy);
+                svg = measure(model, work, own, greedy);
                 addAllocation(own.allocation());
             }
         }
@@ -108,7 +116,7 @@ final class Bench {
                                 Machine.loadAverage().orElse("unknown"),
                                 100 * others,
                                 rounds.interference()));
-        return report;
+        return new Result(report, svg);
     }
 
     /** Share of the machine that other processes take, over one second. */
@@ -296,7 +304,7 @@ final class Bench {
                 });
     }
 
-    private void measure(LoadedModel model, Workload work, OwnModel own, int[] greedy)
+    private Optional<String> measure(LoadedModel model, Workload work, OwnModel own, int[] greedy)
             throws IOException {
         Path folder = settings.options().packedFolder().orElse(Path.of("."));
         Files.createDirectories(folder);
@@ -319,7 +327,7 @@ final class Bench {
                 delete(scratch);
             }
             rounds.addTo(report, limits);
-            draw(model);
+            return draw(model);
         } finally {
             limits.ifPresent(Limits::close);
         }
@@ -333,11 +341,10 @@ final class Bench {
         }
     }
 
-    private void draw(LoadedModel model) throws IOException {
-        if (settings.svg().isEmpty()) {
-            return;
+    private Optional<String> draw(LoadedModel model) {
+        if (!settings.picture()) {
+            return Optional.empty();
         }
-        Path file = settings.svg().get();
         String title =
                 "%s, %d threads, %s"
                         .formatted(
@@ -352,10 +359,8 @@ final class Bench {
                         OwnModel.STEP_ROWS);
         if (picture.isEmpty()) {
             report.fact("picture", "not drawn: the machine's limits were not measured");
-            return;
         }
-        Files.writeString(file, picture.get().svg());
-        report.fact("picture", file.toString());
+        return picture.map(Roofline::svg);
     }
 
     private List<Rounds.Task> extras(LoadedModel model) {
@@ -364,29 +369,34 @@ final class Bench {
         Optional<StartUp> first =
                 StartUp.firstToken(settings.model(), model.template().isPresent());
         first.ifPresentOrElse(
-                s -> {
-                    if (starts(s)) {
-                        tasks.add(
-                                new Rounds.Task(
-                                        "first_token", "process start to first token", s::seconds));
-                    }
-                },
+                s ->
+                        started(s)
+                                .ifPresent(start -> {
+                                    String label = firstTokenLabel(start.aotCache());
+                                    tasks.add(new Rounds.Task("first_token", label, s::seconds));
+                                }),
                 () -> report.fact("start-up", "not measured: started without ./flagship"));
         StartUp.version()
-                .filter(this::starts)
+                .filter(s -> started(s).isPresent())
                 .ifPresent(s ->
                         tasks.add(new Rounds.Task("version", "./flagship --version", s::seconds)));
         return tasks;
     }
 
+    /** A cache halves the time, and the first start after a build is without. */
+    static String firstTokenLabel(Optional<Boolean> aotCache) {
+        return "process start to first token"
+                + aotCache.map(with -> with ? ", with AOT cache" : ", without AOT cache")
+                        .orElse("");
+    }
+
     /** The first start may build, and fills the file cache. */
-    private boolean starts(StartUp startUp) {
+    private Optional<StartUp.Start> started(StartUp startUp) {
         try {
-            startUp.seconds();
-            return true;
+            return Optional.of(startUp.once());
         } catch (BenchException e) {
             report.fact("start-up", "not measured: " + e.getMessage());
-            return false;
+            return Optional.empty();
         }
     }
 

@@ -189,6 +189,9 @@ public final class Main implements Callable<Integer> {
         if (runs < 1 || runs > 1000) {
             throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
         }
+        if (svg != null) {
+            checkPicture(svg);
+        }
         LoadOptions options = options();
         if (shapes) {
             var settings =
@@ -218,15 +221,49 @@ public final class Main implements Callable<Integer> {
                         runs,
                         READING_SECONDS,
                         force,
-                        Optional.ofNullable(svg),
+                        svg != null,
                         peers);
-        print(new Bench(settings, err).run());
+        tell(new Bench(settings, err).run());
         return 0;
     }
 
     private void print(Report report) {
         out.print(json ? report.json() + "\n" : report.table());
         out.flush();
+    }
+
+    /** The figures come first: they took minutes, and the picture may fail. */
+    void tell(Bench.Result result) {
+        print(result.report());
+        result.svg().ifPresent(this::writePicture);
+    }
+
+    private void writePicture(String text) {
+        Path file = Objects.requireNonNull(svg);
+        try {
+            Files.writeString(file, text);
+        } catch (IOException e) {
+            throw new BenchException(
+                    "picture_not_written",
+                    "The picture could not be written to %s (%s); the figures above stand."
+                            .formatted(file, e),
+                    e);
+        }
+        err.println("The picture is in " + file);
+    }
+
+    /** Before anything is measured, not minutes later. */
+    private void checkPicture(Path file) {
+        Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
+        if (Files.isDirectory(file)) {
+            throw wrong("--svg %s is a folder; give it a file's name".formatted(file));
+        }
+        if (!Files.isDirectory(folder)) {
+            throw wrong("--svg %s: there is no folder %s; make it first".formatted(file, folder));
+        }
+        if (!Files.isWritable(Files.exists(file) ? file : folder)) {
+            throw wrong("--svg %s may not be written".formatted(file));
+        }
     }
 
     /** Refuses flags that would have no effect. */

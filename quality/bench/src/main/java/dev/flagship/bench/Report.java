@@ -137,6 +137,7 @@ final class Report {
         ObjectNode figures = root.putObject("figures");
         for (Row row : rows) {
             ObjectNode figure = figures.putObject(row.key());
+            figure.put("label", row.label());
             figure.put("unit", row.unit());
             numbers(figure, row.ours());
             for (Rival rival : row.rivals()) {

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,6 +22,15 @@ import java.util.concurrent.TimeUnit;
 record StartUp(List<String> command) {
     private static final String CLI = "dev.flagship.cli.Main";
     private static final int MOST_SECONDS = 120;
+
+    /**
+     * One start.
+     *
+     * @param seconds to its first byte
+     * @param aotCache whether Java had its AOT cache (JEP 483) mapped, which it leaves without a
+     *     word if it does not fit; empty where the system does not tell
+     */
+    record Start(double seconds, Optional<Boolean> aotCache) {}
 
     StartUp {
         command = List.copyOf(command);
@@ -71,12 +82,20 @@ record StartUp(List<String> command) {
     }
 
     /**
-     * Starts it once, and waits until it has ended.
+     * As {@link #once}.
      *
      * @return seconds to its first byte
-     * @throws BenchException {@code start_failed} if it prints nothing or fails
      */
     double seconds() {
+        return once().seconds();
+    }
+
+    /**
+     * Starts it once, and waits until it has ended.
+     *
+     * @throws BenchException {@code start_failed} if it prints nothing or fails
+     */
+    Start once() {
         try {
             long started = System.nanoTime();
             Process process =
@@ -89,21 +108,38 @@ record StartUp(List<String> command) {
                     .execute(process::destroyForcibly);
             int first;
             double seconds;
+            Optional<Boolean> aotCache;
             try (InputStream out = process.getInputStream()) {
                 first = out.read();
                 seconds = (System.nanoTime() - started) / 1e9;
+                aotCache = mapsAotCache(process.pid());
                 out.transferTo(OutputStream.nullOutputStream());
             }
             int code = process.waitFor();
             if (first < 0 || code != 0) {
                 throw failed("ended with exit code %d".formatted(code));
             }
-            return seconds;
+            return new Start(seconds, aotCache);
         } catch (IOException e) {
             throw failed("could not be started (" + e.getMessage() + ")");
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw failed("was interrupted");
+        }
+    }
+
+    /** By Linux's list of what a process has mapped, which is empty once the process has ended. */
+    private static Optional<Boolean> mapsAotCache(long pid) {
+        try {
+            List<String> maps =
+                    Files.readAllLines(
+                            Path.of("/proc", Long.toString(pid), "maps"),
+                            StandardCharsets.ISO_8859_1); // paths may be of any charset
+            return maps.isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(maps.stream().anyMatch(line -> line.endsWith(".aot")));
+        } catch (IOException e) {
+            return Optional.empty();
         }
     }
 

@@ -16,6 +16,8 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +26,7 @@ import java.util.Random;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -49,10 +52,8 @@ class BenchTest {
     void aRunMeasuresItsFiguresAndGivesAllMemoryBack() throws IOException {
         long before = MemoryLedger.arenas();
         LoadOptions options = LoadOptions.of("tiny").withThreads(1).withPackedFolder(folder);
-        var settings =
-                new Bench.Settings(
-                        "tiny", model(), options, 2, 0.01, true, Optional.empty(), Map.of());
-        Report report = new Bench(settings, stream(new ByteArrayOutputStream())).run();
+        var settings = new Bench.Settings("tiny", model(), options, 2, 0.01, true, false, Map.of());
+        Report report = new Bench(settings, stream(new ByteArrayOutputStream())).run().report();
         JsonNode figures = JsonMapper.shared().readTree(report.json()).path("figures");
         assertThat(figures.at("/prefill/samples")).hasSize(2);
         assertThat(figures.at("/decode_short/median").asDouble()).isPositive();
@@ -145,6 +146,53 @@ class BenchTest {
     }
 
     @Test
+    void aPictureThatCannotBeWrittenIsAUsageErrorBeforeAnythingIsMeasured() throws IOException {
+        Path nowhere = folder.resolve("absent").resolve("picture.svg");
+        for (Path picture : List.of(nowhere, folder)) {
+            var out = new ByteArrayOutputStream();
+            var err = new ByteArrayOutputStream();
+            int code =
+                    Main.execute(
+                            stream(out),
+                            stream(err),
+                            "--force",
+                            "--svg",
+                            picture.toString(),
+                            folder.resolve("absent.gguf").toString());
+            assertThat(code).isEqualTo(2);
+            assertThat(err.toString(StandardCharsets.UTF_8)).contains("--svg " + picture);
+            assertThat(out.size()).isZero();
+        }
+        assertThat(nowhere.getParent()).doesNotExist();
+    }
+
+    @Test
+    void theFiguresAreToldEvenWhereThePictureFailsAtLast() throws IOException {
+        var report = new Report();
+        report.fact("model", "tiny");
+        Path file = Files.createDirectory(folder.resolve("since removed")).resolve("picture.svg");
+        for (boolean works : new boolean[] {true, false}) {
+            var out = new ByteArrayOutputStream();
+            var err = new ByteArrayOutputStream();
+            Main main = new Main(stream(out), stream(err));
+            new CommandLine(main).parseArgs("--svg", file.toString());
+            var result = new Bench.Result(report, Optional.of("<svg/>"));
+            if (works) {
+                main.tell(result);
+                assertThat(file).hasContent("<svg/>");
+                assertThat(err.toString(StandardCharsets.UTF_8)).contains(file.toString());
+                Files.delete(file);
+                Files.delete(file.getParent());
+            } else {
+                Assertions.assertThatExceptionOfType(BenchException.class)
+                        .isThrownBy(() -> main.tell(result))
+                        .withMessageContaining(file.toString());
+            }
+            assertThat(out.toString(StandardCharsets.UTF_8)).isEqualTo(report.table());
+        }
+    }
+
+    @Test
     void flagsWithoutEffectAreUsageErrors() {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
@@ -199,9 +247,34 @@ class BenchTest {
         assumeTrue(Files.isExecutable(Path.of("/bin/sh")));
         var quick = new StartUp(java.util.List.of("/bin/sh", "-c", "echo; exec sleep 1"));
         assertThat(quick.seconds()).isLessThan(1);
+        assertThat(quick.once().aotCache()).isNotEqualTo(Optional.of(true));
         var broken = new StartUp(java.util.List.of("/bin/sh", "-c", "echo x; exit 3"));
         Assertions.assertThatExceptionOfType(BenchException.class)
                 .isThrownBy(broken::seconds)
                 .withMessageContaining("exit code 3");
+    }
+
+    /** Mapped is what counts: Java ignores a cache that does not fit. */
+    @Test
+    void whetherTheAotCacheIsUsedIsSeenInTheProcess() throws IOException {
+        assumeTrue(Files.isReadable(Path.of("/proc/self/maps")));
+        Path program = folder.resolve("java.aot"); // a shell that has a file of that name mapped
+        Files.copy(Path.of("/bin/sh").toRealPath(), program, StandardCopyOption.COPY_ATTRIBUTES);
+        List<String> arguments = List.of("-c", "echo x; sleep 0.2; true");
+        assertThat(started(program.toString(), arguments)).hasValue(true);
+        assertThat(started("/bin/sh", arguments)).hasValue(false);
+    }
+
+    private static Optional<Boolean> started(String program, List<String> arguments) {
+        var command = new ArrayList<String>(List.of(program));
+        command.addAll(arguments);
+        return new StartUp(command).once().aotCache();
+    }
+
+    @Test
+    void aStartSaysWhetherItHadTheAotCacheWhereThatIsKnown() {
+        assertThat(Bench.firstTokenLabel(Optional.of(true))).endsWith("token, with AOT cache");
+        assertThat(Bench.firstTokenLabel(Optional.of(false))).endsWith("token, without AOT cache");
+        assertThat(Bench.firstTokenLabel(Optional.empty())).endsWith("first token");
     }
 }
