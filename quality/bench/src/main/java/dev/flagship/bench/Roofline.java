@@ -16,6 +16,8 @@ final class Roofline {
     private static final int RIGHT = 190;
     private static final int TOP = 56;
     private static final int BOTTOM = 60;
+    private static final int LEGEND = WIDTH - RIGHT + 24;
+    private static final int RADIUS = 5;
     private static final double LEAST_INTENSITY = 1;
     private static final double MOST_INTENSITY = 2048;
     private static final double LEAST_GOPS = 10;
@@ -88,9 +90,16 @@ final class Roofline {
         add(out, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, HEIGHT);
         text(out, LEFT, 24, "font-size=\"15\" font-weight=\"bold\"", title);
         axes(out);
-        roofs(out);
+        var labels = new Labels();
+        for (int i = 0; i < engines.size(); i++) {
+            labels.place(LEGEND + 12, legend(i) + 4, Labels.Anchor.START, engines.get(i));
+        }
         for (Point point : points) {
-            point(out, point);
+            labels.avoid(x(point), y(point), RADIUS);
+        }
+        roofs(out, labels);
+        for (Point point : points) {
+            point(out, point, labels);
         }
         legend(out);
         return out.append("</svg>\n").toString();
@@ -116,7 +125,7 @@ final class Roofline {
         text(out, 12, TOP - 12, "", "10⁹ operations a second");
     }
 
-    private void roofs(StringBuilder out) {
+    private void roofs(StringBuilder out, Labels labels) {
         double end = x(MOST_INTENSITY);
         double highest = ceilings.stream().mapToDouble(Ceiling::gops).max().orElse(highest());
         double knee = Math.clamp(highest / readGbps, LEAST_INTENSITY, MOST_INTENSITY);
@@ -128,34 +137,42 @@ final class Roofline {
                 x(knee),
                 y(knee * readGbps),
                 "stroke=\"#444\" stroke-width=\"2\"");
+        String limit = String.format(Locale.ROOT, "read limit, %.1f GB/s", readGbps);
+        double beside = x(knee) - 14;
         text(
                 out,
-                x(knee) - 14,
-                y(knee * readGbps) + 4,
+                beside,
+                labels.place(beside, y(knee * readGbps) + 4, Labels.Anchor.END, limit),
                 "fill=\"#444\" text-anchor=\"end\"",
-                String.format(Locale.ROOT, "read limit, %.1f GB/s", readGbps));
+                limit);
         for (Ceiling ceiling : ceilings) {
             double from = Math.clamp(ceiling.gops() / readGbps, LEAST_INTENSITY, MOST_INTENSITY);
             double at = y(ceiling.gops());
             line(out, x(from), at, end, at, "stroke=\"#444\" stroke-width=\"2\"");
-            text(
-                    out,
-                    end + 8,
-                    at + 4,
-                    "fill=\"#444\"",
-                    String.format(Locale.ROOT, "%s, %,.0f", ceiling.name(), ceiling.gops()));
+            String name = String.format(Locale.ROOT, "%s, %,.0f", ceiling.name(), ceiling.gops());
+            double label = labels.place(end + 8, at + 4, Labels.Anchor.START, name);
+            text(out, end + 8, label, "fill=\"#444\"", name);
         }
     }
 
-    private void point(StringBuilder out, Point point) {
+    private double x(Point point) {
+        return x(Math.clamp(point.intensity(), LEAST_INTENSITY, MOST_INTENSITY));
+    }
+
+    private double y(Point point) {
+        return y(Math.max(point.gops(), LEAST_GOPS));
+    }
+
+    private void point(StringBuilder out, Point point, Labels labels) {
         String colour = COLOURS.get(engines.indexOf(point.engine()) % COLOURS.size());
-        double x = x(Math.clamp(point.intensity(), LEAST_INTENSITY, MOST_INTENSITY));
-        double y = y(Math.max(point.gops(), LEAST_GOPS));
+        double x = x(point);
+        double y = y(point);
         add(
                 out,
-                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\" fill=\"%s\"><title>%s</title></circle>%n",
+                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\"><title>%s</title></circle>%n",
                 x,
                 y,
+                RADIUS,
                 colour,
                 escaped(
                         String.format(
@@ -165,21 +182,26 @@ final class Roofline {
                                 point.work(),
                                 point.gops())));
         if (point.engine().equals(engines.getFirst())) {
-            text(out, x + 8, y - 6, "fill=\"" + colour + "\"", point.work());
+            double label = labels.place(x + 8, y - 6, Labels.Anchor.START, point.work());
+            text(out, x + 8, label, "fill=\"" + colour + "\"", point.work());
         }
     }
 
+    /** Height of an entry of the legend. */
+    private double legend(int i) {
+        return HEIGHT - BOTTOM - 16.0 * (engines.size() - i);
+    }
+
     private void legend(StringBuilder out) {
-        double y = HEIGHT - BOTTOM - 16.0 * engines.size();
         for (int i = 0; i < engines.size(); i++) {
-            double at = y + 16.0 * i;
             add(
                     out,
-                    "<circle cx=\"%d\" cy=\"%.1f\" r=\"5\" fill=\"%s\"/>%n",
-                    WIDTH - RIGHT + 24,
-                    at,
+                    "<circle cx=\"%d\" cy=\"%.1f\" r=\"%d\" fill=\"%s\"/>%n",
+                    LEGEND,
+                    legend(i),
+                    RADIUS,
                     COLOURS.get(i % COLOURS.size()));
-            text(out, WIDTH - RIGHT + 36, at + 4, "", engines.get(i));
+            text(out, LEGEND + 12, legend(i) + 4, "", engines.get(i));
         }
     }
 
