@@ -496,13 +496,16 @@ final class StepLoop implements Runnable {
 
     private void giveBack(Job job, FinishReason reason) {
         PagedKvCache.Sequence sequence = job.sequence;
+        boolean kept = false;
         try {
-            if (sequence != null && (reason == FinishReason.ERROR || closing)) {
-                sequence.close();
-            } else if (sequence != null) {
+            if (sequence != null && reason != FinishReason.ERROR && !closing) {
                 prefixes.keep(job.tokens(sequence.length()), sequence);
+                kept = true;
             }
         } finally {
+            if (sequence != null && !kept) {
+                sequence.close();
+            }
             job.shared.ended(job);
         }
     }
