@@ -25,7 +25,8 @@ import java.util.Locale;
  * @param source where the weights of a tile are read
  * @param bands bands of a group: 1, 2 or 4
  * @param columns largest tile, 1 to 12; for narrower rests there is a body of each width
- * @param prefetch distance in bytes at which the weights are asked for ahead
+ * @param prefetch distance in bytes at which the weights are asked for ahead, into the first-level
+ *     cache
  */
 record ProductKernel(Isa isa, DType type, Source source, int bands, int columns, int prefetch) {
 
@@ -84,6 +85,10 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
     static final int LINE = 64;
     static final int LINES_8 = 8;
+
+    /** Distance in bytes at which weights are asked for into the second-level cache. */
+    private static final int FAR = 8192;
+
     private static final int LINES_4 = 4;
     private static final int LINES_6 = 6;
 
@@ -683,7 +688,14 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         void askFor(int band, int line) {
             if (!row) {
-                asm.prefetcht0(line(band, line).plus(prefetch));
+                // Several rows of x keep a thread so busy that lines of a single band must be on
+                // their way all the time: more than the first-level cache has buffers for.
+                Mem at = line(band, line);
+                if (bands == 1) {
+                    asm.prefetcht1(at.plus(FAR));
+                } else {
+                    asm.prefetcht0(at.plus(prefetch));
+                }
                 return;
             }
             Mem at = ofBand(LINES_AHEAD, band, BAND_STRIDE, BAND_STRIDE_3);
