@@ -46,9 +46,10 @@ record HubSource(URI base, Duration patience) implements Source {
     @Override
     public void fetch(CatalogueModel model, PartFile part, Progress progress)
             throws SourceException, InterruptedException {
+        String host = base.getAuthority();
         progress.stage(
-                "Fetching %s (%s) from %s"
-                        .formatted(model.title(), Bytes.human(model.bytes()), base.getAuthority()));
+                "Asking %s for %s (for %s s at most)"
+                        .formatted(host, model.title(), patience.toSeconds()));
         var client =
                 HttpClient.newBuilder()
                         .connectTimeout(CONNECT)
@@ -62,6 +63,9 @@ record HubSource(URI base, Duration patience) implements Source {
                         "its file has %s bytes, and not %s: another version of the model"
                                 .formatted(length, model.bytes()));
             }
+            progress.stage(
+                    "Fetching %s (%s) from %s"
+                            .formatted(model.title(), Bytes.human(model.bytes()), host));
             try (var in = new PatientStream(response.body(), patience)) {
                 part.write(in, model, progress);
             }

@@ -223,6 +223,7 @@ public final class ModelStore {
             Files.createDirectories(folder);
             try (var _ = FetchLock.acquire(folder, model, progress)) {
                 if (!isComplete(file, model)) { // another process may have fetched it meanwhile
+                    tellIfDamaged(file, model, progress);
                     fetch(model, folder, progress);
                 }
             }
@@ -237,6 +238,15 @@ public final class ModelStore {
                     "The model store %s cannot be written: %s. Make it writable, free some space (%s are needed), or set FLAGSHIP_HOME to another folder"
                             .formatted(home, Reasons.of(e), Bytes.human(2 * model.bytes())),
                     e);
+        }
+    }
+
+    private static void tellIfDamaged(Path file, CatalogueModel model, Progress progress)
+            throws IOException {
+        if (Files.exists(file)) {
+            progress.stage(
+                    "%s is damaged: it has %s bytes instead of %s. It is fetched again"
+                            .formatted(file, Files.size(file), model.bytes()));
         }
     }
 
@@ -285,7 +295,7 @@ public final class ModelStore {
         return new LaunchException(
                 "model_unavailable",
                 """
-                The model %s (%s, %s) is not here and could not be fetched. Tried:
+                The model %s (%s, %s) is %s and could not be fetched. Tried:
                 %s
                 Any one of these helps:
                   - put %s (SHA-256 %s) into %s, or set FLAGSHIP_MODELS to the folder that holds it
@@ -297,6 +307,9 @@ public final class ModelStore {
                                 model.name(),
                                 model.title(),
                                 Bytes.human(model.bytes()),
+                                Files.exists(folder(model).resolve(model.file()))
+                                        ? "here with the wrong size"
+                                        : "not here",
                                 String.join("\n", failures),
                                 model.file(),
                                 model.sha256(),

