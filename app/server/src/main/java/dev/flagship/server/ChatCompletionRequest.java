@@ -149,7 +149,7 @@ record ChatCompletionRequest(
                 fields.number(
                         "temperature",
                         usual.temperature(),
-                        t -> t >= 0 && t <= 2,
+                        t -> t >= 0 && t <= Sampling.MOST_TEMPERATURE,
                         "between 0 and 2");
         float topP =
                 fields.number("top_p", usual.topP(), p -> p > 0 && p <= 1, "above 0 and at most 1");

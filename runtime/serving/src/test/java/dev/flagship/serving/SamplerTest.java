@@ -255,7 +255,7 @@ class SamplerTest {
     void extremeTemperaturesStayInBounds() {
         assertThat(drawn(cut(Float.MIN_VALUE, 0, 1, 0, 1), 1, 2, 2.0001f)).containsExactly(2);
         assertThat(drawn(cut(1e-6f, 0, 0.9f, 0, 1), 1, 2, 2.1f)).containsExactly(2);
-        assertDrawsFollow(cut(100, 0, 1, 0, 1), 1, 2, 3);
+        assertDrawsFollow(cut(Sampling.MOST_TEMPERATURE, 0, 1, 0, 1), 1, 2, 3);
     }
 
     private static Sampling penalties(float repetition, float presence, float frequency) {

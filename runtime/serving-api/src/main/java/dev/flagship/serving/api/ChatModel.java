@@ -16,7 +16,7 @@ public interface ChatModel extends AutoCloseable {
     Optional<String> failure();
 
     /**
-     * Accepts a request and starts answering it. May wait, for seconds at most, while other prompts
+     * Accepts a request and starts answering it. May wait, for some seconds, while other prompts
      * are read; an interrupt ends that and stays set.
      *
      * @return the answer as it grows; close it to cancel

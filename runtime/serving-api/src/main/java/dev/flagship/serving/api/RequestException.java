@@ -26,8 +26,12 @@ public final class RequestException extends FlagshipException {
             int promptTokens, int maxTokens, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt takes %d tokens and max_tokens asks for %d more, but the context of this model holds %d. Lower max_tokens, shorten the prompt or start a model that allows more with a larger --context."
-                        .formatted(promptTokens, maxTokens, contextLength),
+                "The prompt takes %d tokens and max_tokens asks for %d more, but the context of this model holds %d. Ask for %d at most, shorten the prompt or start a model that allows more with a larger --context."
+                        .formatted(
+                                promptTokens,
+                                maxTokens,
+                                contextLength,
+                                contextLength - promptTokens),
                 null);
     }
 

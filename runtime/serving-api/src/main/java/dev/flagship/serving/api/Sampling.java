@@ -8,7 +8,7 @@ import java.util.Map;
  * How the next token is chosen. Order of the steps: bias and penalties, temperature, top-k, top-p,
  * min-p.
  *
- * @param temperature 0 is greedy; at most 100
+ * @param temperature 0 is greedy; at most {@value #MOST_TEMPERATURE}, as in OpenAI's API
  * @param topK keep the k likeliest tokens; 0 keeps all
  * @param topP keep the smallest set whose probability reaches this; in (0, 1]
  * @param minP drop tokens below this share of the likeliest one's probability; in [0, 1)
@@ -30,10 +30,13 @@ public record Sampling(
         Map<Integer, Float> logitBias,
         long seed) {
 
+    /** The greatest temperature. */
+    public static final float MOST_TEMPERATURE = 2;
+
     public Sampling {
         check(
-                temperature >= 0 && temperature <= 100,
-                "temperature %s is not in [0, 100]",
+                temperature >= 0 && temperature <= MOST_TEMPERATURE,
+                "temperature %s is not between 0 and 2",
                 temperature);
         check(topK >= 0, "top_k %s is negative; 0 keeps all tokens", topK);
         check(topP > 0 && topP <= 1, "top_p %s is not in (0, 1]", topP);

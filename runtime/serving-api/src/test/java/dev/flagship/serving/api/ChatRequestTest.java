@@ -150,6 +150,8 @@ class ChatRequestTest {
             assertThat(e.clientSafe()).isTrue();
             assertThat(e).hasMessageContaining("64");
         }
+        assertThat(RequestException.contextLengthExceeded(60, 5, 64))
+                .hasMessageContaining("Ask for 4 at most");
         assertThat(RequestException.overloaded("full").code()).isEqualTo("overloaded");
         assertThat(RequestException.closed("m").code()).isEqualTo("model_closed");
         assertThat(RequestException.invalidPrompt("why", null).code()).isEqualTo("invalid_prompt");
