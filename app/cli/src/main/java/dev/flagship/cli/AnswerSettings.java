@@ -25,17 +25,8 @@ record AnswerSettings(
     }
 
     ChatRequest request(Prompt prompt) {
-        var seeded =
-                new Sampling(
-                        sampling.temperature(),
-                        sampling.topK(),
-                        sampling.topP(),
-                        sampling.minP(),
-                        sampling.repetitionPenalty(),
-                        sampling.presencePenalty(),
-                        sampling.frequencyPenalty(),
-                        sampling.logitBias(),
-                        seed == null ? ThreadLocalRandom.current().nextLong() : seed);
-        return new ChatRequest(prompt, seeded, maxTokens, List.of(), OptionalInt.empty());
+        long chosen = seed == null ? ThreadLocalRandom.current().nextLong() : seed;
+        return new ChatRequest(
+                prompt, sampling.withSeed(chosen), maxTokens, List.of(), OptionalInt.empty());
     }
 }

@@ -78,14 +78,22 @@ final class Chat {
                 }
                 case "/help", "/?" -> help();
                 default -> {
-                    if (line.startsWith("/")) {
-                        say("There is no command " + line + "; /help lists them.");
+                    if (line.startsWith("//")) {
+                        answer(line.substring(1));
+                    } else if (line.startsWith("/")) {
+                        say(
+                                "There is no command %s; /help lists them. To send it as a message: /%s"
+                                        .formatted(firstWord(line), line));
                     } else {
                         answer(line);
                     }
                 }
             }
         }
+    }
+
+    private static String firstWord(String line) {
+        return line.split("\\s", 2)[0];
     }
 
     private LineReader reader() {
@@ -107,9 +115,10 @@ final class Chat {
     private void help() {
         say(
                 """
-                /new    forget the conversation and begin another
-                /exit   leave (so does Ctrl-D)
+                /new    forget the conversation and begin another (so does /clear)
+                /exit   leave (so do /quit, /bye and Ctrl-D)
                 /help   show this
+                //…     a message that begins with /
                 Ctrl-C stops an answer. A pasted text of several lines is one message.\
                 """);
     }
@@ -121,8 +130,9 @@ final class Chat {
             generation = model.generate(settings.request(new Prompt.Conversation(messages)));
         } catch (RequestException e) {
             messages.removeLast();
+            boolean begun = messages.size() > settings.opening().size(); // else /new is no help
             say(
-                    e.code().equals("context_length_exceeded")
+                    begun && e.code().equals("context_length_exceeded")
                             ? "This conversation and your message do not fit the model's context of %d tokens any more. /new begins another; --context makes it larger where the model allows."
                                     .formatted(model.info().contextLength())
                             : String.valueOf(e.getMessage()));

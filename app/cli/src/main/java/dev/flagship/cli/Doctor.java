@@ -3,7 +3,9 @@ package dev.flagship.cli;
 import dev.flagship.base.Bytes;
 import dev.flagship.serving.LoadException;
 import dev.flagship.serving.Rungs;
+import java.io.File;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -26,6 +28,9 @@ final class Doctor {
 
     /** The default model twice (as it came, and packed), and room to replace it. */
     private static final long DISK = 500L << 20;
+
+    /** More than any of Linux's books has. */
+    private static final int MOST_LINES = 500;
 
     private static final String CPU = "cpu";
     private static final String FLAGS = "java flags";
@@ -77,6 +82,8 @@ final class Doctor {
                 reasons.put(argument, "compiles nothing");
             } else if (argument.matches("-XX:TieredStopAtLevel=[0-3]")) {
                 reasons.put(argument, "leaves out the compiler that knows vectors");
+            } else if (argument.matches("-XX:UseAVX=[01]")) {
+                reasons.put(argument, "hides the processor's wide registers from the Vector API");
             } else if (argument.equals("-XX:-EnableVectorSupport")) {
                 reasons.put(argument, "turns every vector into an array");
             } else if (argument.equals("-XX:+UseCompactObjectHeaders")) {
@@ -137,23 +144,31 @@ final class Doctor {
         OptionalLong most = number(cgroup.resolve("memory.max"));
         OptionalLong used = number(cgroup.resolve("memory.current"));
         if (most.isPresent() && used.isPresent()) {
-            bytes = Math.min(bytes, most.getAsLong() - used.getAsLong());
+            // What the group keeps of files is given up before anybody is refused memory.
+            long cached = line(cgroup.resolve("memory.stat"), "inactive_file ").orElse(0);
+            long kept = used.getAsLong() - Math.clamp(cached, 0, Math.max(used.getAsLong(), 0));
+            bytes = Math.min(bytes, most.getAsLong() - kept);
         }
-        String free = Bytes.human(Math.max(bytes, 0)) + " free";
-        return bytes < MEMORY
-                ? Finding.warning(
-                        RAM,
-                        free
-                                + ", which is little; end other programs, or choose a smaller model or --context")
-                : Finding.ok(RAM, free);
+        return judged(
+                RAM,
+                Bytes.human(Math.max(bytes, 0)) + " free",
+                bytes < MEMORY,
+                "end other programs, or choose a smaller model or --context");
+    }
+
+    private static Finding judged(String check, String what, boolean little, String remedy) {
+        return little
+                ? Finding.warning(check, what + ", which is little; " + remedy)
+                : Finding.ok(check, what);
     }
 
     private static OptionalLong line(Path file, String key) {
         try (var lines = Files.lines(file)) {
-            return lines.filter(line -> line.startsWith(key))
+            return lines.limit(MOST_LINES)
+                    .filter(line -> line.startsWith(key))
                     .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
                     .findFirst();
-        } catch (IOException | NumberFormatException e) {
+        } catch (IOException | UncheckedIOException | NumberFormatException e) {
             return OptionalLong.empty();
         }
     }
@@ -178,15 +193,27 @@ final class Doctor {
         }
         try {
             long free = Files.getFileStore(nearest.get()).getUsableSpace();
-            String what = "%s, %s free".formatted(store, Bytes.human(free));
-            return free < DISK
-                    ? Finding.warning(
-                            STORE,
-                            what
-                                    + ", which is little; make room, or set FLAGSHIP_HOME to another folder")
-                    : Finding.ok(STORE, what);
-        } catch (IOException e) {
+            String what =
+                    "%s, %s free; models take %s, their packed weights %s"
+                            .formatted(
+                                    store,
+                                    Bytes.human(free),
+                                    Bytes.human(size(store.resolve("models"))),
+                                    Bytes.human(size(store.resolve("packed"))));
+            return judged(
+                    STORE, what, free < DISK, "make room, or set FLAGSHIP_HOME to another folder");
+        } catch (IOException | UncheckedIOException e) {
             return Finding.warning(STORE, "%s cannot be looked at: %s".formatted(store, e));
+        }
+    }
+
+    /** Bytes of all files in a folder; 0 if there is none. */
+    private static long size(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return 0;
+        }
+        try (var files = Files.walk(folder)) {
+            return files.map(Path::toFile).filter(File::isFile).mapToLong(File::length).sum();
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.flagship.cli;
 
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.server.FlagshipServer;
 import dev.flagship.serving.LoadOptions;
@@ -8,7 +9,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 
 /** {@code flagship doctor}: whether this machine's best is used. */
 @Command(
@@ -28,12 +32,20 @@ final class DoctorCommand implements Callable<Integer> {
             description = "Kernels to examine, as for run. Default: ${DEFAULT-VALUE}.")
     private String kernels = LoadOptions.AUTO;
 
+    @Spec private CommandSpec spec;
+
+    @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
     DoctorCommand(Context context) {
         this.context = context;
     }
 
     @Override
     public Integer call() {
+        try {
+            ModelFlags.checkKernels(kernels);
+        } catch (InvalidArgumentException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
         Path home = ModelStore.defaultHome(context.environment());
         List<Finding> findings = Doctor.examine(kernels, home, FlagshipServer.DEFAULT_PORT);
         PrintStream out = context.streams().out();

@@ -4,9 +4,14 @@ import dev.flagship.base.FlagshipException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.nio.channels.ClosedChannelException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import picocli.CommandLine;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -15,6 +20,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 final class Failures {
     static final int FAILED = 1;
     static final int USAGE = 2;
+    private static final int READER_GONE = 141; // as of who is ended by SIGPIPE
 
     private Failures() {}
 
@@ -35,13 +41,23 @@ final class Failures {
     }
 
     private static String usageMessage(ParameterException e) {
-        boolean atRoot = !e.getCommandLine().getSubcommands().isEmpty();
-        return e instanceof UnmatchedArgumentException unmatched
-                        && !unmatched.isUnknownOption()
-                        && atRoot
-                ? "there is no command \"%s\"; there are run, serve, bench, doctor, kernels and test"
-                        .formatted(unmatched.getUnmatched().getFirst())
-                : inWords(String.valueOf(e.getMessage()));
+        CommandLine at = e.getCommandLine();
+        if (at.getSubcommands().isEmpty()
+                || !(e instanceof UnmatchedArgumentException unmatched)
+                || unmatched.isUnknownOption()) {
+            return inWords(String.valueOf(e.getMessage()));
+        }
+        String word = unmatched.getUnmatched().getFirst();
+        if (at.getParent() != null) {
+            return "%s has no command \"%s\"; it has %s"
+                    .formatted(
+                            at.getCommandName(),
+                            word,
+                            String.join(", ", at.getSubcommands().keySet()));
+        }
+        String hint = word.equals("version") ? " (it is flagship --version)" : "";
+        return "there is no command \"%s\"%s; there are run, serve, bench, doctor, kernels, test and help"
+                .formatted(word, hint);
     }
 
     /** picocli names Java's types. */
@@ -57,10 +73,34 @@ final class Failures {
         return FAILED;
     }
 
+    /** Reports that output could not be written; whoever closed a pipe has read enough. */
+    static int unwritten(Streams streams) {
+        String why = streams.outFailure();
+        if (why.isEmpty() || why.equals("Broken pipe")) {
+            return READER_GONE;
+        }
+        streams.err().println("flagship: cannot write the answer: " + why);
+        return FAILED;
+    }
+
     private static void trace(Throwable e, Context context) {
         if (context.debug()) {
             e.printStackTrace(context.streams().err());
         }
+    }
+
+    /** What Java says by a class alone. */
+    private static String reason(FileSystemException e) {
+        if (e.getReason() != null) {
+            return e.getReason();
+        }
+        return switch (e) {
+            case AccessDeniedException _ -> "no permission";
+            case FileAlreadyExistsException _ -> "something of that name is there already";
+            case NotDirectoryException _ -> "it is no folder";
+            case DirectoryNotEmptyException _ -> "the folder is not empty";
+            default -> e.getClass().getSimpleName();
+        };
     }
 
     private static String message(Throwable e) {
@@ -68,12 +108,8 @@ final class Failures {
             case FlagshipException known -> known.getMessage();
             case NoSuchFileException gone -> "there is no file " + gone.getFile();
             case FileSystemException file ->
-                    "cannot read or write "
-                            + file.getFile()
-                            + ": "
-                            + (file.getReason() == null
-                                    ? file.getClass().getSimpleName()
-                                    : file.getReason());
+                    "cannot read or write " + file.getFile() + ": " + reason(file);
+            case ClosedChannelException _ -> "a file was closed while it was in use";
             case IOException io -> "input or output failed: " + io.getMessage();
             case OutOfMemoryError memory ->
                     "not enough memory ("

@@ -15,9 +15,15 @@ import picocli.CommandLine.Spec;
             "  bench  Measure a model's speed and memory (flagship bench --help).",
             "  test   Check this copy of Flagship.",
             "",
-            "Environment: FLAGSHIP_HOME is where models are kept (else ~/.flagship),",
-            "FLAGSHIP_MODELS a folder to take model files from, FLAGSHIP_HUB the base URL",
-            "of the model hub; FLAGSHIP_DEBUG=1 shows stack traces.",
+            "Environment:",
+            "  FLAGSHIP_HOME       where models are kept, with packed copies of their weights",
+            "                      in its folder packed/ (else ~/.flagship)",
+            "  FLAGSHIP_MODELS     a folder to take model files from",
+            "  FLAGSHIP_HUB        the base URL of the model hub",
+            "  FLAGSHIP_DEBUG=1    show stack traces",
+            "  FLAGSHIP_JAVA_OPTS  further flags for Java",
+            "  FLAGSHIP_AOT=no     neither make nor use Java's cache of loaded classes",
+            "  JAVA_HOME           the JDK to use, if it is new enough",
             "",
             "Examples:",
             "  flagship run                        chat with the default model",
@@ -47,6 +53,6 @@ final class FlagshipCommand implements Runnable {
         }
         throw new ParameterException(
                 spec.commandLine(),
-                "which command? There are run, serve, bench, doctor, kernels and test.");
+                "which command? There are run, serve, bench, doctor, kernels, test and help.");
     }
 }

@@ -18,7 +18,7 @@ public final class Main {
     static int run(String[] args, Streams streams, Map<String, String> environment) {
         if (args.length == 1 && (args[0].equals("--version") || args[0].equals("-V"))) {
             version(streams.out());
-            return 0;
+            return streams.out().checkError() ? Failures.unwritten(streams) : 0;
         }
         if (args.length == 1 && args[0].equals(Rehearsal.COMMAND)) {
             return Rehearsal.run(environment);
@@ -27,7 +27,8 @@ public final class Main {
         var context = new Context(streams, environment);
         CommandLine line = commandLine(args, context);
         try {
-            return line.execute(isCommand(args) ? rest(args) : args);
+            int code = line.execute(isCommand(args) ? rest(args) : args);
+            return streams.out().checkError() ? Failures.unwritten(streams) : code; // flushes
         } catch (OutOfMemoryError e) { // picocli handles exceptions only
             return Failures.failed(e, context);
         }
@@ -54,6 +55,7 @@ public final class Main {
         if (!isCommand(args)) {
             line =
                     command(new FlagshipCommand(context), "flagship")
+                            .addSubcommand(new CommandLine.HelpCommand())
                             .addSubcommand(command(new RunCommand(context), "run"))
                             .addSubcommand(command(new ServeCommand(context), "serve"))
                             .addSubcommand(command(new DoctorCommand(context), "doctor"))

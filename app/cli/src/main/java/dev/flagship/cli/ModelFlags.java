@@ -1,14 +1,19 @@
 package dev.flagship.cli;
 
+import static dev.flagship.base.Check.check;
+
 import dev.flagship.base.Bytes;
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.Rungs;
 import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -68,9 +73,10 @@ final class ModelFlags {
     /**
      * Checks the flags.
      *
-     * @throws dev.flagship.base.InvalidArgumentException if one is out of its range
+     * @throws InvalidArgumentException if one is out of its range
      */
     LoadOptions options(String id) {
+        checkKernels(kernels);
         return new LoadOptions(
                 id,
                 Optional.ofNullable(numerics),
@@ -78,6 +84,19 @@ final class ModelFlags {
                 threads,
                 contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
                 Optional.empty());
+    }
+
+    /**
+     * Checks what {@code --kernels} says.
+     *
+     * @throws InvalidArgumentException if it names none
+     */
+    static void checkKernels(String name) {
+        if (name.equals(LoadOptions.AUTO)) {
+            return;
+        }
+        List<String> known = Rungs.names();
+        check(known.contains(name), "--kernels %s: there are %s", name, String.join(", ", known));
     }
 
     /** Says once what is alike for several models. */
@@ -116,7 +135,7 @@ final class ModelFlags {
         int usual = Math.min(USUAL_CHAT, info.contextLength());
         return String.format(
                 Locale.ROOT,
-                "%s: %.0f M weights in %s, %s, %s x %d; context %d, KV pool %s: room for %d chats of %d tokens",
+                "%s: %.0f M weights in %s; numerics %s; kernels %s, %d threads; context %d; KV pool %s: room for %d chats of %d tokens",
                 info.id(),
                 info.parameters() / 1e6,
                 Bytes.human(info.weightBytes()),

@@ -11,7 +11,6 @@ import java.io.PrintStream;
 final class OneAnswer {
     private static final int FAILED = 1;
     private static final int INTERRUPTED = 130;
-    private static final int READER_GONE = 141;
 
     private final ChatModel model;
     private final Streams streams;
@@ -30,13 +29,12 @@ final class OneAnswer {
                     case Event.Started _ -> {}
                     case Event.Text text -> {
                         out.print(text.text());
-                        if (out.checkError()) { // flushes; true once the reader is gone
-                            return READER_GONE;
+                        if (out.checkError()) { // flushes
+                            return FAILED; // whoever started us says why
                         }
                     }
                     case Event.Finished end -> {
                         out.println();
-                        out.flush();
                         return exitCode(end);
                     }
                 }

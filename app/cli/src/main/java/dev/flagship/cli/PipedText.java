@@ -54,16 +54,32 @@ final class PipedText {
     /**
      * All of it, however long that takes; without what is blank at its end.
      *
-     * @param patience after which {@code err} is told, once, what is waited for
      * @throws CliException if it is no UTF-8 text, or more than any context holds
      * @throws IOException if it cannot be read
+     */
+    String toEnd() throws IOException, InterruptedException {
+        try {
+            return text(all.get());
+        } catch (ExecutionException e) {
+            throw unreadable(e);
+        }
+    }
+
+    /**
+     * As {@link #toEnd()}, with a word about a long wait.
+     *
+     * @param patience after which {@code err} is told, once, what is waited for
      */
     String toEnd(Duration patience, PrintStream err) throws IOException, InterruptedException {
         try {
             return text(bytes(patience, err));
         } catch (ExecutionException e) {
-            throw new IOException("standard input: " + e.getCause(), e);
+            throw unreadable(e);
         }
+    }
+
+    private static IOException unreadable(ExecutionException e) {
+        return new IOException("standard input: " + e.getCause(), e);
     }
 
     private byte[] bytes(Duration patience, PrintStream err)

@@ -65,6 +65,9 @@ final class RunCommand implements Callable<Integer> {
             })
     private List<String> words = List.of();
 
+    @Option(names = "--model", hidden = true)
+    private @Nullable String misplaced;
+
     @Option(names = "--raw", description = "Continue the prompt as plain text, without template.")
     private boolean raw;
 
@@ -75,7 +78,7 @@ final class RunCommand implements Callable<Integer> {
             names = "--temperature",
             paramLabel = "T",
             defaultValue = "0.8",
-            description = "0 always takes the likeliest token. Default: ${DEFAULT-VALUE}.")
+            description = "0, always the likeliest token, to 2. Default: ${DEFAULT-VALUE}.")
     private float temperature;
 
     @Option(
@@ -98,6 +101,30 @@ final class RunCommand implements Callable<Integer> {
             defaultValue = "0.05",
             description = "Drop those below this share of the best. Default: ${DEFAULT-VALUE}.")
     private float minP;
+
+    @Option(
+            names = "--repeat-penalty",
+            paramLabel = "R",
+            defaultValue = "1",
+            description =
+                    "Make tokens that prompt or answer have less likely; 1.1 keeps small models from going in circles. Default: ${DEFAULT-VALUE}, off.")
+    private float repetitionPenalty;
+
+    @Option(
+            names = "--presence-penalty",
+            paramLabel = "P",
+            defaultValue = "0",
+            description =
+                    "Take this, -2 to 2, from the logit of each token that the answer has. Default: ${DEFAULT-VALUE}.")
+    private float presencePenalty;
+
+    @Option(
+            names = "--frequency-penalty",
+            paramLabel = "P",
+            defaultValue = "0",
+            description =
+                    "The same, once for each time that the answer has it. Default: ${DEFAULT-VALUE}.")
+    private float frequencyPenalty;
 
     @Option(
             names = "--seed",
@@ -140,6 +167,13 @@ final class RunCommand implements Callable<Integer> {
         var progress = new ProgressLine(streams.err(), streams.errIsTerminal());
         try (TextModel text = flags.open(store, model, progress)) {
             streams.err().println(ModelFlags.describe(text));
+            if (!raw && !text.chats()) {
+                throw new CliException(
+                        "no_chat_template",
+                        "Model %s brings no chat template, so it can only continue text: flagship run --raw %s 'Once upon a time'"
+                                .formatted(text.info().id(), model),
+                        null);
+            }
             return chat
                     ? Chat.onTerminal(text, settings)
                     : new OneAnswer(text, streams)
@@ -149,9 +183,24 @@ final class RunCommand implements Callable<Integer> {
 
     /** Checks all flags, so that a mistake is known before a model is loaded. */
     private AnswerSettings settings() {
+        if (misplaced != null) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "run takes its model as the first word: flagship run %s".formatted(misplaced));
+        }
         try {
             flags.options("check");
-            var sampling = new Sampling(temperature, topK, topP, minP, 1, 0, 0, Map.of(), 0);
+            var sampling =
+                    new Sampling(
+                            temperature,
+                            topK,
+                            topP,
+                            minP,
+                            repetitionPenalty,
+                            presencePenalty,
+                            frequencyPenalty,
+                            Map.of(),
+                            0);
             var settings =
                     new AnswerSettings(
                             system,
@@ -190,7 +239,13 @@ final class RunCommand implements Callable<Integer> {
 
     private String prompt(Optional<PipedText> input) throws IOException, InterruptedException {
         var streams = context.streams();
-        String text = input.isEmpty() ? "" : input.get().toEnd(PATIENCE, streams.err());
+        String text = "";
+        if (input.isPresent() && streams.inIsTerminal()) {
+            streams.err().println("Type the prompt; Ctrl-D on a line of its own ends it.");
+            text = input.get().toEnd();
+        } else if (input.isPresent()) {
+            text = input.get().toEnd(PATIENCE, streams.err());
+        }
         int mark = words.indexOf(INPUT);
         return mark < 0
                 ? joined(words(0, words.size()), text)

@@ -19,6 +19,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code flagship serve}: OpenAI's API on loopback until the process is told to end. */
@@ -49,6 +50,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Mixin private ModelFlags flags;
 
+    @Parameters(hidden = true)
+    private List<String> words = List.of();
+
     ServeCommand(Context context) {
         this.context = context;
     }
@@ -67,6 +71,11 @@ final class ServeCommand implements Callable<Integer> {
                 TextModel text = flags.open(store, model, progress());
                 server.add(text);
                 out.println(ModelFlags.describe(text));
+                if (!text.chats()) {
+                    out.println(
+                            "Warning: %s brings no chat template, so every chat with it is refused."
+                                    .formatted(text.info().id()));
+                }
                 out.flush();
             }
             server.ready();
@@ -82,6 +91,12 @@ final class ServeCommand implements Callable<Integer> {
     }
 
     private void check() {
+        if (!words.isEmpty()) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "serve takes its models by a flag: flagship serve --model "
+                            + String.join(" --model ", words));
+        }
         if (port < 0 || port > 65535) {
             throw new ParameterException(
                     spec.commandLine(), "--port " + port + " is not between 0 and 65535");

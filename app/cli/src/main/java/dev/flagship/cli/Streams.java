@@ -28,10 +28,7 @@ record Streams(
     static Streams ofProcess() {
         return new Streams(
                 new FileInputStream(FileDescriptor.in),
-                new PrintStream(
-                        new BufferedOutputStream(new FileOutputStream(FileDescriptor.out)),
-                        false,
-                        StandardCharsets.UTF_8),
+                output(new FileOutputStream(FileDescriptor.out)),
                 new PrintStream(
                         new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8),
                 isTerminal(0),
@@ -40,24 +37,40 @@ record Streams(
                 Boolean.getBoolean("flagship.stderr.terminal") || isTerminal(2));
     }
 
+    /** A pipe fails only when its reader is gone, which the system says in the user's language. */
+    private static PrintStream output(FileOutputStream out) {
+        return target(1).startsWith("pipe:")
+                ? new PrintStream(new BufferedOutputStream(out), false, StandardCharsets.UTF_8)
+                : Output.to(out);
+    }
+
+    /** Why the output could not be written; empty where that is not known, or nothing failed. */
+    String outFailure() {
+        return out instanceof Output output ? output.failure() : "";
+    }
+
     /**
      * Java tells only whether input and output are both terminals. Linux names what a descriptor
      * is; elsewhere that joint answer has to do.
      */
     @SuppressWarnings("SystemConsoleNull") // still null without a terminal, as its contract says
     private static boolean isTerminal(int descriptor) {
-        Path link = Path.of("/proc/self/fd/" + descriptor);
-        if (!Files.isSymbolicLink(link)) {
+        String target = target(descriptor);
+        if (target.isEmpty()) {
             Console console = System.console();
             return console != null && console.isTerminal();
         }
+        return target.startsWith("/dev/pts/")
+                || target.startsWith("/dev/tty")
+                || target.equals("/dev/console");
+    }
+
+    /** What Linux calls the thing behind a descriptor; empty elsewhere. */
+    private static String target(int descriptor) {
         try {
-            String device = Files.readSymbolicLink(link).toString();
-            return device.startsWith("/dev/pts/")
-                    || device.startsWith("/dev/tty")
-                    || device.equals("/dev/console");
-        } catch (IOException e) {
-            return false;
+            return Files.readSymbolicLink(Path.of("/proc/self/fd/" + descriptor)).toString();
+        } catch (IOException | UnsupportedOperationException e) {
+            return "";
         }
     }
 }

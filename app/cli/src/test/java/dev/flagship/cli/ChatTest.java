@@ -84,6 +84,31 @@ class ChatTest {
     }
 
     @Test
+    void aMessageMayBeginWithASlash() throws Exception {
+        chat(4096, OptionalInt.of(5));
+        await("Ctrl-D leaves");
+        type("/the cat\n");
+        await("There is no command /the");
+        await("To send it as a message: //the cat");
+        type("//the cat\n");
+        await("(ended by --max-tokens)");
+        type("/help\n");
+        await("/bye");
+        type("/bye\n");
+        chat.join(10_000);
+        assertThat(chat.isAlive()).isFalse();
+    }
+
+    @Test
+    void whoAsksForMoreTokensThanThereAreLearnsHowManyThereAre() throws Exception {
+        chat(64, OptionalInt.of(200));
+        await("Ctrl-D leaves");
+        type("the cat\n");
+        await("Ask for ");
+        assertThat(shown()).doesNotContain("/new begins another");
+    }
+
+    @Test
     void answersAndLeavesOnExit() throws Exception {
         chat(4096, OptionalInt.of(5));
         await("Ctrl-D leaves");

@@ -30,6 +30,7 @@ class DoctorTest {
             strings = {
                 "-Xint",
                 "-XX:TieredStopAtLevel=1",
+                "-XX:UseAVX=1",
                 "-XX:-EnableVectorSupport",
                 "-XX:+UseCompactObjectHeaders"
             })
@@ -68,6 +69,21 @@ class DoctorTest {
         assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.OK);
         Files.writeString(folder.resolve("memory.max"), "536870912\n");
         assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.WARNING);
+        Files.writeString(folder.resolve("memory.max"), "1610612736\n");
+        Files.writeString(folder.resolve("memory.current"), "1400000000\n");
+        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.WARNING);
+        Files.writeString(folder.resolve("memory.stat"), "anon 1\ninactive_file 1300000000\n");
+        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.OK);
+    }
+
+    @Test
+    void theStoresModelsAndTheirPackedWeightsAreMeasured() throws Exception {
+        Files.createDirectories(folder.resolve("models/m"));
+        Files.write(folder.resolve("models/m/m.gguf"), new byte[2 << 20]);
+        Files.createDirectories(folder.resolve("packed"));
+        Files.write(folder.resolve("packed/m.bands"), new byte[3 << 20]);
+        assertThat(Doctor.store(folder).detail())
+                .contains("models take 2.0 MiB", "packed weights 3.0 MiB");
     }
 
     @Test

@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -106,7 +109,14 @@ class MainTest {
                 "serve --threads x             | 'x'",
                 "kernels                       | kernels dump",
                 "doctor now                    | 'now'",
-                "serve smollm2                 | 'smollm2'",
+                "serve smollm2                 | flagship serve --model smollm2",
+                "run --model smollm2 hi        | flagship run smollm2",
+                "run m --kernels fast hi       | --kernels fast: there are auto, ",
+                "serve --kernels fast          | --kernels fast: there are auto, ",
+                "doctor --kernels fast         | --kernels fast: there are auto, ",
+                "run m --presence-penalty 3 hi | presence_penalty 3",
+                "version                       | flagship --version",
+                "kernels frob                  | kernels has no command \"frob\"; it has dump",
                 "serve --model                 | --model",
             })
     void wrongUsageExitsWith2AndSaysWhatAndWhereToLook(String line, String message) {
@@ -130,6 +140,58 @@ class MainTest {
         assertThat(outcome.out()).isEmpty();
         assertThat(outcome.err()).contains(message).startsWith("flagship: ");
         assertThat(outcome.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void helpTellsOfACommand() {
+        var outcome = run("help run");
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.out()).isEqualTo(run("run --help").out()).contains("PROMPT");
+    }
+
+    @Test
+    void aModelWithoutTemplateIsRefusedAtOnceWithARemedy() throws Exception {
+        Path model = TinyModel.in(home);
+        Files.delete(model.resolve("chat_template.jinja"));
+        var outcome = run("run " + model + " the cat --kernels scalar");
+        assertThat(outcome.code()).isEqualTo(1);
+        assertThat(outcome.out()).isEmpty();
+        assertThat(outcome.err()).contains("no chat template", "flagship run --raw " + model);
+        String flags = " --kernels scalar --max-tokens 3 --raw the";
+        assertThat(run("run " + model + flags).code()).isZero();
+    }
+
+    @Test
+    void anAnswerThatCannotBeWrittenIsAFailureWithItsReason() throws Exception {
+        Path model = TinyModel.in(home);
+        for (String reason : List.of("No space left on device", "Broken pipe")) {
+            var err = new ByteArrayOutputStream();
+            var full =
+                    new OutputStream() {
+                        @Override
+                        public void write(int b) throws IOException {
+                            throw new IOException(reason);
+                        }
+                    };
+            var streams =
+                    new Streams(
+                            new ByteArrayInputStream(new byte[0]),
+                            Output.to(full),
+                            new PrintStream(err, true, StandardCharsets.UTF_8),
+                            false,
+                            false,
+                            false);
+            String[] words = {"run", model.toString(), "the", "--max-tokens", "3"};
+            int code = Main.run(words, streams, Map.of("FLAGSHIP_HOME", home.toString()));
+            String said = err.toString(StandardCharsets.UTF_8);
+            if (reason.equals("Broken pipe")) { // whoever reads has read enough
+                assertThat(code).isEqualTo(141);
+                assertThat(said).doesNotContain("written");
+            } else {
+                assertThat(code).isEqualTo(1);
+                assertThat(said).contains("cannot write the answer: " + reason);
+            }
+        }
     }
 
     @Test

@@ -16,7 +16,6 @@ import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import jdk.jfr.FlightRecorder;
 
@@ -58,6 +57,19 @@ public final class Rungs {
         event.shortfalls = String.join(" ", shortfalls);
         event.commit();
         return kernels;
+    }
+
+    /** The names that {@link LoadOptions#kernels} may have, on whatever machine. */
+    public static List<String> names() {
+        return names(providers());
+    }
+
+    private static List<String> names(List<KernelsProvider> providers) {
+        List<String> names = new ArrayList<>();
+        names.add(LoadOptions.AUTO);
+        providers.forEach(provider -> names.add(provider.name()));
+        names.add(SCALAR);
+        return names;
     }
 
     private static Kernels choose(
@@ -113,11 +125,10 @@ public final class Rungs {
                 return provider.create(team, warnings);
             }
         }
-        String known =
-                Stream.concat(providers.stream().map(KernelsProvider::name), Stream.of(SCALAR))
-                        .collect(Collectors.joining(", "));
         throw new LoadException(
-                place(name), "there are no such kernels", "Known are auto, " + known + ".");
+                place(name),
+                "there are no such kernels",
+                "Known are " + String.join(", ", names(providers)) + ".");
     }
 
     /**

@@ -34,12 +34,12 @@ public final class TextModel implements ChatModel {
     /** Characters of a prompt that are looked at at all. */
     private static final long MOST_CHARACTERS = 1 << 26;
 
+    /** A prompt is encoded in a fraction of this, so that a model too busy for it is overloaded. */
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+
     private final LoadedModel model;
     private final ModelInfo info;
     private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
-
-    /** A prompt is encoded in a fraction of this, so that a model too busy for it is overloaded. */
-    private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     /** Laying out and encoding a prompt keeps a processor busy; more at once only share it. */
     final Turns encoding = new Turns(Runtime.getRuntime().availableProcessors());
@@ -102,6 +102,11 @@ public final class TextModel implements ChatModel {
     /** The model's own tokenizer. */
     public Tokenizer tokenizer() {
         return model.tokenizer();
+    }
+
+    /** Whether it has a chat template, so that it takes conversations. */
+    public boolean chats() {
+        return model.template().isPresent();
     }
 
     /** Threads that compute. */
