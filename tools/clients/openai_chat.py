@@ -7,12 +7,15 @@
 Every line that it prints is a claim that held; it ends with an error at the first that did not.
 """
 
-import sys
+import argparse
 
 import openai
 
-base = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:11435"
-model = sys.argv[2] if len(sys.argv) > 2 else "smollm2"
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("base", nargs="?", default="http://127.0.0.1:11435", help="where the server listens")
+parser.add_argument("model", nargs="?", default="smollm2", help="the name that it serves a model under")
+arguments = parser.parse_args()
+base, model = arguments.base, arguments.model
 client = openai.OpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
 messages = [
     {"role": "system", "content": "You answer in one short sentence."},
