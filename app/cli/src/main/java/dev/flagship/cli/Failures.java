@@ -33,8 +33,10 @@ final class Failures {
         PrintStream err = context.streams().err();
         err.println("flagship: " + usageMessage(e));
         var writer = new PrintWriter(err, false, StandardCharsets.UTF_8);
-        UnmatchedArgumentException.printSuggestions(e, writer);
-        writer.flush();
+        if (!isVersion(e)) { // picocli finds "serve" near it
+            UnmatchedArgumentException.printSuggestions(e, writer);
+            writer.flush();
+        }
         err.println("Try '" + e.getCommandLine().getCommandSpec().qualifiedName() + " --help'.");
         trace(e, context);
         return USAGE;
@@ -55,14 +57,22 @@ final class Failures {
                             word,
                             String.join(", ", at.getSubcommands().keySet()));
         }
-        String hint = word.equals("version") ? " (it is flagship --version)" : "";
+        String hint = isVersion(e) ? " (it is flagship --version)" : "";
         return "there is no command \"%s\"%s; there are run, serve, bench, doctor, kernels, test and help"
                 .formatted(word, hint);
     }
 
-    /** picocli names Java's types. */
+    private static boolean isVersion(ParameterException e) {
+        return e instanceof UnmatchedArgumentException unmatched
+                && unmatched.getUnmatched().getFirst().equals("version");
+    }
+
+    /** picocli names Java's types, and knows none of the launcher's own commands. */
     private static String inWords(String message) {
-        return message.replaceAll("is not an? (int|long)$", "is not a whole number")
+        return message.replaceAll(
+                        "^Unknown subcommand '(bench|test)'\\.$",
+                        "$1 tells itself: flagship $1 --help")
+                .replaceAll("is not an? (int|long)$", "is not a whole number")
                 .replaceAll("is not a (float|double)$", "is not a number");
     }
 

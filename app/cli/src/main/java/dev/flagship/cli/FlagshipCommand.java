@@ -12,8 +12,8 @@ import picocli.CommandLine.Spec;
         description = "Runs open model families on this machine, in one Java process.",
         synopsisSubcommandLabel = "COMMAND",
         footer = {
-            "  bench  Measure a model's speed and memory (flagship bench --help).",
-            "  test   Check this copy of Flagship.",
+            "  bench    Measure a model's speed and memory (flagship bench --help).",
+            "  test     Check this copy of Flagship.",
             "",
             "Environment:",
             "  FLAGSHIP_HOME       where models are kept, with packed copies of their weights",

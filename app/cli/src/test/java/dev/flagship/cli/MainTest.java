@@ -114,8 +114,10 @@ class MainTest {
                 "run m --kernels fast hi       | --kernels fast: there are auto, ",
                 "serve --kernels fast          | --kernels fast: there are auto, ",
                 "doctor --kernels fast         | --kernels fast: there are auto, ",
+                "run m --temperature 3 hi      | temperature 3.0 is not between 0 and 2",
                 "run m --presence-penalty 3 hi | presence_penalty 3",
                 "version                       | flagship --version",
+                "help bench                    | flagship bench --help",
                 "kernels frob                  | kernels has no command \"frob\"; it has dump",
                 "serve --model                 | --model",
             })
@@ -192,6 +194,24 @@ class MainTest {
                 assertThat(said).contains("cannot write the answer: " + reason);
             }
         }
+    }
+
+    @Test
+    void whoTypesAPromptIsToldHowToEndIt() throws Exception {
+        var err = new ByteArrayOutputStream();
+        var streams =
+                new Streams(
+                        new ByteArrayInputStream("the cat".getBytes(StandardCharsets.UTF_8)),
+                        new PrintStream(new ByteArrayOutputStream(), false, StandardCharsets.UTF_8),
+                        new PrintStream(err, true, StandardCharsets.UTF_8),
+                        true,
+                        false,
+                        true);
+        String[] words = {"run", TinyModel.in(home).toString(), "-", "--max-tokens", "3"};
+        assertThat(Main.run(words, streams, Map.of("FLAGSHIP_HOME", home.toString()))).isZero();
+        assertThat(err.toString(StandardCharsets.UTF_8))
+                .containsOnlyOnce("Ctrl-D")
+                .doesNotContain("Note: waiting");
     }
 
     @Test

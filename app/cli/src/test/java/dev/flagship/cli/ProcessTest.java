@@ -235,6 +235,18 @@ class ProcessTest {
     }
 
     @Test
+    void serveWarnsOfAModelThatCannotChat() throws Exception {
+        Files.delete(model.resolve("chat_template.jinja"));
+        Process process =
+                flagship(
+                        "serve", "--model", model.toString(), "--port", "0", "--kernels", "scalar");
+        BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+        assertThat(out.readLine()).startsWith("tiny: ");
+        assertThat(out.readLine()).startsWith("Warning: tiny brings no chat template");
+        assertThat(out.readLine()).startsWith("Listening");
+    }
+
+    @Test
     void aTakenPortIsAnErrorWithARemedy() throws Exception {
         try (var taken = new ServerSocket(0, 1, InetAddress.ofLiteral("127.0.0.1"))) {
             Process process =
