@@ -9,13 +9,14 @@ Every line that it prints is a claim that held; it ends with an error at the fir
 
 import argparse
 
-import openai
-
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("base", nargs="?", default="http://127.0.0.1:11435", help="where the server listens")
 parser.add_argument("model", nargs="?", default="smollm2", help="the name that it serves a model under")
 arguments = parser.parse_args()
 base, model = arguments.base, arguments.model
+
+import openai  # after --help, which needs no package
+
 client = openai.OpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
 messages = [
     {"role": "system", "content": "You answer in one short sentence."},
