@@ -1,6 +1,7 @@
 package dev.flagship.formats;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -27,12 +28,18 @@ public final class ModelFiles {
                     ? SafetensorsFile.open(path)
                     : GgufFile.open(onlyGguf(path));
         }
+        String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
         Signature signature;
         try (MappedTensors peek = new MappedTensors()) {
-            signature = Signature.of(peek.map(path));
+            MemorySegment bytes = peek.map(path);
+            signature = Signature.of(bytes);
+            boolean named = name.endsWith(".gguf") || name.endsWith(".safetensors");
+            if (signature == Signature.UNKNOWN && !named) {
+                throw Signature.mismatch(path, "a GGUF or safetensors file", bytes);
+            }
         }
-        boolean named = path.getFileName().toString().toLowerCase(Locale.ROOT).endsWith(".gguf");
-        return signature == Signature.GGUF || (named && signature == Signature.UNKNOWN)
+        return signature == Signature.GGUF
+                        || (signature == Signature.UNKNOWN && name.endsWith(".gguf"))
                 ? GgufFile.open(path)
                 : SafetensorsFile.open(path);
     }

@@ -40,10 +40,14 @@ class ModelFilesTest {
                     .isInstanceOf(FormatException.class)
                     .hasMessageContaining("expected a GGUF file");
         }
+        Path tensors = Files.writeString(folder.resolve("text.safetensors"), "hello, this is text");
+        assertThatThrownBy(() -> ModelFiles.open(tensors))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("expected a safetensors file");
         Path text = Files.writeString(folder.resolve("text.bin"), "hello, this is text");
         assertThatThrownBy(() -> ModelFiles.open(text))
                 .isInstanceOf(FormatException.class)
-                .hasMessageContaining("expected a safetensors file");
+                .hasMessageContaining("expected a GGUF or safetensors file");
     }
 
     @Test
