@@ -6,15 +6,19 @@ import java.util.concurrent.atomic.AtomicInteger;
 /**
  * Bands of the matrices of one operation, one after another, split over a team: a contiguous range
  * for each thread, which streams through memory in one piece, and the last eighth in small parts
- * for whoever comes first, so that a thread which the system interrupted holds nobody up. Who
- * computes a band must not change its value.
+ * for whoever comes first, so that a thread which the system interrupted holds nobody up; the parts
+ * at the very end are the smallest, for those are what threads wait for. Who computes a band must
+ * not change its value.
  */
 public final class Shares {
     /** Bands that stay together, so that tiles of two are not cut; cuts are counted in these. */
     private static final int UNIT = 2;
 
-    /** Units of a part; few, for it is what the others may have to wait for. */
+    /** Units of a part, but for the last ones, of one unit. */
     private static final int PART = 2;
+
+    /** Last parts for each thread. */
+    private static final int LAST = 2;
 
     private static final int TAIL = 8;
 
@@ -67,9 +71,23 @@ public final class Shares {
     /** Does a thread's share, and then what is left for whoever comes first. */
     public void run(int thread, int threads, Work work) {
         compute(thread, share(thread, threads), share(thread + 1, threads), work);
-        for (int part = next.getAndAdd(PART); part < units; part = next.getAndAdd(PART)) {
-            compute(thread, part, Math.min(part + PART, units), work);
+        int last = units - LAST * threads;
+        for (int part = take(last); part < units; part = take(last)) {
+            compute(thread, part, Math.min(part + size(part, last), units), work);
         }
+    }
+
+    private static int size(int part, int last) {
+        return part < last ? PART : 1;
+    }
+
+    /** Where the next part begins; no less than {@link #units} if there is none. */
+    private int take(int last) {
+        int part = next.get();
+        while (part < units && !next.compareAndSet(part, part + size(part, last))) {
+            part = next.get();
+        }
+        return part;
     }
 
     private int share(int thread, int threads) {

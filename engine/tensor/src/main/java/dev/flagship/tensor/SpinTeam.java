@@ -15,23 +15,20 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SpinTeam implements Team {
     private static final long SPIN_NANOS = 100_000;
-    private static final VarHandle PENDING;
+    private static final VarHandle INTS = MethodHandles.arrayElementVarHandle(int[].class);
 
-    static {
-        try {
-            PENDING = MethodHandles.lookup().findVarHandle(SpinTeam.class, "pending", int.class);
-        } catch (ReflectiveOperationException e) {
-            throw new ExceptionInInitializerError(e);
-        }
-    }
+    // Numbers of the generation at hand and of workers that are not done with it, each on a cache
+    // line of its own (and the next, which processors fetch along): whoever waits for one of them
+    // would be disturbed by every write to the other.
+    private static final int GENERATION = 32;
+    private static final int PENDING = 64;
 
     private final int size;
     private final Worker[] workers;
-    private volatile int generation;
-    private volatile int pending;
+    private final int[] numbers = new int[PENDING + 32];
     private volatile boolean closed;
     private volatile @Nullable Throwable failure;
-    private @Nullable Task task; // published by the write to generation
+    private @Nullable Task task; // published by the write to the generation
     private volatile @Nullable Thread waiting;
 
     public SpinTeam(int size) {
@@ -50,7 +47,6 @@ public final class SpinTeam implements Team {
     }
 
     @Override
-    @SuppressWarnings("NonAtomicVolatileUpdate") // only the owner writes generation
     public void run(Task next) {
         if (size == 1) {
             next.run(0, 1);
@@ -60,8 +56,8 @@ public final class SpinTeam implements Team {
             throw new InvalidArgumentException("the team is closed");
         }
         task = next;
-        pending = size - 1;
-        generation = generation + 1;
+        INTS.setVolatile(numbers, PENDING, size - 1);
+        INTS.setVolatile(numbers, GENERATION, number(GENERATION) + 1); // only the owner does
         for (Worker worker : workers) {
             if (worker.parked) {
                 LockSupport.unpark(worker);
@@ -80,18 +76,22 @@ public final class SpinTeam implements Team {
         rethrow(mine != null ? mine : theirs);
     }
 
+    private int number(int which) {
+        return (int) INTS.getVolatile(numbers, which);
+    }
+
     private void await() {
-        if (pending == 0) {
+        if (number(PENDING) == 0) {
             return;
         }
         long deadline = System.nanoTime() + SPIN_NANOS;
-        while (pending != 0) {
+        while (number(PENDING) != 0) {
             if (System.nanoTime() < deadline) {
                 Thread.onSpinWait();
                 continue;
             }
             waiting = Thread.currentThread();
-            if (pending != 0) {
+            if (number(PENDING) != 0) {
                 LockSupport.park(this);
             }
             waiting = null;
@@ -142,7 +142,7 @@ public final class SpinTeam implements Team {
         public void run() {
             int seen = 0;
             while (awaitWork(seen)) {
-                seen = generation;
+                seen = number(GENERATION);
                 Task current = task;
                 try {
                     if (current != null) {
@@ -151,7 +151,7 @@ public final class SpinTeam implements Team {
                 } catch (Throwable t) {
                     failure = t;
                 } finally {
-                    if ((int) PENDING.getAndAdd(SpinTeam.this, -1) == 1) {
+                    if ((int) INTS.getAndAdd(numbers, PENDING, -1) == 1) {
                         Thread owner = waiting;
                         if (owner != null) {
                             LockSupport.unpark(owner);
@@ -163,7 +163,7 @@ public final class SpinTeam implements Team {
 
         private boolean awaitWork(int seen) {
             long deadline = System.nanoTime() + SPIN_NANOS;
-            while (generation == seen) {
+            while (number(GENERATION) == seen) {
                 if (closed) {
                     return false;
                 }
@@ -172,7 +172,7 @@ public final class SpinTeam implements Team {
                     continue;
                 }
                 parked = true;
-                if (generation == seen && !closed) {
+                if (number(GENERATION) == seen && !closed) {
                     LockSupport.park(SpinTeam.this);
                 }
                 parked = false;

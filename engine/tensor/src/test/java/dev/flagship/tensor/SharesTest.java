@@ -48,7 +48,10 @@ class SharesTest {
         }
     }
 
-    /** 160 bands are 80 pairs, of which 70 are shared out and 10 are for whoever comes. */
+    /**
+     * 160 bands are 80 pairs, of which 70 are shared out and 10 are for whoever comes, the last 4
+     * singly.
+     */
     @Test
     void theTailGoesToWhoeverAsksInPartsThatCutNoPair() {
         var shares = new Shares();
@@ -58,7 +61,9 @@ class SharesTest {
         List<String> second = new ArrayList<>();
         shares.run(1, 2, (_, _, from, to) -> second.add(from + "-" + to));
         assertThat(second)
-                .containsExactly("70-140", "140-144", "144-148", "148-152", "152-156", "156-160");
+                .containsExactly(
+                        "70-140", "140-144", "144-148", "148-152", "152-154", "154-156", "156-158",
+                        "158-160");
         List<String> first = new ArrayList<>();
         shares.run(0, 2, (_, _, from, to) -> first.add(from + "-" + to));
         assertThat(first).containsExactly("0-70");
