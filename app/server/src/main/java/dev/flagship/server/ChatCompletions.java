@@ -174,15 +174,8 @@ final class ChatCompletions {
         void add(Event.Finished end) {
             running--;
             Usage usage = end.usage();
-            // A choice that never began tells of no prompt; what one choice left to the next of the
-            // same request was no earlier request's.
-            if (usage.promptTokens() > 0) {
-                cachedTokens =
-                        promptTokens == 0
-                                ? usage.cachedTokens()
-                                : Math.min(cachedTokens, usage.cachedTokens());
-                promptTokens = usage.promptTokens();
-            }
+            promptTokens = Math.max(promptTokens, usage.promptTokens());
+            cachedTokens = Math.max(cachedTokens, usage.cachedTokens()); // 0 if it never began
             completionTokens += usage.completionTokens();
         }
 

@@ -46,6 +46,7 @@ final class Job {
     PagedKvCache.@Nullable Sequence sequence;
     @Nullable Sampler sampler;
     int reserved;
+    boolean gaveBack;
     int prefilled;
     int generated;
     private int[] answer = {};
@@ -76,7 +77,10 @@ final class Job {
     /** Room is reserved for so many tokens, prompt and answer. */
     void reserved(int tokens) {
         reserved = tokens;
-        answer = Arrays.copyOf(answer, tokens - prompt.length);
+        int room = tokens - prompt.length;
+        if (room > answer.length) {
+            answer = Arrays.copyOf(answer, Math.max(room, Math.min(2 * answer.length, mostTokens)));
+        }
     }
 
     /** A token was chosen. */

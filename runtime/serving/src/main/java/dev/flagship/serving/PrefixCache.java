@@ -68,35 +68,20 @@ final class PrefixCache implements AutoCloseable {
     }
 
     /**
-     * Tokens of a prompt that {@link #begin} will have ready. What they are kept in is evicted last
-     * from now on.
+     * A sequence that holds as many of a prompt's tokens as are known, but not the last one, whose
+     * logits are wanted; empty if hardly any are. Its pages are shared with what stays here until
+     * that is evicted, or replaced by what goes on from it.
      */
-    int ready(int[] prompt) {
-        Entry best = best(prompt);
-        if (best == null) {
-            return 0;
-        }
-        toFront(best);
-        return best.ready(prompt);
-    }
-
-    /** A sequence that holds the {@link #ready} tokens of a prompt. */
-    PagedKvCache.Sequence begin(int[] prompt) {
+    PagedKvCache.Sequence opening(int[] prompt) {
         Entry best = best(prompt);
         if (best == null) {
             return cache.sequence();
         }
         int ready = best.ready(prompt);
-        PagedKvCache.Sequence own;
-        if (best.tokens.length - ready < KvLayout.PAGE) {
-            // This prompt goes on from it, and keeps it, longer, when its request ends.
-            entries.remove(best);
-            own = best.sequence;
-        } else {
-            // The rest of it may be wanted by another: only the opening is common.
+        if (ready > best.tokens.length / 2) { // else only what many begin with, such as a role
             toFront(best);
-            own = best.sequence.fork();
         }
+        PagedKvCache.Sequence own = best.sequence.fork();
         own.truncate(ready);
         return own;
     }

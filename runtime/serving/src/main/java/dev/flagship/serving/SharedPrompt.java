@@ -14,6 +14,9 @@ class SharedPrompt {
     private @Nullable Job computing;
     private PagedKvCache.@Nullable Sequence kept;
 
+    /** Tokens that an earlier request had computed, whoever of the choices began with them. */
+    private int cached;
+
     /**
      * @param choices jobs that will begin or end
      */
@@ -32,23 +35,29 @@ class SharedPrompt {
     }
 
     /**
-     * Gives a choice that begins its sequence, holding {@link #ready} tokens, or else what earlier
-     * requests left of them. If that fails, the choice has not begun.
+     * A sequence for a choice to begin with: {@link #ready} tokens, or else what earlier requests
+     * left of them. The choice owns it, whether or not it {@linkplain #begun begins}.
      */
-    void begin(Job job, PrefixCache prefixes) {
-        PagedKvCache.Sequence from = kept;
-        job.sequence = from == null ? prefixes.begin(job.prompt) : from.fork();
+    PagedKvCache.Sequence opening(int[] prompt, PrefixCache prefixes) {
+        return kept == null ? prefixes.opening(prompt) : kept.fork();
+    }
+
+    /** A choice has begun with its {@link #opening}, which is its sequence now. */
+    void begun(Job job, PagedKvCache.Sequence opening) {
+        job.sequence = opening;
         waiting--; // not before: a choice that ends without a sequence is counted there
-        if (from == null) {
+        if (kept == null) {
+            cached = opening.length();
             computing = waiting > 0 ? job : null;
         } else if (waiting == 0) {
             release();
         }
+        job.cached = cached;
     }
 
     /** A choice has computed its prompt: keeps it if others wait for it. */
     @SuppressWarnings("ReferenceEquality") // that very job
-    void computed(Job job, PagedKvCache.Sequence sequence) {
+    void computed(Job job, PagedKvCache.Sequence sequence, PrefixCache prefixes) {
         if (computing != job) {
             return;
         }
@@ -56,7 +65,11 @@ class SharedPrompt {
         if (waiting > 0) {
             kept = sequence.fork();
             kept.truncate(sequence.length() - 1); // the last token's logits are wanted once more
-            if (!sequence.reserve(sequence.capacity())) {
+            boolean copied = sequence.reserve(sequence.capacity());
+            while (!copied && prefixes.evict()) {
+                copied = sequence.reserve(sequence.capacity());
+            }
+            if (!copied) {
                 keepWholePages(); // no page for a copy: whoever writes to the last one has it
             }
         }

@@ -1,7 +1,5 @@
 package dev.flagship.serving;
 
-import static dev.flagship.base.Check.check;
-
 import dev.flagship.base.FlagshipException;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
@@ -56,7 +54,7 @@ final class StepLoop implements Runnable {
     private final Step step;
     private final BlockingQueue<Job> arrivals;
     private @Nullable Job next; // first in order of arrival; the others wait in arrivals
-    private final List<Job> running = new ArrayList<>();
+    private final List<Job> running = new ArrayList<>(MOST_RUNNING);
     private final int[] one = new int[1];
     private final int[] endTokens;
 
@@ -185,55 +183,62 @@ final class StepLoop implements Runnable {
                 return;
             }
             int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
-            int wanted = job.prompt.length + answer;
-            if (!evictFor(job, wanted)) {
-                if (!running.isEmpty()) {
-                    return;
-                }
-                if (job.shared.keepWholePages()) {
-                    continue;
-                }
+            boolean begun;
+            try {
+                begun = begin(job, job.prompt.length + answer);
+            } catch (Throwable t) {
+                next = null;
+                fail(job, t);
+                continue;
+            }
+            if (begun) {
+                running.add(job);
+                next = null;
+            } else if (!running.isEmpty()) {
+                return;
+            } else if (!job.shared.keepWholePages()) {
                 // Cannot happen while the pool holds a whole context.
                 next = null;
                 end(job, FinishReason.ERROR, List.of("The KV pool cannot hold this request."));
-                continue;
-            }
-            running.add(job); // before anything can fail, so that it is answered then
-            next = null;
-            try {
-                begin(job, wanted);
-            } catch (Throwable t) {
-                fail(job, t);
             }
         }
     }
 
-    /** Sees to it that there are pages for a request, if there can be. */
-    private boolean evictFor(Job job, int wanted) {
-        while (pagesFor(wanted) - readyPages(job) > cache.freePages()) {
-            if (!prefixes.evict()) {
+    /** Gives a request what it needs to run, if there are pages for it or can be. */
+    private boolean begin(Job job, int wanted) {
+        PagedKvCache.Sequence own = job.shared.opening(job.prompt, prefixes);
+        boolean begun = false;
+        try {
+            boolean roomy = own.reserve(wanted);
+            // Evicted only where that will do: who must wait in any case keeps his prefix.
+            boolean evicting = runningPages() + pagesFor(wanted) <= cache.pages();
+            while (!roomy && evicting && prefixes.evict()) {
+                roomy = own.reserve(wanted);
+            }
+            if (!roomy) {
                 return false;
             }
+            job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
+            job.reserved(wanted);
+            job.prefilled = own.length();
+            job.firstStep = System.nanoTime();
+            job.shared.begun(job, own);
+            begun = true;
+            return true;
+        } finally {
+            if (!begun) {
+                own.close();
+            }
         }
-        return true;
     }
 
-    /** Whole pages are shared; of the last one each writer needs a copy. */
-    private int readyPages(Job job) {
-        int shared = job.shared.ready();
-        return (shared > 0 ? shared : prefixes.ready(job.prompt)) / KvLayout.PAGE;
-    }
-
-    private void begin(Job job, int wanted) {
-        job.shared.begin(job, prefixes);
-        PagedKvCache.Sequence sequence = sequence(job);
-        job.prefilled = sequence.length();
-        job.cached = sequence.length();
-        boolean roomy = sequence.reserve(wanted);
-        check(roomy, "%s free pages are too few for %s tokens", cache.freePages(), wanted);
-        job.reserved(wanted);
-        job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
-        job.firstStep = System.nanoTime();
+    /** Pages of running requests, some of which choices of one request may share. */
+    private int runningPages() {
+        int pages = 0;
+        for (Job job : running) {
+            pages += sequence(job).capacity() / KvLayout.PAGE;
+        }
+        return pages;
     }
 
     /**
@@ -309,7 +314,7 @@ final class StepLoop implements Runnable {
                 if (!job.decoding()) {
                     job.prefilled += rows[i];
                     if (job.decoding()) {
-                        job.shared.computed(job, sequence(job));
+                        job.shared.computed(job, sequence(job), prefixes);
                     }
                 }
                 if (job.decoding()) {
@@ -495,6 +500,10 @@ final class StepLoop implements Runnable {
     }
 
     private void giveBack(Job job, FinishReason reason) {
+        if (job.gaveBack) { // its end could not be told, and is told once more
+            return;
+        }
+        job.gaveBack = true;
         PagedKvCache.Sequence sequence = job.sequence;
         boolean kept = false;
         try {

@@ -31,6 +31,12 @@ class PrefixCacheTest {
         return IntStream.range(from, to).toArray();
     }
 
+    private static int ready(PrefixCache prefixes, int[] prompt) {
+        try (PagedKvCache.Sequence opening = prefixes.opening(prompt)) {
+            return opening.length();
+        }
+    }
+
     /** Ids [0, same), then others. */
     private static int[] like(int same, int length) {
         return IntStream.range(0, length).map(i -> i < same ? i : 1000 + i).toArray();
@@ -49,28 +55,31 @@ class PrefixCacheTest {
     void neverHasTheLastTokenOfAPromptReady() {
         try (PrefixCache prefixes = new PrefixCache(cache)) {
             prefixes.keep(ids(0, 40), stored(40, 40));
-            assertThat(prefixes.ready(ids(0, 60))).isEqualTo(40);
-            assertThat(prefixes.ready(ids(0, 40))).isEqualTo(39);
-            assertThat(prefixes.ready(ids(0, 30))).isEqualTo(29);
-            assertThat(prefixes.ready(like(20, 60))).isEqualTo(20);
-            assertThat(prefixes.ready(ids(0, 16))).as("less than a page").isZero();
-            assertThat(prefixes.ready(ids(1, 60))).isZero();
-            assertThat(prefixes.ready(new int[] {0})).isZero();
+            assertThat(ready(prefixes, ids(0, 60))).isEqualTo(40);
+            assertThat(ready(prefixes, ids(0, 40))).isEqualTo(39);
+            assertThat(ready(prefixes, ids(0, 30))).isEqualTo(29);
+            assertThat(ready(prefixes, like(20, 60))).isEqualTo(20);
+            assertThat(ready(prefixes, ids(0, 16))).as("less than a page").isZero();
+            assertThat(ready(prefixes, ids(1, 60))).isZero();
+            assertThat(ready(prefixes, new int[] {0})).isZero();
         }
     }
 
     @Test
-    void givesAwayWhatThePromptGoesOnFromAndForksTheRest() {
+    void sharesItsPagesUntilTheyAreEvicted() {
         try (PrefixCache prefixes = new PrefixCache(cache)) {
             prefixes.keep(ids(0, 40), stored(40, 40));
-            try (PagedKvCache.Sequence branch = prefixes.begin(like(20, 60))) {
+            try (PagedKvCache.Sequence next = prefixes.opening(ids(0, 60));
+                    PagedKvCache.Sequence branch = prefixes.opening(like(20, 60))) {
+                assertThat(next.length()).isEqualTo(40);
                 assertThat(branch.length()).isEqualTo(20);
                 assertThat(cache.freePages()).as("shared").isEqualTo(PAGES - 3);
-                assertThat(prefixes.ready(ids(0, 60))).as("still there").isEqualTo(40);
-            }
-            try (PagedKvCache.Sequence next = prefixes.begin(ids(0, 60))) {
-                assertThat(next.length()).isEqualTo(40);
-                assertThat(prefixes.ready(ids(0, 60))).as("gone").isZero();
+                assertThat(next.reserve(48)).isTrue();
+                assertThat(cache.freePages()).as("a copy of the last").isEqualTo(PAGES - 4);
+                assertThat(prefixes.evict()).isTrue();
+                assertThat(cache.freePages()).isEqualTo(PAGES - 3);
+                assertThat(branch.reserve(48)).isTrue();
+                assertThat(cache.freePages()).isEqualTo(PAGES - 5);
             }
             assertThat(cache.freePages()).isEqualTo(PAGES);
         }
@@ -84,7 +93,7 @@ class PrefixCacheTest {
             assertThat(cache.freePages()).as("the shorter is gone").isEqualTo(PAGES - 4);
             prefixes.keep(ids(0, 48), stored(48, 48));
             assertThat(cache.freePages()).as("the shorter is not kept").isEqualTo(PAGES - 4);
-            assertThat(prefixes.ready(ids(0, 99))).isEqualTo(64);
+            assertThat(ready(prefixes, ids(0, 99))).isEqualTo(64);
         }
     }
 
@@ -94,10 +103,10 @@ class PrefixCacheTest {
             for (int i = 0; i < 3; i++) {
                 prefixes.keep(ids(100 * i, 100 * i + 32), stored(32, 32));
             }
-            assertThat(prefixes.ready(ids(0, 99))).isEqualTo(32);
+            assertThat(ready(prefixes, ids(0, 99))).isEqualTo(32);
             assertThat(prefixes.evict()).isTrue();
-            assertThat(prefixes.ready(ids(100, 199))).as("the oldest not asked for").isZero();
-            assertThat(prefixes.ready(ids(0, 99))).isEqualTo(32);
+            assertThat(ready(prefixes, ids(100, 199))).as("the oldest not asked for").isZero();
+            assertThat(ready(prefixes, ids(0, 99))).isEqualTo(32);
             assertThat(prefixes.evict()).isTrue();
             assertThat(prefixes.evict()).isTrue();
             assertThat(prefixes.evict()).isFalse();

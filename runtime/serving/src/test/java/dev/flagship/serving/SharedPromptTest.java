@@ -1,7 +1,6 @@
 package dev.flagship.serving;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.serving.api.ChatRequest;
@@ -10,7 +9,6 @@ import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import java.util.List;
-import java.util.Objects;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -36,45 +34,64 @@ class SharedPromptTest {
         return new Job(request, new int[] {4}, 3, false, shared);
     }
 
+    private PagedKvCache.Sequence begin(Job job) {
+        PagedKvCache.Sequence opening = shared.opening(job.prompt, prefixes);
+        shared.begun(job, opening);
+        return opening;
+    }
+
     @Test
     void aChoiceThatCannotBeginIsCountedOnce() {
         Job broken = choice();
-        assertThatThrownBy(() -> shared.begin(broken, noCache()))
-                .isInstanceOf(NullPointerException.class);
-        assertThat(broken.sequence).isNull();
+        shared.opening(broken.prompt, prefixes).close();
         shared.ended(broken);
-        Job computing = choice();
-        shared.begin(computing, prefixes);
+        begin(choice());
         assertThat(shared.underWay()).as("one more waits for the prompt").isTrue();
-    }
-
-    private static PagedKvCache.Sequence sequence(Job job) {
-        return Objects.requireNonNull(job.sequence);
-    }
-
-    @SuppressWarnings("NullAway") // any failure will do, and a cache has none to give
-    private static PrefixCache noCache() {
-        return null;
     }
 
     @Test
     void theLastChoiceThatBeginsTakesThePromptWithIt() {
         Job first = choice();
-        shared.begin(first, prefixes);
-        PagedKvCache.Sequence sequence = sequence(first);
+        PagedKvCache.Sequence sequence = begin(first);
         assertThat(sequence.reserve(40)).isTrue();
         sequence.advance(33);
-        shared.computed(first, sequence);
+        shared.computed(first, sequence, prefixes);
         assertThat(shared.ready()).isEqualTo(32);
         Job second = choice();
-        shared.begin(second, prefixes);
+        PagedKvCache.Sequence another = begin(second);
         Job third = choice();
-        shared.begin(third, prefixes);
+        PagedKvCache.Sequence last = begin(third);
         assertThat(shared.ready()).isZero();
-        for (Job each : List.of(first, second, third)) {
-            sequence(each).close();
-            shared.ended(each);
+        for (PagedKvCache.Sequence each : List.of(sequence, another, last)) {
+            each.close();
         }
+        List.of(first, second, third).forEach(shared::ended);
         assertThat(cache.freePages()).isEqualTo(8);
+    }
+
+    @Test
+    void allChoicesTellOfTheSamePrefix() {
+        int[] prompt = new int[40];
+        PagedKvCache.Sequence earlier = cache.sequence();
+        assertThat(earlier.reserve(32)).isTrue();
+        earlier.advance(20);
+        try (PrefixCache keeping = new PrefixCache(cache, 1)) {
+            keeping.keep(new int[20], earlier);
+            Job first = choice();
+            PagedKvCache.Sequence sequence = shared.opening(prompt, keeping);
+            shared.begun(first, sequence);
+            assertThat(sequence.reserve(48)).isTrue();
+            sequence.advance(20);
+            shared.computed(first, sequence, keeping);
+            Job second = choice();
+            try (PagedKvCache.Sequence another = shared.opening(prompt, keeping)) {
+                assertThat(another.length()).isEqualTo(39);
+                shared.begun(second, another);
+            }
+            assertThat(first.cached).isEqualTo(20);
+            assertThat(second.cached).isEqualTo(20);
+            sequence.close();
+            shared.ended(second);
+        }
     }
 }

@@ -343,6 +343,60 @@ class StepLoopTest {
         }
     }
 
+    /** As chats do that name no limit: the reservation is all that the context has. */
+    @Test
+    void aTurnThatReservesTheWholePoolKeepsItsHistory() throws Exception {
+        Random random = Seed.given().random();
+        int context = 128 * 16;
+        for (int length : new int[] {90, 95, 96}) { // 99, 104 and 105 tokens are kept
+            int[] prompt = prompt(random, length);
+            try (RunningLoop loop = RunningLoop.keeping(folder, "faulty", 128, 4)) {
+                loop.submit(prompt(random, 300), endless(0, 0), 5).toEnd(); // somebody else's
+                Answer first = loop.submit(prompt, endless(0, 0), 10).toEnd();
+                int[] next = concat(prompt, first.ids(), prompt(random, 20));
+                Answering second = loop.submit(next, endless(0, 0), context - next.length, true);
+                assertThat(second.generation().next()).isInstanceOf(Event.Started.class);
+                assertThat(second.generation().next()).isInstanceOf(Event.Text.class);
+                second.generation().cancel();
+                assertThat(second.toEnd().end().usage().cachedTokens()).isEqualTo(length + 9);
+            }
+        }
+    }
+
+    @Test
+    void aTurnThatWaitsForPagesKeepsItsHistory() throws Exception {
+        Random random = Seed.given().random();
+        int[] prompt = prompt(random, 90);
+        try (RunningLoop loop = RunningLoop.keeping(folder, "faulty", 40, 4)) {
+            Answer first = loop.submit(prompt, endless(0, 0), 10).toEnd();
+            int[] next = concat(prompt, first.ids(), prompt(random, 20));
+            Answering other = loop.submit(prompt(random, 10), endless(0, 0), 400); // 26 pages
+            Answering second = loop.submit(next, endless(0, 0), 300); // 27 of 40
+            Answer answer = second.toEnd();
+            assertThat(second.job().firstStep).isGreaterThan(other.job().firstToken);
+            assertThat(other.toEnd().ids()).hasSize(400);
+            assertThat(answer.end().usage().cachedTokens()).isEqualTo(99);
+            assertThat(answer.ids()).hasSize(300);
+        }
+    }
+
+    /** Questions about one long text: each computes its own words alone, also side by side. */
+    @Test
+    void manyMayGoOnFromOneOpening() throws Exception {
+        Random random = Seed.given().random();
+        int[] opening = prompt(random, 200);
+        try (RunningLoop loop = RunningLoop.keeping(folder, "faulty", 300, 8)) {
+            loop.submit(concat(opening, prompt(random, 4)), endless(0, 0), 2).toEnd();
+            List<Answering> questions = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                questions.add(loop.submit(concat(opening, prompt(random, 6)), endless(0, 0), 2));
+            }
+            for (Answering each : questions) {
+                assertThat(each.toEnd().end().usage().cachedTokens()).isBetween(200, 205);
+            }
+        }
+    }
+
     /**
      * Conversations that branch and are broken off, in pools with hardly room for what they keep.
      */

@@ -4,7 +4,7 @@ package dev.flagship.serving.api;
  * What an answer took.
  *
  * @param promptTokens tokens of the laid-out prompt
- * @param cachedTokens those of them that an earlier request had computed
+ * @param cachedTokens those of them that an earlier request had computed, alike for all choices
  * @param completionTokens tokens generated, the end token included
  * @param queuedNanos from acceptance to the first step
  * @param prefillNanos from the first step to the first token
