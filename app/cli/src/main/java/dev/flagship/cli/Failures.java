@@ -89,7 +89,7 @@ final class Failures {
         if (why.isEmpty() || why.equals("Broken pipe")) {
             return READER_GONE;
         }
-        streams.err().println("flagship: cannot write the answer: " + why);
+        streams.err().println("flagship: cannot write the output: " + why);
         return FAILED;
     }
 

@@ -191,7 +191,7 @@ class MainTest {
                 assertThat(said).doesNotContain("written");
             } else {
                 assertThat(code).isEqualTo(1);
-                assertThat(said).contains("cannot write the answer: " + reason);
+                assertThat(said).contains("cannot write the output: " + reason);
             }
         }
     }

@@ -254,10 +254,11 @@ public final class Main implements Callable<Integer> {
 
     /** Before anything is measured, not minutes later. */
     private void checkPicture(Path file) {
-        Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
         if (Files.isDirectory(file)) {
             throw wrong("--svg %s is a folder; give it a file's name".formatted(file));
         }
+        // Only a root has no parent, and that is a folder.
+        Path folder = Objects.requireNonNull(file.toAbsolutePath().getParent());
         if (!Files.isDirectory(folder)) {
             throw wrong("--svg %s: there is no folder %s; make it first".formatted(file, folder));
         }

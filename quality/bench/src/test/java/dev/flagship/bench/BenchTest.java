@@ -260,7 +260,7 @@ class BenchTest {
         assumeTrue(Files.isReadable(Path.of("/proc/self/maps")));
         Path program = folder.resolve("java.aot"); // a shell that has a file of that name mapped
         Files.copy(Path.of("/bin/sh").toRealPath(), program, StandardCopyOption.COPY_ATTRIBUTES);
-        List<String> arguments = List.of("-c", "echo x; sleep 0.2; true");
+        List<String> arguments = List.of("-c", "echo x; sleep 2; true");
         assertThat(started(program.toString(), arguments)).hasValue(true);
         assertThat(started("/bin/sh", arguments)).hasValue(false);
     }
