@@ -5,7 +5,6 @@ import static dev.flagship.kernels.vector.Lanes.INTS;
 import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.kernels.vector.Lanes.ORDER;
 import static dev.flagship.kernels.vector.Lanes.PAIRS;
-import static dev.flagship.kernels.vector.Lanes.PANEL_ROWS;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
@@ -137,20 +136,28 @@ final class Gemv {
         return low & 0xFFFF | high << 16;
     }
 
-    /** Where the numbers of a row vector begin; an absent one repeats the last. */
+    /** Where the numbers of a row vector begin. */
     private static long start(BandMatrix w, int vector) {
-        int present = Math.min(vector, w.bands() * PER_BAND - 1);
-        return present / PER_BAND * BandMatrix.bandBytes(w.type(), w.cols())
-                + present % PER_BAND * (LENGTH * 4L);
+        return vector / PER_BAND * BandMatrix.bandBytes(w.type(), w.cols())
+                + vector % PER_BAND * (LENGTH * 4L);
+    }
+
+    /** Where the scales of a group's row vector begin in planes of so many numbers a band. */
+    private static int plane(int vector, int size) {
+        return vector / PER_BAND * size + vector % PER_BAND * LENGTH;
     }
 
     /**
-     * Rows of {@code count} vectors of Q8_0.
+     * Rows of {@code count} vectors of Q8_0, line by line. It is written out, for C2 stops inlining
+     * our own methods in a loop of this size, and boxes.
      *
-     * @param count 2 or {@link #STREAMS}
+     * @param count 1 to {@link #STREAMS}; streams beyond it repeat the last
      * @param act the row, by {@link #pack8}
      * @param scales sa per block
-     * @param planes the bands' planes of scales, widened by {@link #widenScales}
+     * @param planes the bands' planes of scales, by {@link #widen}
+     * @param next receives the scales of the next group, a bit with each block: a pass of its own
+     *     would leave the streams idle
+     * @param nextAt where those begin, or -1
      * @param acc receives {@code LENGTH} numbers a vector
      */
     static void eightBit(
@@ -160,121 +167,147 @@ final class Gemv {
             int[] act,
             float[] scales,
             float[] planes,
+            short[] next,
+            long nextAt,
             float[] acc) {
         MemorySegment numbers = w.numbers();
+        MemorySegment nextScales = w.scales();
         int blocks = w.cols() / BLOCK;
         long at0 = start(w, vector);
-        long at1 = start(w, vector + 1);
-        long at2 = start(w, vector + 2);
-        long at3 = start(w, vector + 3);
-        Arrays.fill(acc, 0, count * LENGTH, 0f);
-        int plane = blocks * BAND;
+        long at1 = start(w, vector + Math.min(1, count - 1));
+        long at2 = start(w, vector + Math.min(2, count - 1));
+        long at3 = start(w, vector + Math.min(3, count - 1));
+        int s1 = plane(1, blocks * BAND);
+        int s2 = plane(2, blocks * BAND);
+        int s3 = plane(3, blocks * BAND);
+        FloatVector acc0 = FloatVector.zero(FLOATS);
+        FloatVector acc1 = FloatVector.zero(FLOATS);
+        FloatVector acc2 = FloatVector.zero(FLOATS);
+        FloatVector acc3 = FloatVector.zero(FLOATS);
         for (int block = 0; block < blocks; block++) {
-            int s = block * BAND;
-            eightBitBlock(
-                    numbers, at0, at1, block, act, scales, planes, s, s + second(plane), acc, 0);
-            if (count == STREAMS) {
-                s += third(plane);
-                eightBitBlock(
-                        numbers,
-                        at2,
-                        at3,
-                        block,
-                        act,
-                        scales,
-                        planes,
-                        s,
-                        s + second(plane),
-                        acc,
-                        PANEL_ROWS);
+            if (nextAt >= 0) {
+                long from = nextAt + block * (STREAMS * LENGTH * 2L);
+                int to = block * (STREAMS * LENGTH);
+                ShortVector.fromMemorySegment(PAIRS, nextScales, from, ORDER).intoArray(next, to);
+                ShortVector.fromMemorySegment(PAIRS, nextScales, from + LENGTH * 4L, ORDER)
+                        .intoArray(next, to + 2 * LENGTH);
             }
+            IntVector lanes0 = IntVector.zero(INTS); // sum of lanes
+            IntVector high0 = lanes0; // sum of high halves
+            IntVector lanes1 = lanes0;
+            IntVector high1 = lanes0;
+            IntVector lanes2 = lanes0;
+            IntVector high2 = lanes0;
+            IntVector lanes3 = lanes0;
+            IntVector high3 = lanes0;
+            for (int line = 0; line < LINES_8; line++) {
+                long at = block * 512L + line * 64L;
+                int a = (block * LINES_8 + line) * FACTORS_8;
+                ShortVector f0 = IntVector.broadcast(INTS, act[a]).reinterpretAsShorts();
+                ShortVector f1 = IntVector.broadcast(INTS, act[a + 1]).reinterpretAsShorts();
+                ShortVector lift = IntVector.broadcast(INTS, act[a + 2]).reinterpretAsShorts();
+                ShortVector n0 = ShortVector.fromMemorySegment(PAIRS, numbers, at0 + at, ORDER);
+                IntVector p0 =
+                        n0.mul(f0)
+                                .add(n0.lanewise(VectorOperators.LSHR, 8).mul(f1))
+                                .add(lift)
+                                .reinterpretAsInts();
+                lanes0 = lanes0.add(p0);
+                high0 = high0.add(p0.lanewise(VectorOperators.ASHR, 16));
+                ShortVector n1 = ShortVector.fromMemorySegment(PAIRS, numbers, at1 + at, ORDER);
+                IntVector p1 =
+                        n1.mul(f0)
+                                .add(n1.lanewise(VectorOperators.LSHR, 8).mul(f1))
+                                .add(lift)
+                                .reinterpretAsInts();
+                lanes1 = lanes1.add(p1);
+                high1 = high1.add(p1.lanewise(VectorOperators.ASHR, 16));
+                ShortVector n2 = ShortVector.fromMemorySegment(PAIRS, numbers, at2 + at, ORDER);
+                IntVector p2 =
+                        n2.mul(f0)
+                                .add(n2.lanewise(VectorOperators.LSHR, 8).mul(f1))
+                                .add(lift)
+                                .reinterpretAsInts();
+                lanes2 = lanes2.add(p2);
+                high2 = high2.add(p2.lanewise(VectorOperators.ASHR, 16));
+                ShortVector n3 = ShortVector.fromMemorySegment(PAIRS, numbers, at3 + at, ORDER);
+                IntVector p3 =
+                        n3.mul(f0)
+                                .add(n3.lanewise(VectorOperators.LSHR, 8).mul(f1))
+                                .add(lift)
+                                .reinterpretAsInts();
+                lanes3 = lanes3.add(p3);
+                high3 = high3.add(p3.lanewise(VectorOperators.ASHR, 16));
+            }
+            float sa = scales[block];
+            int s = block * BAND;
+            FloatVector dot0 =
+                    (FloatVector)
+                            lanes0.sub(high0.lanewise(VectorOperators.LSHL, 16))
+                                    .add(high0)
+                                    .sub(LINES_8 * LIFT)
+                                    .convert(VectorOperators.I2F, 0);
+            FloatVector s0s = FloatVector.fromArray(FLOATS, planes, s).mul(sa);
+            acc0 = dot0.fma(s0s, acc0);
+            FloatVector dot1 =
+                    (FloatVector)
+                            lanes1.sub(high1.lanewise(VectorOperators.LSHL, 16))
+                                    .add(high1)
+                                    .sub(LINES_8 * LIFT)
+                                    .convert(VectorOperators.I2F, 0);
+            FloatVector s1s = FloatVector.fromArray(FLOATS, planes, s + s1).mul(sa);
+            acc1 = dot1.fma(s1s, acc1);
+            FloatVector dot2 =
+                    (FloatVector)
+                            lanes2.sub(high2.lanewise(VectorOperators.LSHL, 16))
+                                    .add(high2)
+                                    .sub(LINES_8 * LIFT)
+                                    .convert(VectorOperators.I2F, 0);
+            FloatVector s2s = FloatVector.fromArray(FLOATS, planes, s + s2).mul(sa);
+            acc2 = dot2.fma(s2s, acc2);
+            FloatVector dot3 =
+                    (FloatVector)
+                            lanes3.sub(high3.lanewise(VectorOperators.LSHL, 16))
+                                    .add(high3)
+                                    .sub(LINES_8 * LIFT)
+                                    .convert(VectorOperators.I2F, 0);
+            FloatVector s3s = FloatVector.fromArray(FLOATS, planes, s + s3).mul(sa);
+            acc3 = dot3.fma(s3s, acc3);
         }
+        acc0.intoArray(acc, 0);
+        acc1.intoArray(acc, LENGTH);
+        acc2.intoArray(acc, 2 * LENGTH);
+        acc3.intoArray(acc, 3 * LENGTH);
     }
 
-    /** From a vector's scales to its neighbour's: in the same band, or in the next. */
-    private static int second(int plane) {
-        return PER_BAND == 1 ? plane : LENGTH;
-    }
-
-    /** From a group's first scales to those of its third vector. */
-    private static int third(int plane) {
-        return PER_BAND == 4 ? 2 * LENGTH : 2 / PER_BAND * plane;
+    /** Where the scales of a row vector's band begin. */
+    static long scalesAt(BandMatrix w, int vector) {
+        return vector / PER_BAND * BandMatrix.bandScaleBytes(w.type(), w.cols());
     }
 
     /**
-     * Widens the planes of scales of the bands that {@code count} vectors lie in, one after
-     * another: {@code [band][block][16]}, for Q4_1 {@code [band][block][scales, minima][16]}. Done
-     * before the products: in their loop, C2 may compile the widening first, not inline it and box
-     * a vector per block. F16 denormals, which a shift and a product would send through the
-     * processor's slow path, cost nothing here.
+     * Reads the planes of scales of the bands that {@code count} vectors lie in, one after another:
+     * {@code [band][block][16]}, for Q4_1 {@code [band][block][scales, minima][16]}.
      */
-    static void widenScales(BandMatrix w, int vector, int count, short[] halves, float[] planes) {
-        int plane = Math.toIntExact(BandMatrix.bandScaleBytes(w.type(), w.cols()) / 2);
-        int first = vector / PER_BAND;
-        int last = Math.min((vector + count - 1) / PER_BAND, w.bands() - 1);
-        int halvesCount = (last - first + 1) * plane;
-        MemorySegment.copy(w.scales(), F16, first * (plane * 2L), halves, 0, halvesCount);
-        widen(halves, planes, halvesCount);
+    static void readScales(BandMatrix w, int vector, int count, short[] halves) {
+        long from = scalesAt(w, vector);
+        long to = scalesAt(w, vector + count - 1 + PER_BAND);
+        MemorySegment.copy(w.scales(), F16, from, halves, 0, (int) (to - from) / 2);
     }
 
-    private static void widen(short[] halves, float[] floats, int count) {
+    /**
+     * Widens planes of scales. Done before the products: in their loop, C2 may compile the widening
+     * first, not inline it and box a vector per block. F16 denormals, which a shift and a product
+     * would send through the processor's slow path, cost nothing here.
+     */
+    static void widen(short[] halves, float[] floats, int count) {
         for (int i = 0; i < count; i++) {
             floats[i] = Float.float16ToFloat(halves[i]);
         }
     }
 
-    private static void eightBitBlock(
-            MemorySegment numbers,
-            long at0,
-            long at1,
-            int block,
-            int[] act,
-            float[] scales,
-            float[] planes,
-            int scaleAt0,
-            int scaleAt1,
-            float[] acc,
-            int accAt) {
-        IntVector i = IntVector.zero(INTS); // Σ lane
-        IntVector iHigh = i; // Σ high half
-        IntVector j = i;
-        IntVector jHigh = i;
-        for (int line = 0; line < LINES_8; line++) {
-            long at = block * 512L + line * 64L;
-            ShortVector n = ShortVector.fromMemorySegment(PAIRS, numbers, at0 + at, ORDER);
-            ShortVector m = ShortVector.fromMemorySegment(PAIRS, numbers, at1 + at, ORDER);
-            int a = (block * LINES_8 + line) * FACTORS_8;
-            ShortVector f0 = factor(act[a]);
-            ShortVector f1 = factor(act[a + 1]);
-            ShortVector constant = factor(act[a + 2]);
-            IntVector p = product(n, f0, f1, constant);
-            i = i.add(p);
-            iHigh = iHigh.add(p.lanewise(VectorOperators.ASHR, 16));
-            IntVector q = product(m, f0, f1, constant);
-            j = j.add(q);
-            jHigh = jHigh.add(q.lanewise(VectorOperators.ASHR, 16));
-        }
-        FloatVector dot0 = floats(fold(i, iHigh));
-        FloatVector dot1 = floats(fold(j, jHigh));
-        FloatVector s0 = FloatVector.fromArray(FLOATS, planes, scaleAt0);
-        FloatVector s1 = FloatVector.fromArray(FLOATS, planes, scaleAt1);
-        dot0.fma(s0.mul(scales[block]), FloatVector.fromArray(FLOATS, acc, accAt))
-                .intoArray(acc, accAt);
-        dot1.fma(s1.mul(scales[block]), FloatVector.fromArray(FLOATS, acc, accAt + LENGTH))
-                .intoArray(acc, accAt + LENGTH);
-    }
-
     private static ShortVector factor(int halves) {
         return IntVector.broadcast(INTS, halves).reinterpretAsShorts();
-    }
-
-    /** Sum of a line's products in each half, the low one lifted. */
-    private static IntVector product(
-            ShortVector n, ShortVector f0, ShortVector f1, ShortVector constant) {
-        return n.mul(f0)
-                .add(n.lanewise(VectorOperators.LSHR, 8).mul(f1))
-                .add(constant)
-                .reinterpretAsInts();
     }
 
     /** Low halves' sum, which is the lanes' less the high halves' in their place, plus the high. */
@@ -307,7 +340,7 @@ final class Gemv {
         for (int block = 0; block < blocks; block++) {
             for (int i = 0; i < count; i++) {
                 long at = start(w, vector + i);
-                int s = i / PER_BAND * plane + block * width + i % PER_BAND * LENGTH;
+                int s = plane(i, plane) + block * width;
                 fourBitBlock(
                         numbers, at, block, act, scales, sums, bias, planes, s, acc, i * LENGTH);
                 if (min) {
@@ -377,7 +410,7 @@ final class Gemv {
         for (int group = 0; group < groups; group++) {
             for (int i = 0; i < count; i++) {
                 long at = start(w, vector + i) + (long) group * BandMatrix.GROUP_BYTES_6;
-                int s = (i / PER_BAND * groups + group) * BAND + i % PER_BAND * LENGTH;
+                int s = plane(i, groups * BAND) + group * BAND;
                 sixBitGroup(
                         numbers,
                         at,

@@ -217,19 +217,25 @@ final class VectorKernels implements Kernels {
 
         private void gemv(Worker worker, BandMatrix w, Tensor out, int from, int to) {
             int bands = Math.ceilDiv(Gemv.STREAMS, PER_BAND);
-            int scales = bands * w.cols() / BLOCK * 2 * BAND; // room for minima too
-            if (worker.halves.length < scales) {
-                worker.halves = new short[scales];
-                worker.planes = new float[scales];
+            int room = bands * w.cols() / BLOCK * 2 * BAND; // for minima too
+            if (worker.halves.length < room) {
+                worker.halves = new short[room];
+                worker.planes = new float[room];
             }
+            int scales = (int) (bands * BandMatrix.bandScaleBytes(w.type(), w.cols()) / 2);
             int end = to * PER_BAND;
+            boolean read = false;
             for (int v = from * PER_BAND; v < end; v += Gemv.STREAMS) {
-                int count = v + 2 < end ? Gemv.STREAMS : 2;
+                int count = Math.min(Gemv.STREAMS, end - v);
                 if (w.type().superBlocks()) {
                     worker.superScales.widenBands(w, v, count, worker.planes);
                 } else {
-                    Gemv.widenScales(w, v, count, worker.halves, worker.planes);
+                    if (!read) {
+                        Gemv.readScales(w, v, count, worker.halves);
+                    }
+                    Gemv.widen(worker.halves, worker.planes, scales);
                 }
+                read = w.type() == DType.Q8_0 && v + 2 * Gemv.STREAMS <= end;
                 if (w.type() == DType.Q8_0) {
                     Gemv.eightBit(
                             w,
@@ -238,6 +244,8 @@ final class VectorKernels implements Kernels {
                             activations.for8,
                             activations.scales,
                             worker.planes,
+                            worker.halves,
+                            read ? Gemv.scalesAt(w, v + Gemv.STREAMS) : -1,
                             worker.gemvOut);
                 } else if (w.type() == DType.Q6_K) {
                     Gemv.sixBit(
