@@ -186,20 +186,21 @@ final class Gemv {
         FloatVector acc3 = FloatVector.zero(FLOATS);
         for (int block = 0; block < blocks; block++) {
             if (nextAt >= 0) {
-                long from = nextAt + block * (STREAMS * LENGTH * 2L);
+                long from = nextAt + block * (STREAMS * (LENGTH * 2L));
                 int to = block * (STREAMS * LENGTH);
                 ShortVector.fromMemorySegment(PAIRS, nextScales, from, ORDER).intoArray(next, to);
                 ShortVector.fromMemorySegment(PAIRS, nextScales, from + LENGTH * 4L, ORDER)
                         .intoArray(next, to + 2 * LENGTH);
             }
-            IntVector lanes0 = IntVector.zero(INTS); // sum of lanes
-            IntVector high0 = lanes0; // sum of high halves
-            IntVector lanes1 = lanes0;
-            IntVector high1 = lanes0;
-            IntVector lanes2 = lanes0;
-            IntVector high2 = lanes0;
-            IntVector lanes3 = lanes0;
-            IntVector high3 = lanes0;
+            IntVector zero = IntVector.zero(INTS);
+            IntVector lanes0 = zero;
+            IntVector lanes1 = zero;
+            IntVector lanes2 = zero;
+            IntVector lanes3 = zero;
+            IntVector high0 = zero;
+            IntVector high1 = zero;
+            IntVector high2 = zero;
+            IntVector high3 = zero;
             for (int line = 0; line < LINES_8; line++) {
                 long at = block * 512L + line * 64L;
                 int a = (block * LINES_8 + line) * FACTORS_8;
@@ -239,6 +240,7 @@ final class Gemv {
                 lanes3 = lanes3.add(p3);
                 high3 = high3.add(p3.lanewise(VectorOperators.ASHR, 16));
             }
+            // The low halves' sum is the lanes' less the high halves' in their place.
             float sa = scales[block];
             int s = block * BAND;
             FloatVector dot0 =
@@ -247,32 +249,32 @@ final class Gemv {
                                     .add(high0)
                                     .sub(LINES_8 * LIFT)
                                     .convert(VectorOperators.I2F, 0);
-            FloatVector s0s = FloatVector.fromArray(FLOATS, planes, s).mul(sa);
-            acc0 = dot0.fma(s0s, acc0);
+            FloatVector scale0 = FloatVector.fromArray(FLOATS, planes, s).mul(sa);
+            acc0 = dot0.fma(scale0, acc0);
             FloatVector dot1 =
                     (FloatVector)
                             lanes1.sub(high1.lanewise(VectorOperators.LSHL, 16))
                                     .add(high1)
                                     .sub(LINES_8 * LIFT)
                                     .convert(VectorOperators.I2F, 0);
-            FloatVector s1s = FloatVector.fromArray(FLOATS, planes, s + s1).mul(sa);
-            acc1 = dot1.fma(s1s, acc1);
+            FloatVector scale1 = FloatVector.fromArray(FLOATS, planes, s + s1).mul(sa);
+            acc1 = dot1.fma(scale1, acc1);
             FloatVector dot2 =
                     (FloatVector)
                             lanes2.sub(high2.lanewise(VectorOperators.LSHL, 16))
                                     .add(high2)
                                     .sub(LINES_8 * LIFT)
                                     .convert(VectorOperators.I2F, 0);
-            FloatVector s2s = FloatVector.fromArray(FLOATS, planes, s + s2).mul(sa);
-            acc2 = dot2.fma(s2s, acc2);
+            FloatVector scale2 = FloatVector.fromArray(FLOATS, planes, s + s2).mul(sa);
+            acc2 = dot2.fma(scale2, acc2);
             FloatVector dot3 =
                     (FloatVector)
                             lanes3.sub(high3.lanewise(VectorOperators.LSHL, 16))
                                     .add(high3)
                                     .sub(LINES_8 * LIFT)
                                     .convert(VectorOperators.I2F, 0);
-            FloatVector s3s = FloatVector.fromArray(FLOATS, planes, s + s3).mul(sa);
-            acc3 = dot3.fma(s3s, acc3);
+            FloatVector scale3 = FloatVector.fromArray(FLOATS, planes, s + s3).mul(sa);
+            acc3 = dot3.fma(scale3, acc3);
         }
         acc0.intoArray(acc, 0);
         acc1.intoArray(acc, LENGTH);
@@ -308,11 +310,6 @@ final class Gemv {
 
     private static ShortVector factor(int halves) {
         return IntVector.broadcast(INTS, halves).reinterpretAsShorts();
-    }
-
-    /** Low halves' sum, which is the lanes' less the high halves' in their place, plus the high. */
-    private static IntVector fold(IntVector lanes, IntVector high) {
-        return lanes.sub(high.lanewise(VectorOperators.LSHL, 16)).add(high).sub(LINES_8 * LIFT);
     }
 
     /**
