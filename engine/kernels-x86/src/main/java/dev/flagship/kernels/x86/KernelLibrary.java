@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.zip.CRC32;
 import org.jspecify.annotations.Nullable;
 
 /** Kernels of one variant, assembled and placed as one piece of code. */
@@ -345,6 +346,13 @@ final class KernelLibrary implements AutoCloseable {
     /** Where each kernel lies. */
     List<Symbol> symbols() {
         return symbols(offsets, memory.bytes().byteSize(), memory.entry(0).address());
+    }
+
+    /** CRC-32 of the code as it was placed: two libraries of equal code compute equal numbers. */
+    int checksum() {
+        CRC32 crc = new CRC32();
+        crc.update(memory.bytes().asByteBuffer());
+        return (int) crc.getValue();
     }
 
     MemorySegment quantizer() {

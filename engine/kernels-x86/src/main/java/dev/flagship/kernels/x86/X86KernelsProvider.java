@@ -1,6 +1,5 @@
 package dev.flagship.kernels.x86;
 
-import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.MachineCode;
@@ -14,7 +13,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
@@ -274,43 +272,8 @@ public final class X86KernelsProvider implements KernelsProvider {
     private Kernels tried(
             Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
         name(library, warnings);
-        Set<DType> passing;
-        Set<DType> floats = Set.of();
-        Set<DType> attention = Set.of();
-        Set<PointwiseKernel> pointwise = Set.of();
-        boolean complete = library.isa().complete();
-        try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
-            passing = SelfTest.passing(library);
-            if (complete) {
-                floats = FloatSelfTest.passing(library);
-                attention = AttentionSelfTest.passing(library);
-                pointwise = PointwiseSelfTest.passing(library);
-            }
-            if (passing.containsAll(TuningProbe.TYPES)) {
-                tune(library, tuningFile(runs));
-            }
-        }
-        List<String> wrong = new ArrayList<>();
-        for (DType type : DType.values()) {
-            if (library.isa().multiplies(type) && !passing.contains(type)) {
-                wrong.add(type.toString());
-            }
-        }
-        for (DType type : FloatProducts.TYPES) {
-            if (complete && !floats.contains(type)) {
-                wrong.add(type.quantized() ? type + " in exact numerics" : type.toString());
-            }
-        }
-        for (DType type : AttentionSelfTest.TYPES) {
-            if (complete && !attention.contains(type)) {
-                wrong.add("attention to " + type);
-            }
-        }
-        for (PointwiseKernel kernel : PointwiseKernel.values()) {
-            if (complete && !pointwise.contains(kernel)) {
-                wrong.add(kernel.toString());
-            }
-        }
+        Passing passing = passing(library, runs);
+        List<String> wrong = passing.missing(library.isa());
         if (!wrong.isEmpty()) {
             warnings.accept(
                     "The %s kernels gave wrong numbers on this processor (%s) for %s; %s computes them. Please report this."
@@ -319,27 +282,55 @@ public final class X86KernelsProvider implements KernelsProvider {
         }
         return new X86Kernels(
                 library,
-                new Int8Products(team, library, passing),
-                new FloatProducts(team, library, floats),
-                new Attention(team, library, attention),
-                new Pointwise(team, library, pointwise),
+                new Int8Products(team, library, passing.products()),
+                new FloatProducts(team, library, passing.floats()),
+                new Attention(team, library, passing.attention()),
+                new Pointwise(team, library, passing.pointwise()),
                 other);
     }
 
+    /**
+     * Tries the kernels, and measures for later starts, unless an earlier start on this processor
+     * did so with the very same code: that takes as long as all else before the first token, and
+     * for that long a process that somebody kills would bar the kernels.
+     */
+    private Passing passing(KernelLibrary library, Runs runs) {
+        VariantFile passed = new VariantFile("passed", markers, runs.variant());
+        String code = "%08x %s\n".formatted(library.checksum(), Runtime.version());
+        if (passed.read().equals(Optional.of(code)) && tuned(runs).isPresent()) {
+            return Passing.all(library.isa());
+        }
+        try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
+            Passing passing = Passing.test(library);
+            if (passing.products().containsAll(TuningProbe.TYPES)) {
+                tune(library, runs);
+            }
+            if (passing.missing(library.isa()).isEmpty()) {
+                passed.write(code);
+            }
+            return passing;
+        }
+    }
+
     /** Beside the markers of these kernels on this processor. */
-    private TuningFile tuningFile(Runs runs) {
-        return new TuningFile(markers, runs.variant());
+    private VariantFile tuningFile(Runs runs) {
+        return new VariantFile("tuning", markers, runs.variant());
     }
 
     /** As measured by an earlier start. */
+    private Optional<Tuning> tuned(Runs runs) {
+        return tuningFile(runs).read().flatMap(Tuning::parse);
+    }
+
     private Tuning tuning(Runs runs) {
-        return tuningFile(runs).read().orElse(Tuning.usual(runs.isa()));
+        return tuned(runs).orElse(Tuning.usual(runs.isa()));
     }
 
     /** The first start on a processor measures for those that follow. */
-    private void tune(KernelLibrary library, TuningFile file) {
-        if (file.canBeWritten() && file.read().isEmpty()) {
-            file.write(TuningProbe.best(pages.get(), library));
+    private void tune(KernelLibrary library, Runs runs) {
+        VariantFile file = tuningFile(runs);
+        if (file.canBeWritten() && tuned(runs).isEmpty()) {
+            file.write(TuningProbe.best(pages.get(), library).text());
         }
     }
 

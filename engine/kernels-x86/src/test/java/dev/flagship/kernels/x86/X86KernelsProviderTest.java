@@ -17,6 +17,7 @@ import dev.flagship.testing.Bits;
 import dev.flagship.testing.GuardedMemory;
 import dev.flagship.testing.Seed;
 import dev.flagship.testing.SourceBlocks;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.ValueLayout;
@@ -29,6 +30,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.ServiceLoader;
@@ -228,6 +230,54 @@ class X86KernelsProviderTest {
         }
     }
 
+    @Test
+    void codeThatPassedIsNotTriedAgainAndChangedCodeIs() throws IOException {
+        needAvx512();
+        String tag = best().tag;
+        List<String> warnings = new ArrayList<>();
+        for (int start = 0; start < 2; start++) { // the second one has the code of its tuning
+            try (Kernels kernels = provider(tag).create(new SerialTeam(), warnings::add)) {
+                assertThat(kernels.rung()).startsWith("x86-");
+            }
+        }
+        assertThat(warnings).isEmpty();
+        Path record = file("passed-");
+        String passed = Files.readString(record);
+        X86KernelsProvider corrupt = new X86KernelsProvider(CorruptingPages::new, folder, "");
+        corrupt.create(new SerialTeam(), warnings::add).close();
+        assertThat(warnings).singleElement().asString().contains("gave wrong numbers");
+        assertThat(record).hasContent(passed);
+
+        Tuning tuning = Tuning.parse(Files.readString(file("tuning-"))).orElseThrow();
+        KernelLibrary.Loaded loaded =
+                (KernelLibrary.Loaded) KernelLibrary.load(new CorruptingPages(), best(), tuning);
+        try (KernelLibrary library = loaded.library()) {
+            String code = HexFormat.of().toHexDigits(library.checksum());
+            Files.writeString(record, code + passed.substring(code.length()));
+        }
+        warnings.clear();
+        corrupt.create(new SerialTeam(), warnings::add).close();
+        assertThat(warnings).isEmpty();
+    }
+
+    private Path file(String prefix) throws IOException {
+        try (var files = Files.newDirectoryStream(folder, prefix + "*")) {
+            return files.iterator().next();
+        }
+    }
+
+    @Test
+    void aProcessThatIsToldToEndDuringItsTrialBarsNothing() throws Exception {
+        Process child = start(Trying.class);
+        try (BufferedReader said = child.inputReader()) {
+            assertThat(said.readLine()).isEqualTo("trying");
+            assertThat(folder).isDirectoryContaining("glob:**/trying-variant-*");
+            child.destroy();
+            assertThat(child.waitFor()).isEqualTo(128 + 15);
+        }
+        assertThat(folder).isEmptyDirectory();
+    }
+
     /** The best that this machine has. */
     private static Isa best() {
         return here().getFirst();
@@ -396,6 +446,18 @@ class X86KernelsProviderTest {
         public static void main(String[] args) {
             KernelsProvider provider = new X86KernelsProvider();
             System.out.println(provider.name() + ": " + provider.obstacle().orElse("runs"));
+        }
+    }
+
+    /** Is in the middle of a trial until somebody ends it. */
+    static final class Trying {
+        private Trying() {}
+
+        public static void main(String[] args) throws InterruptedException {
+            try (TrialMarker _ = TrialMarker.write(Path.of(args[0]), "variant")) {
+                System.out.println("trying");
+                Thread.sleep(60_000);
+            }
         }
     }
 
