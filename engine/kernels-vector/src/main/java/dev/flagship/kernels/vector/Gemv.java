@@ -8,6 +8,10 @@ import static dev.flagship.kernels.vector.Lanes.PAIRS;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
+import static jdk.incubator.vector.VectorOperators.ASHR;
+import static jdk.incubator.vector.VectorOperators.I2F;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
 
 import dev.flagship.tensor.BandMatrix;
 import java.lang.foreign.MemorySegment;
@@ -16,7 +20,6 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Products of quantised rows with one int8 row, streamed straight from memory. A group of up to
@@ -29,8 +32,8 @@ import jdk.incubator.vector.VectorOperators;
  * a₀·b₀ + a₁·b₁. The factors of the shifts are made once per row, by {@link #pack8} and {@link
  * #pack4}.
  *
- * <p>A block is a method of its own, for a loop over all streams is more code than C2 keeps
- * unboxed; the accumulators wait in an array.
+ * <p>The loops call the JDK's own methods alone and are written out stream by stream: C2 stops
+ * inlining other methods when a loop has grown large, and then boxes a vector at each call.
  */
 final class Gemv {
     /** Row vectors of a group: two panels. */
@@ -208,71 +211,47 @@ final class Gemv {
                 ShortVector f1 = IntVector.broadcast(INTS, act[a + 1]).reinterpretAsShorts();
                 ShortVector lift = IntVector.broadcast(INTS, act[a + 2]).reinterpretAsShorts();
                 ShortVector n0 = ShortVector.fromMemorySegment(PAIRS, numbers, at0 + at, ORDER);
-                IntVector p0 =
-                        n0.mul(f0)
-                                .add(n0.lanewise(VectorOperators.LSHR, 8).mul(f1))
-                                .add(lift)
-                                .reinterpretAsInts();
-                lanes0 = lanes0.add(p0);
-                high0 = high0.add(p0.lanewise(VectorOperators.ASHR, 16));
+                ShortVector p0 = n0.mul(f0).add(n0.lanewise(LSHR, 8).mul(f1)).add(lift);
+                IntVector pair0 = p0.reinterpretAsInts();
+                lanes0 = lanes0.add(pair0);
+                high0 = high0.add(pair0.lanewise(ASHR, 16));
                 ShortVector n1 = ShortVector.fromMemorySegment(PAIRS, numbers, at1 + at, ORDER);
-                IntVector p1 =
-                        n1.mul(f0)
-                                .add(n1.lanewise(VectorOperators.LSHR, 8).mul(f1))
-                                .add(lift)
-                                .reinterpretAsInts();
-                lanes1 = lanes1.add(p1);
-                high1 = high1.add(p1.lanewise(VectorOperators.ASHR, 16));
+                ShortVector p1 = n1.mul(f0).add(n1.lanewise(LSHR, 8).mul(f1)).add(lift);
+                IntVector pair1 = p1.reinterpretAsInts();
+                lanes1 = lanes1.add(pair1);
+                high1 = high1.add(pair1.lanewise(ASHR, 16));
                 ShortVector n2 = ShortVector.fromMemorySegment(PAIRS, numbers, at2 + at, ORDER);
-                IntVector p2 =
-                        n2.mul(f0)
-                                .add(n2.lanewise(VectorOperators.LSHR, 8).mul(f1))
-                                .add(lift)
-                                .reinterpretAsInts();
-                lanes2 = lanes2.add(p2);
-                high2 = high2.add(p2.lanewise(VectorOperators.ASHR, 16));
+                ShortVector p2 = n2.mul(f0).add(n2.lanewise(LSHR, 8).mul(f1)).add(lift);
+                IntVector pair2 = p2.reinterpretAsInts();
+                lanes2 = lanes2.add(pair2);
+                high2 = high2.add(pair2.lanewise(ASHR, 16));
                 ShortVector n3 = ShortVector.fromMemorySegment(PAIRS, numbers, at3 + at, ORDER);
-                IntVector p3 =
-                        n3.mul(f0)
-                                .add(n3.lanewise(VectorOperators.LSHR, 8).mul(f1))
-                                .add(lift)
-                                .reinterpretAsInts();
-                lanes3 = lanes3.add(p3);
-                high3 = high3.add(p3.lanewise(VectorOperators.ASHR, 16));
+                ShortVector p3 = n3.mul(f0).add(n3.lanewise(LSHR, 8).mul(f1)).add(lift);
+                IntVector pair3 = p3.reinterpretAsInts();
+                lanes3 = lanes3.add(pair3);
+                high3 = high3.add(pair3.lanewise(ASHR, 16));
             }
             // The low halves' sum is the lanes' less the high halves' in their place.
             float sa = scales[block];
             int s = block * BAND;
-            FloatVector dot0 =
-                    (FloatVector)
-                            lanes0.sub(high0.lanewise(VectorOperators.LSHL, 16))
-                                    .add(high0)
-                                    .sub(LINES_8 * LIFT)
-                                    .convert(VectorOperators.I2F, 0);
+            IntVector low0 = lanes0.sub(high0.lanewise(LSHL, 16));
+            IntVector int0 = low0.add(high0).sub(LINES_8 * LIFT);
+            FloatVector dot0 = (FloatVector) int0.convert(I2F, 0);
             FloatVector scale0 = FloatVector.fromArray(FLOATS, planes, s).mul(sa);
             acc0 = dot0.fma(scale0, acc0);
-            FloatVector dot1 =
-                    (FloatVector)
-                            lanes1.sub(high1.lanewise(VectorOperators.LSHL, 16))
-                                    .add(high1)
-                                    .sub(LINES_8 * LIFT)
-                                    .convert(VectorOperators.I2F, 0);
+            IntVector low1 = lanes1.sub(high1.lanewise(LSHL, 16));
+            IntVector int1 = low1.add(high1).sub(LINES_8 * LIFT);
+            FloatVector dot1 = (FloatVector) int1.convert(I2F, 0);
             FloatVector scale1 = FloatVector.fromArray(FLOATS, planes, s + s1).mul(sa);
             acc1 = dot1.fma(scale1, acc1);
-            FloatVector dot2 =
-                    (FloatVector)
-                            lanes2.sub(high2.lanewise(VectorOperators.LSHL, 16))
-                                    .add(high2)
-                                    .sub(LINES_8 * LIFT)
-                                    .convert(VectorOperators.I2F, 0);
+            IntVector low2 = lanes2.sub(high2.lanewise(LSHL, 16));
+            IntVector int2 = low2.add(high2).sub(LINES_8 * LIFT);
+            FloatVector dot2 = (FloatVector) int2.convert(I2F, 0);
             FloatVector scale2 = FloatVector.fromArray(FLOATS, planes, s + s2).mul(sa);
             acc2 = dot2.fma(scale2, acc2);
-            FloatVector dot3 =
-                    (FloatVector)
-                            lanes3.sub(high3.lanewise(VectorOperators.LSHL, 16))
-                                    .add(high3)
-                                    .sub(LINES_8 * LIFT)
-                                    .convert(VectorOperators.I2F, 0);
+            IntVector low3 = lanes3.sub(high3.lanewise(LSHL, 16));
+            IntVector int3 = low3.add(high3).sub(LINES_8 * LIFT);
+            FloatVector dot3 = (FloatVector) int3.convert(I2F, 0);
             FloatVector scale3 = FloatVector.fromArray(FLOATS, planes, s + s3).mul(sa);
             acc3 = dot3.fma(scale3, acc3);
         }
@@ -308,10 +287,6 @@ final class Gemv {
         }
     }
 
-    private static ShortVector factor(int halves) {
-        return IntVector.broadcast(INTS, halves).reinterpretAsShorts();
-    }
-
     /**
      * Rows of {@code count} vectors of Q4_0, Q4_1 or Q4_K. Parameters as {@link #eightBit}.
      *
@@ -332,60 +307,90 @@ final class Gemv {
         boolean min = w.type().hasMinimum();
         float bias = min ? 0f : 8f;
         int width = min ? 2 * BAND : BAND;
-        int plane = blocks * width;
-        Arrays.fill(acc, 0, count * LENGTH, 0f);
+        long at0 = start(w, vector);
+        long at1 = start(w, vector + Math.min(1, count - 1));
+        long at2 = start(w, vector + Math.min(2, count - 1));
+        long at3 = start(w, vector + Math.min(3, count - 1));
+        int s1 = plane(1, blocks * width);
+        int s2 = plane(2, blocks * width);
+        int s3 = plane(3, blocks * width);
+        FloatVector acc0 = FloatVector.zero(FLOATS);
+        FloatVector acc1 = FloatVector.zero(FLOATS);
+        FloatVector acc2 = FloatVector.zero(FLOATS);
+        FloatVector acc3 = FloatVector.zero(FLOATS);
         for (int block = 0; block < blocks; block++) {
-            for (int i = 0; i < count; i++) {
-                long at = start(w, vector + i);
-                int s = plane(i, plane) + block * width;
-                fourBitBlock(
-                        numbers, at, block, act, scales, sums, bias, planes, s, acc, i * LENGTH);
-                if (min) {
-                    addMinimum(planes, s + BAND, scales[block] * sums[block], acc, i * LENGTH);
-                }
+            ShortVector sum0 = ShortVector.zero(PAIRS);
+            ShortVector sum1 = ShortVector.zero(PAIRS);
+            ShortVector sum2 = ShortVector.zero(PAIRS);
+            ShortVector sum3 = ShortVector.zero(PAIRS);
+            for (int line = 0; line < LINES_4; line++) {
+                long at = block * 256L + line * 64L;
+                int a = (block * LINES_4 + line) * FACTORS_4;
+                ShortVector f0 = IntVector.broadcast(INTS, act[a]).reinterpretAsShorts();
+                ShortVector f1 = IntVector.broadcast(INTS, act[a + 1]).reinterpretAsShorts();
+                ShortVector f2 = IntVector.broadcast(INTS, act[a + 2]).reinterpretAsShorts();
+                ShortVector f3 = IntVector.broadcast(INTS, act[a + 3]).reinterpretAsShorts();
+                ShortVector n0 = ShortVector.fromMemorySegment(PAIRS, numbers, at0 + at, ORDER);
+                sum0 = sum0.add(n0.mul(f0));
+                sum0 = sum0.add(n0.lanewise(LSHR, 4).mul(f1));
+                sum0 = sum0.add(n0.lanewise(LSHR, 8).mul(f2));
+                sum0 = sum0.add(n0.lanewise(LSHR, 12).mul(f3));
+                ShortVector n1 = ShortVector.fromMemorySegment(PAIRS, numbers, at1 + at, ORDER);
+                sum1 = sum1.add(n1.mul(f0));
+                sum1 = sum1.add(n1.lanewise(LSHR, 4).mul(f1));
+                sum1 = sum1.add(n1.lanewise(LSHR, 8).mul(f2));
+                sum1 = sum1.add(n1.lanewise(LSHR, 12).mul(f3));
+                ShortVector n2 = ShortVector.fromMemorySegment(PAIRS, numbers, at2 + at, ORDER);
+                sum2 = sum2.add(n2.mul(f0));
+                sum2 = sum2.add(n2.lanewise(LSHR, 4).mul(f1));
+                sum2 = sum2.add(n2.lanewise(LSHR, 8).mul(f2));
+                sum2 = sum2.add(n2.lanewise(LSHR, 12).mul(f3));
+                ShortVector n3 = ShortVector.fromMemorySegment(PAIRS, numbers, at3 + at, ORDER);
+                sum3 = sum3.add(n3.mul(f0));
+                sum3 = sum3.add(n3.lanewise(LSHR, 4).mul(f1));
+                sum3 = sum3.add(n3.lanewise(LSHR, 8).mul(f2));
+                sum3 = sum3.add(n3.lanewise(LSHR, 12).mul(f3));
+            }
+            float sa = scales[block];
+            float offset = bias * sums[block];
+            int s = block * width;
+            IntVector lanes0 = sum0.reinterpretAsInts();
+            IntVector low0 = lanes0.lanewise(LSHL, 16).lanewise(ASHR, 16);
+            IntVector int0 = lanes0.lanewise(ASHR, 16).add(low0);
+            FloatVector dot0 = ((FloatVector) int0.convert(I2F, 0)).sub(offset);
+            FloatVector scale0 = FloatVector.fromArray(FLOATS, planes, s).mul(sa);
+            acc0 = dot0.fma(scale0, acc0);
+            IntVector lanes1 = sum1.reinterpretAsInts();
+            IntVector low1 = lanes1.lanewise(LSHL, 16).lanewise(ASHR, 16);
+            IntVector int1 = lanes1.lanewise(ASHR, 16).add(low1);
+            FloatVector dot1 = ((FloatVector) int1.convert(I2F, 0)).sub(offset);
+            FloatVector scale1 = FloatVector.fromArray(FLOATS, planes, s + s1).mul(sa);
+            acc1 = dot1.fma(scale1, acc1);
+            IntVector lanes2 = sum2.reinterpretAsInts();
+            IntVector low2 = lanes2.lanewise(LSHL, 16).lanewise(ASHR, 16);
+            IntVector int2 = lanes2.lanewise(ASHR, 16).add(low2);
+            FloatVector dot2 = ((FloatVector) int2.convert(I2F, 0)).sub(offset);
+            FloatVector scale2 = FloatVector.fromArray(FLOATS, planes, s + s2).mul(sa);
+            acc2 = dot2.fma(scale2, acc2);
+            IntVector lanes3 = sum3.reinterpretAsInts();
+            IntVector low3 = lanes3.lanewise(LSHL, 16).lanewise(ASHR, 16);
+            IntVector int3 = lanes3.lanewise(ASHR, 16).add(low3);
+            FloatVector dot3 = ((FloatVector) int3.convert(I2F, 0)).sub(offset);
+            FloatVector scale3 = FloatVector.fromArray(FLOATS, planes, s + s3).mul(sa);
+            acc3 = dot3.fma(scale3, acc3);
+            if (min) {
+                FloatVector sum = FloatVector.broadcast(FLOATS, sa * sums[block]);
+                int m = s + BAND;
+                acc0 = FloatVector.fromArray(FLOATS, planes, m).fma(sum, acc0);
+                acc1 = FloatVector.fromArray(FLOATS, planes, m + s1).fma(sum, acc1);
+                acc2 = FloatVector.fromArray(FLOATS, planes, m + s2).fma(sum, acc2);
+                acc3 = FloatVector.fromArray(FLOATS, planes, m + s3).fma(sum, acc3);
             }
         }
-    }
-
-    private static void addMinimum(float[] planes, int at, float sum, float[] acc, int accAt) {
-        FloatVector.fromArray(FLOATS, planes, at)
-                .fma(FloatVector.broadcast(FLOATS, sum), FloatVector.fromArray(FLOATS, acc, accAt))
-                .intoArray(acc, accAt);
-    }
-
-    private static void fourBitBlock(
-            MemorySegment numbers,
-            long start,
-            int block,
-            int[] act,
-            float[] scales,
-            float[] sums,
-            float bias,
-            float[] planes,
-            int scaleAt,
-            float[] acc,
-            int accAt) {
-        ShortVector sum = ShortVector.zero(PAIRS);
-        for (int line = 0; line < LINES_4; line++) {
-            long at = start + block * 256L + line * 64L;
-            ShortVector n = ShortVector.fromMemorySegment(PAIRS, numbers, at, ORDER);
-            int a = (block * LINES_4 + line) * FACTORS_4;
-            ShortVector even =
-                    n.mul(factor(act[a]))
-                            .add(n.lanewise(VectorOperators.LSHR, 4).mul(factor(act[a + 1])));
-            ShortVector odd =
-                    n.lanewise(VectorOperators.LSHR, 8)
-                            .mul(factor(act[a + 2]))
-                            .add(n.lanewise(VectorOperators.LSHR, 12).mul(factor(act[a + 3])));
-            sum = sum.add(even.add(odd));
-        }
-        IntVector lanes = sum.reinterpretAsInts();
-        IntVector low = lanes.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
-        FloatVector dot =
-                floats(lanes.lanewise(VectorOperators.ASHR, 16).add(low)).sub(bias * sums[block]);
-        FloatVector s = FloatVector.fromArray(FLOATS, planes, scaleAt);
-        dot.fma(s.mul(scales[block]), FloatVector.fromArray(FLOATS, acc, accAt))
-                .intoArray(acc, accAt);
+        acc0.intoArray(acc, 0);
+        acc1.intoArray(acc, LENGTH);
+        acc2.intoArray(acc, 2 * LENGTH);
+        acc3.intoArray(acc, 3 * LENGTH);
     }
 
     /**
@@ -432,32 +437,40 @@ final class Gemv {
             int scaleAt,
             float[] acc,
             int accAt) {
-        ShortVector sum = factor(act[a + FACTORS_6 - 1]);
+        ShortVector sum = IntVector.broadcast(INTS, act[a + FACTORS_6 - 1]).reinterpretAsShorts();
         for (int line = 0; line < 2; line++) {
             ShortVector n = ShortVector.fromMemorySegment(PAIRS, numbers, at + line * 64L, ORDER);
             int f = a + line * FACTORS_4;
             ShortVector even =
-                    n.mul(factor(act[f]))
-                            .add(n.lanewise(VectorOperators.LSHR, 4).mul(factor(act[f + 1])));
+                    n.mul(IntVector.broadcast(INTS, act[f]).reinterpretAsShorts())
+                            .add(
+                                    n.lanewise(LSHR, 4)
+                                            .mul(
+                                                    IntVector.broadcast(INTS, act[f + 1])
+                                                            .reinterpretAsShorts()));
             ShortVector odd =
-                    n.lanewise(VectorOperators.LSHR, 8)
-                            .mul(factor(act[f + 2]))
-                            .add(n.lanewise(VectorOperators.LSHR, 12).mul(factor(act[f + 3])));
+                    n.lanewise(LSHR, 8)
+                            .mul(IntVector.broadcast(INTS, act[f + 2]).reinterpretAsShorts())
+                            .add(
+                                    n.lanewise(LSHR, 12)
+                                            .mul(
+                                                    IntVector.broadcast(INTS, act[f + 3])
+                                                            .reinterpretAsShorts()));
             sum = sum.add(even.add(odd));
         }
         ShortVector n = ShortVector.fromMemorySegment(PAIRS, numbers, at + 128, ORDER);
         for (int i = 0; i < 8; i++) {
-            ShortVector bits = n.lanewise(VectorOperators.LSHR, 2L * i);
-            sum = sum.add(bits.mul(factor(act[a + 2 * FACTORS_4 + i])));
+            ShortVector bits = n.lanewise(LSHR, 2L * i);
+            sum =
+                    sum.add(
+                            bits.mul(
+                                    IntVector.broadcast(INTS, act[a + 2 * FACTORS_4 + i])
+                                            .reinterpretAsShorts()));
         }
         IntVector lanes = sum.reinterpretAsInts();
-        IntVector low = lanes.lanewise(VectorOperators.LSHL, 16).lanewise(VectorOperators.ASHR, 16);
-        FloatVector dot = floats(lanes.lanewise(VectorOperators.ASHR, 16).add(low));
+        IntVector low = lanes.lanewise(LSHL, 16).lanewise(ASHR, 16);
+        FloatVector dot = (FloatVector) lanes.lanewise(ASHR, 16).add(low).convert(I2F, 0);
         FloatVector s = FloatVector.fromArray(FLOATS, planes, scaleAt);
         dot.fma(s.mul(scale), FloatVector.fromArray(FLOATS, acc, accAt)).intoArray(acc, accAt);
-    }
-
-    private static FloatVector floats(IntVector v) {
-        return (FloatVector) v.convert(VectorOperators.I2F, 0);
     }
 }

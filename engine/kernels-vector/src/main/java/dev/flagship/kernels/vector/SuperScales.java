@@ -1,5 +1,7 @@
 package dev.flagship.kernels.vector;
 
+import static dev.flagship.kernels.vector.Lanes.FLOATS;
+import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.SUPER_BLOCK;
 
@@ -7,11 +9,12 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import jdk.incubator.vector.FloatVector;
 
 /**
  * Scales of super-blocks, multiplied out: {@code [group][16]}, for Q4_K {@code [group][scales,
- * minima][16]}. Plain loops over small heap arrays, which C2 vectorises where it would not do so
- * over a segment.
+ * minima][16]}. Bytes and halves are converted by plain loops over small heap arrays, which C2
+ * vectorises where it would not do so over a segment.
  */
 final class SuperScales {
     /** Numbers of a band's super-block: 8 groups with minima, or 16 groups. */
@@ -38,10 +41,19 @@ final class SuperScales {
         for (int i = BAND; i < width; i++) {
             common[i] = -common[i]; // minima are subtracted
         }
-        for (int group = 0; group < NUMBERS; group += width) {
-            for (int i = 0; i < width; i++) {
-                out[at + group + i] = own[group + i] * common[i];
+        toFloats(own, out, at);
+        for (int i = 0; i < width; i += LENGTH) {
+            FloatVector factor = FloatVector.fromArray(FLOATS, common, i);
+            for (int j = at + i; j < at + NUMBERS; j += width) {
+                FloatVector.fromArray(FLOATS, out, j).mul(factor).intoArray(out, j);
             }
+        }
+    }
+
+    /** A loop long enough, and alone in its method, for C2 to make vectors of it. */
+    private static void toFloats(byte[] bytes, float[] out, int at) {
+        for (int i = 0; i < NUMBERS; i++) {
+            out[at + i] = bytes[i];
         }
     }
 
