@@ -72,6 +72,7 @@ final class Failures {
         return message.replaceAll(
                         "^Unknown subcommand '(bench|test)'\\.$",
                         "$1 tells itself: flagship $1 --help")
+                .replaceAll("'[-+]?\\d+' is not an? (int|long)$", "the number is too large")
                 .replaceAll("is not an? (int|long)$", "is not a whole number")
                 .replaceAll("is not a (float|double)$", "is not a number");
     }

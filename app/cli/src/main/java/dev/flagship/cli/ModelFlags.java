@@ -119,6 +119,10 @@ final class ModelFlags {
     /** Fetches the model if it must, and loads it. */
     TextModel open(ModelStore store, String model, ProgressLine progress) throws IOException {
         try (progress) {
+            if (kernels.equals("scalar")) {
+                progress.warning(
+                        "the scalar kernels are there to check the others, and far slower; leave --kernels out for the fastest");
+            }
             var path = store.resolve(model, progress);
             return TextModel.open(
                     path,

@@ -35,19 +35,32 @@ final class OneAnswer {
                     }
                     case Event.Finished end -> {
                         out.println();
-                        return exitCode(end);
+                        return exitCode(end, request.maxTokens().isPresent());
                     }
                 }
             }
         }
     }
 
-    private int exitCode(Event.Finished end) {
+    /**
+     * @param limited whether the answer was given a length
+     */
+    private int exitCode(Event.Finished end, boolean limited) {
         for (String warning : end.warnings()) {
             streams.err().println("flagship: " + warning);
         }
         return switch (end.reason()) {
-            case STOP, LENGTH -> 0;
+            case STOP -> 0;
+            case LENGTH -> {
+                if (end.warnings().isEmpty()) {
+                    streams.err()
+                            .println(
+                                    limited
+                                            ? "flagship: the answer was ended by --max-tokens"
+                                            : "flagship: the answer was ended by the context, which is full");
+                }
+                yield 0;
+            }
             case CANCELLED -> INTERRUPTED;
             case ERROR -> FAILED;
         };

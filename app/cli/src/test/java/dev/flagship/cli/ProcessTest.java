@@ -158,7 +158,7 @@ class ProcessTest {
         whole.getOutputStream().write("cat".getBytes(StandardCharsets.UTF_8));
         whole.getOutputStream().close();
         assertThat(exit(whole)).isZero();
-        assertThat(stderr()).doesNotContain("Note:");
+        assertThat(stderr()).doesNotContain("Note: waiting");
 
         Process late = prompted("the");
         awaitStderr("Note: waiting for standard input, where nothing has come yet");

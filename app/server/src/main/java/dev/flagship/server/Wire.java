@@ -77,10 +77,10 @@ final class Wire {
             throw ApiException.malformed(
                     "The body is not valid JSON: %s (line %d, column %d)."
                             .formatted(
-                                    // What follows in brackets tells of the parser, not of the
-                                    // text.
+                                    // What follows tells of the parser, not of the text.
                                     e.getOriginalMessage()
-                                            .replaceFirst("(?s) \\([^(]* at \\[Source.*", ""),
+                                            .replaceFirst("(?s) \\([^(]* at \\[Source.*", "")
+                                            .replaceFirst("(?s): enable `JsonReadFeature.*", ""),
                                     e.getLocation().getLineNr(),
                                     e.getLocation().getColumnNr()),
                     e);

@@ -85,11 +85,12 @@ public final class ModelStore {
 
     /**
      * Where the store is by default: FLAGSHIP_HOME, else XDG_DATA_HOME/flagship, else ~/.flagship.
+     * Absolute, so that a report says which folder a relative name meant.
      */
     public static Path defaultHome(Map<String, String> environment) {
         String home = environment.getOrDefault("FLAGSHIP_HOME", "");
         if (!home.isBlank()) {
-            return Path.of(home);
+            return Path.of(home).toAbsolutePath();
         }
         String data = environment.getOrDefault("XDG_DATA_HOME", "");
         return data.isBlank()

@@ -16,7 +16,7 @@ public final class RequestException extends FlagshipException {
     public static RequestException contextLengthExceeded(int promptTokens, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt takes %d tokens and the context of this model holds %d, one of them kept for the answer. Shorten the prompt or start a model that allows more with a larger --context."
+                "The prompt takes %d tokens and the context, as this model was started, holds %d, one of them kept for the answer. Shorten the prompt, or start the model with a larger --context if it allows more."
                         .formatted(promptTokens, contextLength),
                 null);
     }
@@ -26,7 +26,7 @@ public final class RequestException extends FlagshipException {
             int promptTokens, int maxTokens, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt takes %d tokens and max_tokens asks for %d more, but the context of this model holds %d. Ask for %d at most, shorten the prompt or start a model that allows more with a larger --context."
+                "The prompt takes %d tokens and max_tokens asks for %d more, but the context, as this model was started, holds %d. Ask for %d at most, shorten the prompt, or start the model with a larger --context if it allows more."
                         .formatted(
                                 promptTokens,
                                 maxTokens,
@@ -39,7 +39,7 @@ public final class RequestException extends FlagshipException {
     public static RequestException promptTooLong(long characters, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt has %d characters, more than the %d tokens of this model's context can hold. Shorten it or start a model that allows more with a larger --context."
+                "The prompt has %d characters, more than the %d tokens of the context can hold, as this model was started. Shorten it, or start the model with a larger --context if it allows more."
                         .formatted(characters, contextLength),
                 null);
     }
