@@ -18,6 +18,7 @@ import org.jline.reader.LineReader;
 import org.jline.reader.LineReaderBuilder;
 import org.jline.reader.UserInterruptException;
 import org.jline.reader.impl.DefaultParser;
+import org.jline.terminal.Size;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.Terminal.Signal;
 import org.jline.terminal.TerminalBuilder;
@@ -46,6 +47,9 @@ final class Chat {
         }
         try (Terminal terminal = builder.build();
                 var _ = ExitHook.of(model::close)) {
+            if (terminal.getWidth() <= 0) { // as of a terminal that nobody gave a size
+                terminal.setSize(new Size(80, 24));
+            }
             new Chat(model, settings, terminal).run();
             return 0;
         }

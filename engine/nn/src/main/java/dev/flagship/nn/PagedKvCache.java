@@ -7,6 +7,7 @@ import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Collection;
 
 /**
  * One pool of KV pages for all sequences of a model, with reference counts: a page may belong to
@@ -129,10 +130,7 @@ public final class PagedKvCache implements AutoCloseable {
         public boolean reserve(int tokens) {
             int wanted = Math.ceilDiv(tokens, KvLayout.PAGE);
             int partial = length / KvLayout.PAGE;
-            boolean copy =
-                    length % KvLayout.PAGE != 0
-                            && tokens > length
-                            && references[table[partial]] > 1;
+            boolean copy = writesPartOfAPage(tokens) && references[table[partial]] > 1;
             int needed = Math.max(0, wanted - pageCount) + (copy ? 1 : 0);
             if (needed > freeCount) {
                 return false;
@@ -151,6 +149,30 @@ public final class PagedKvCache implements AutoCloseable {
                 table[pageCount++] = take();
             }
             return true;
+        }
+
+        private boolean writesPartOfAPage(int tokens) {
+            return length % KvLayout.PAGE != 0 && tokens > length;
+        }
+
+        /** Whether {@link #reserve} would succeed if these other sequences were closed. */
+        public boolean fitsWithout(Collection<Sequence> others, int tokens) {
+            int[] theirs = new int[references.length];
+            int free = freeCount;
+            for (Sequence other : others) {
+                for (int i = 0; i < other.pageCount; i++) {
+                    int page = other.table[i];
+                    if (++theirs[page] == references[page]) {
+                        free++;
+                    }
+                }
+            }
+            int needed = Math.max(0, Math.ceilDiv(tokens, KvLayout.PAGE) - pageCount);
+            if (writesPartOfAPage(tokens)) {
+                int page = table[length / KvLayout.PAGE];
+                needed += references[page] - theirs[page] > 1 ? 1 : 0;
+            }
+            return needed <= free;
         }
 
         /** Counts tokens as stored, after the step that wrote them succeeded. */

@@ -229,6 +229,40 @@ class PagedKvCacheTest {
         }
     }
 
+    /** Asked before; then the others are closed indeed. */
+    @Test
+    void foretellsWhatClosingOthersGives() {
+        String given = System.getProperty("tests.seed", "random");
+        long seed = given.equals("random") ? new Random().nextInt() : Long.parseLong(given);
+        Random random = new Random(seed);
+        int[] outcomes = new int[2];
+        for (int round = 0; round < 2_000; round++) {
+            try (PagedKvCache cache = cache(12)) {
+                List<Sequence> sequences = new ArrayList<>(List.of(cache.sequence()));
+                for (int i = 0; i < 8; i++) {
+                    Sequence one = sequences.get(random.nextInt(sequences.size()));
+                    Sequence next = random.nextBoolean() ? one.fork() : cache.sequence();
+                    next.truncate(random.nextInt(next.length() + 1));
+                    append(cache, next, marks(random.nextInt(40), 0));
+                    sequences.add(next);
+                }
+                Sequence own = sequences.remove(random.nextInt(sequences.size()));
+                List<Sequence> others = sequences.subList(0, random.nextInt(sequences.size() + 1));
+                int tokens = own.length() + random.nextInt(150);
+                boolean foretold = own.fitsWithout(others, tokens);
+                others.forEach(Sequence::close);
+                assertThat(own.reserve(tokens))
+                        .as("round %d, -Dtests.seed=%d", round, seed)
+                        .isEqualTo(foretold);
+                outcomes[foretold ? 1 : 0]++;
+                sequences.forEach(Sequence::close);
+                own.close();
+            }
+        }
+        assertThat(outcomes[0]).isGreaterThan(100);
+        assertThat(outcomes[1]).isGreaterThan(100);
+    }
+
     private static void verify(
             PagedKvCache cache, List<Sequence> sequences, List<List<Float>> model, String at) {
         int[] owners = new int[cache.pages()];

@@ -11,9 +11,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * not change its value.
  */
 public final class Shares {
-    /** Bands that stay together, so that tiles of two are not cut; cuts are counted in these. */
-    private static final int UNIT = 2;
-
     /** Units of a part, but for the last ones, of one unit. */
     private static final int PART = 2;
 
@@ -22,15 +19,20 @@ public final class Shares {
 
     private static final int TAIL = 8;
 
+    private final int unit;
     private final AtomicInteger next = new AtomicInteger();
     private int[] bands = new int[4];
     private int matrices;
     private int units;
     private int fixed;
 
-    /** Shares of no bands. */
-    public Shares() {
-        // Reused from operation to operation.
+    /**
+     * Shares of no bands, reused from operation to operation.
+     *
+     * @param unit bands that stay together, so that groups of them are not cut
+     */
+    public Shares(int unit) {
+        this.unit = unit;
     }
 
     /** Computes bands. */
@@ -58,8 +60,8 @@ public final class Shares {
         units += units(count);
     }
 
-    private static int units(int bands) {
-        return (bands + UNIT - 1) / UNIT;
+    private int units(int bands) {
+        return (bands + unit - 1) / unit;
     }
 
     /** Makes the shares of what was added; before the team is dispatched. */
@@ -100,7 +102,7 @@ public final class Shares {
             int begin = Math.max(from - first, 0);
             int end = Math.min(to - first, units(bands[i]));
             if (begin < end) {
-                work.bands(thread, i, begin * UNIT, Math.min(end * UNIT, bands[i]));
+                work.bands(thread, i, begin * unit, Math.min(end * unit, bands[i]));
             }
             first += units(bands[i]);
         }

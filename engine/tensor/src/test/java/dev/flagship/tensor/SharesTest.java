@@ -11,7 +11,13 @@ import org.junit.jupiter.api.Test;
 class SharesTest {
     @Test
     void everyBandIsComputedOnceWhateverTheTeam() {
-        var shares = new Shares();
+        for (int unit : new int[] {1, 2, 4}) {
+            everyBandIsComputedOnce(unit);
+        }
+    }
+
+    private static void everyBandIsComputedOnce(int unit) {
+        var shares = new Shares(unit);
         int[][] operations = {
             {0}, {1}, {2}, {3}, {7}, {16}, {33}, {1000}, {36, 12, 12}, {5, 0, 3}, {1, 1, 1, 1, 1, 1}
         };
@@ -40,7 +46,9 @@ class SharesTest {
                         int[] actual = new int[bands[i]];
                         Arrays.setAll(actual, times[i]::get);
                         assertThat(actual)
-                                .as("%s bands, %d threads", Arrays.toString(bands), size)
+                                .as(
+                                        "%s bands by %d, %d threads",
+                                        Arrays.toString(bands), unit, size)
                                 .isEqualTo(expected);
                     }
                 }
@@ -54,7 +62,7 @@ class SharesTest {
      */
     @Test
     void theTailGoesToWhoeverAsksInPartsThatCutNoPair() {
-        var shares = new Shares();
+        var shares = new Shares(2);
         shares.clear();
         shares.add(160);
         shares.start();

@@ -7,12 +7,13 @@ import dev.flagship.tensor.KvLayout;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Deque;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Sequences of requests that ended, so that the next turn of a conversation, or another question
  * after the same long opening, computes new tokens alone. They hold pages that nobody else wants:
- * whoever is short of pages {@linkplain #evict evicts} first. Step thread only.
+ * whoever is short of pages has them {@linkplain #reserve evicted}. Step thread only.
  *
  * <p>What is stored for a token depends on the tokens before it and on nothing else, bit for bit
  * ({@code nn} states it of a step), so an answer is the same with and without. Its time is not: who
@@ -133,6 +134,27 @@ final class PrefixCache implements AutoCloseable {
         if (entries.size() > most) {
             evict();
         }
+    }
+
+    /**
+     * Reserves room for a sequence to hold so many tokens. For it sequences are evicted, those
+     * first that nobody asked for the longest; none where all of them would not do, for whoever
+     * must wait in any case keeps his prefix.
+     *
+     * @return false if there is no room
+     */
+    boolean reserve(PagedKvCache.Sequence sequence, int tokens) {
+        boolean roomy = sequence.reserve(tokens);
+        if (!roomy && sequence.fitsWithout(sequences(), tokens)) {
+            while (!roomy && evict()) {
+                roomy = sequence.reserve(tokens);
+            }
+        }
+        return roomy;
+    }
+
+    private List<PagedKvCache.Sequence> sequences() {
+        return entries.stream().map(entry -> entry.sequence).toList();
     }
 
     /**

@@ -14,8 +14,8 @@ class SharedPrompt {
     private @Nullable Job computing;
     private PagedKvCache.@Nullable Sequence kept;
 
-    /** Tokens that an earlier request had computed, whoever of the choices began with them. */
-    private int cached;
+    /** Tokens that an earlier request had computed; -1 before the first choice has begun. */
+    private int cached = -1;
 
     /**
      * @param choices jobs that will begin or end
@@ -46,8 +46,10 @@ class SharedPrompt {
     void begun(Job job, PagedKvCache.Sequence opening) {
         job.sequence = opening;
         waiting--; // not before: a choice that ends without a sequence is counted there
-        if (kept == null) {
+        if (cached < 0) { // what a choice left that was cancelled is no earlier request's
             cached = opening.length();
+        }
+        if (kept == null) {
             computing = waiting > 0 ? job : null;
         } else if (waiting == 0) {
             release();
@@ -65,11 +67,7 @@ class SharedPrompt {
         if (waiting > 0) {
             kept = sequence.fork();
             kept.truncate(sequence.length() - 1); // the last token's logits are wanted once more
-            boolean copied = sequence.reserve(sequence.capacity());
-            while (!copied && prefixes.evict()) {
-                copied = sequence.reserve(sequence.capacity());
-            }
-            if (!copied) {
+            if (!prefixes.reserve(sequence, sequence.capacity())) {
                 keepWholePages(); // no page for a copy: whoever writes to the last one has it
             }
         }

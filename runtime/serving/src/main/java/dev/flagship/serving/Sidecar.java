@@ -117,15 +117,17 @@ final class Sidecar {
             deleteReplacedIfNobodyPacks(source.file().path());
             return ready;
         } catch (IOException e) { // the source is mapped: only the folder's side can fail
-            listener.warning(notKept("%s: %s".formatted(folder, reason(e))));
+            listener.warning(notKept(failure(e)));
             return Optional.empty();
         }
     }
 
-    private static String reason(IOException e) {
-        return e instanceof FileSystemException f && f.getReason() == null
-                ? e.getClass().getSimpleName() // whose message is only the path
-                : String.valueOf(e.getMessage());
+    private String failure(IOException e) {
+        if (!(e instanceof FileSystemException f) || f.getFile() == null) {
+            return "%s: %s".formatted(folder, e.getMessage());
+        }
+        String reason = f.getReason() == null ? e.getClass().getSimpleName() : f.getReason();
+        return "%s: %s".formatted(f.getFile(), reason);
     }
 
     private Optional<PackedWeights> make(ModelSource source) throws IOException {
@@ -203,7 +205,7 @@ final class Sidecar {
     }
 
     private static String notKept(String why) {
-        return notKept(why, "Set FLAGSHIP_HOME to a folder with room.");
+        return notKept(why, "Set FLAGSHIP_HOME to a folder that has room and can be written.");
     }
 
     private static String notKept(String why, String remedy) {

@@ -54,6 +54,7 @@ final class StepLoop implements Runnable {
     private final Step step;
     private final BlockingQueue<Job> arrivals;
     private @Nullable Job next; // first in order of arrival; the others wait in arrivals
+    private @Nullable Job stuck; // the next one, if it found no room and nobody has ended since
     private final List<Job> running = new ArrayList<>(MOST_RUNNING);
     private final int[] one = new int[1];
     private final int[] endTokens;
@@ -175,11 +176,12 @@ final class StepLoop implements Runnable {
     /**
      * In order of arrival: the first that finds no room holds up the rest, so that none starves.
      */
+    @SuppressWarnings("ReferenceEquality") // that very job
     private void admit() {
         while (running.size() < MOST_RUNNING) {
             Job job = next != null ? next : arrivals.poll();
             next = job;
-            if (job == null || job.shared.underWay()) {
+            if (job == null || job == stuck || job.shared.underWay()) {
                 return;
             }
             int answer = job.openEnded ? Math.min(job.mostTokens, OPEN_RESERVE) : job.mostTokens;
@@ -195,6 +197,7 @@ final class StepLoop implements Runnable {
                 running.add(job);
                 next = null;
             } else if (!running.isEmpty()) {
+                stuck = job;
                 return;
             } else if (!job.shared.keepWholePages()) {
                 // Cannot happen while the pool holds a whole context.
@@ -209,13 +212,7 @@ final class StepLoop implements Runnable {
         PagedKvCache.Sequence own = job.shared.opening(job.prompt, prefixes);
         boolean begun = false;
         try {
-            boolean roomy = own.reserve(wanted);
-            // Evicted only where that will do: who must wait in any case keeps his prefix.
-            boolean evicting = runningPages() + pagesFor(wanted) <= cache.pages();
-            while (!roomy && evicting && prefixes.evict()) {
-                roomy = own.reserve(wanted);
-            }
-            if (!roomy) {
+            if (!prefixes.reserve(own, wanted)) {
                 return false;
             }
             job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
@@ -230,15 +227,6 @@ final class StepLoop implements Runnable {
                 own.close();
             }
         }
-    }
-
-    /** Pages of running requests, some of which choices of one request may share. */
-    private int runningPages() {
-        int pages = 0;
-        for (Job job : running) {
-            pages += sequence(job).capacity() / KvLayout.PAGE;
-        }
-        return pages;
     }
 
     /**
@@ -311,18 +299,30 @@ final class StepLoop implements Runnable {
             for (int i = from; i < to; i++) {
                 Job job = planned(i);
                 sequence(job).advance(rows[i]);
-                if (!job.decoding()) {
+                boolean prefilling = !job.decoding();
+                if (prefilling) {
                     job.prefilled += rows[i];
-                    if (job.decoding()) {
-                        job.shared.computed(job, sequence(job), prefixes);
-                    }
                 }
                 if (job.decoding()) {
-                    publishOrFail(job, logits, output++);
+                    int row = output++;
+                    if (!prefilling || shareOrFail(job)) {
+                        publishOrFail(job, logits, row);
+                    }
                 }
             }
         }
         return null;
+    }
+
+    /** Shares a prompt that has been computed; that fails for this request alone. */
+    private boolean shareOrFail(Job job) {
+        try {
+            job.shared.computed(job, sequence(job), prefixes);
+            return true;
+        } catch (Throwable t) {
+            fail(job, t);
+            return false;
+        }
     }
 
     private void add(Job job, int count) {
@@ -460,11 +460,7 @@ final class StepLoop implements Runnable {
 
     private void grow(Job job) {
         int wanted = Math.min(job.reserved + GROWTH, job.prompt.length + job.mostTokens);
-        boolean roomy = sequence(job).reserve(wanted);
-        while (!roomy && prefixes.evict()) {
-            roomy = sequence(job).reserve(wanted);
-        }
-        if (roomy) {
+        if (prefixes.reserve(sequence(job), wanted)) {
             job.reserved(wanted);
         } else {
             remove(
@@ -492,6 +488,7 @@ final class StepLoop implements Runnable {
         } catch (Throwable t) {
             failure = t;
         }
+        stuck = null;
         job.ended = System.nanoTime();
         job.news.add(new Job.News.End(reason, warnings));
         if (failure != null) {

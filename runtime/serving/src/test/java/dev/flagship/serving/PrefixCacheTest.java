@@ -86,6 +86,26 @@ class PrefixCacheTest {
     }
 
     @Test
+    void evictsNothingInVain() {
+        try (PrefixCache prefixes = new PrefixCache(cache);
+                PagedKvCache.Sequence running = stored(40, 20 * 16)) {
+            prefixes.keep(ids(0, 100), stored(100, 100)); // 7 pages
+            prefixes.keep(ids(500, 600), stored(100, 100));
+            try (PagedKvCache.Sequence next = prefixes.opening(ids(0, 120));
+                    PagedKvCache.Sequence twin = running.fork()) {
+                assertThat(prefixes.reserve(next, 21 * 16)).as("20 is all there is").isFalse();
+                assertThat(ready(prefixes, ids(500, 620))).isEqualTo(100);
+                assertThat(prefixes.reserve(twin, 18 * 16)).as("14 and a copy").isFalse();
+                assertThat(ready(prefixes, ids(500, 620))).isEqualTo(100);
+                assertThat(prefixes.reserve(next, 20 * 16)).isTrue();
+                assertThat(next.length()).isEqualTo(100);
+                assertThat(cache.freePages()).isZero();
+            }
+        }
+        assertThat(cache.freePages()).isEqualTo(PAGES);
+    }
+
+    @Test
     void keepsTheLongerOfTwoThatBeginAlike() {
         try (PrefixCache prefixes = new PrefixCache(cache)) {
             prefixes.keep(ids(0, 32), stored(32, 32));

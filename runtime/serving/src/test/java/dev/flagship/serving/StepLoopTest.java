@@ -380,6 +380,27 @@ class StepLoopTest {
         }
     }
 
+    /** What stale conversations hold is given to choices that share a prompt: all run together. */
+    @Test
+    void choicesHaveWhatStaleConversationsHold() throws Exception {
+        Random random = Seed.given().random();
+        try (RunningLoop loop = RunningLoop.keeping(folder, "faulty", 64, 8)) {
+            for (int i = 0; i < 4; i++) { // 8 pages each
+                loop.submit(prompt(random, 120), endless(0, 0), 5).toEnd();
+            }
+            // 32 pages of prompt, and for each choice a copy of the last and one more.
+            List<Answering> all = loop.submit(prompt(random, 500), endless(1, 3), 20, false, 8);
+            long firstEnd = Long.MAX_VALUE;
+            for (Answering each : all) {
+                assertThat(each.toEnd().ids()).hasSize(20);
+                firstEnd = Math.min(firstEnd, each.job().ended);
+            }
+            for (Answering each : all) {
+                assertThat(each.job().firstStep).isLessThan(firstEnd);
+            }
+        }
+    }
+
     /** Questions about one long text: each computes its own words alone, also side by side. */
     @Test
     void manyMayGoOnFromOneOpening() throws Exception {

@@ -23,8 +23,8 @@ import jdk.incubator.vector.ShortVector;
 
 /**
  * Products of quantised rows with one int8 row, streamed straight from memory. A group of up to
- * {@link #STREAMS} row vectors advances together, block by block: on the measured machine one
- * stream a thread reaches two thirds of what four do.
+ * {@link #STREAMS} row vectors advances together, so that a loaded activation serves all of them,
+ * and memory has more than one stream to run ahead on.
  *
  * <p>The Vector API has no int8 dot product, so a block is summed in 16-bit halves of a row's lane,
  * modulo 2¹⁶, where the sum that counts fits in 16 bits. A half of n holds several numbers, and
@@ -32,8 +32,9 @@ import jdk.incubator.vector.ShortVector;
  * a₀·b₀ + a₁·b₁. The factors of the shifts are made once per row, by {@link #pack8} and {@link
  * #pack4}.
  *
- * <p>The loops call the JDK's own methods alone and are written out stream by stream: C2 stops
- * inlining other methods when a loop has grown large, and then boxes a vector at each call.
+ * <p>Where vectors are computed the JDK's own methods are called alone, and the loops over 8 and 4
+ * bits are written out stream by stream: C2 stops inlining other methods when a loop has grown
+ * large, and then boxes a vector at each call.
  */
 final class Gemv {
     /** Row vectors of a group: two panels. */
@@ -154,7 +155,8 @@ final class Gemv {
      * Rows of {@code count} vectors of Q8_0, line by line. It is written out, for C2 stops inlining
      * our own methods in a loop of this size, and boxes.
      *
-     * @param count 1 to {@link #STREAMS}; streams beyond it repeat the last
+     * @param count 1 to {@link #STREAMS}; streams beyond it repeat the numbers of the last, and
+     *     their sums mean nothing
      * @param act the row, by {@link #pack8}
      * @param scales sa per block
      * @param planes the bands' planes of scales, by {@link #widen}

@@ -172,7 +172,9 @@ final class VectorKernels implements Kernels {
         private boolean plain;
         private boolean packing;
         private final Activations activations = new Activations();
-        private final Shares shares = new Shares();
+
+        /** No group of streams is cut, nor a panel of two vectors. */
+        private final Shares shares = new Shares(Math.max(2, Gemv.STREAMS / PER_BAND));
 
         @Override
         public void run(int thread, int threads) {

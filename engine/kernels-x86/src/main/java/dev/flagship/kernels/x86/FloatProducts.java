@@ -57,7 +57,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     private final Set<DType> types;
     private final Cut cut;
     private final Worker[] workers;
-    private final Shares shares = new Shares();
+    private final Shares shares = new Shares(2); // bands of a tile
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();

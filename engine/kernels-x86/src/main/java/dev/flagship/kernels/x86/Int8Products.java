@@ -44,7 +44,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     /** {@link TileKernel#memory} of each thread; none where there are no tiles. */
     private final OffHeap[] tileMemory;
 
-    private final Shares shares = new Shares();
+    private final Shares shares = new Shares(2); // bands of a tile
     private OffHeap activations = OffHeap.allocate(0);
     private OffHeap halfSums = OffHeap.allocate(0);
     private Tensor x = NONE;
