@@ -19,9 +19,6 @@ final class TrialMarker implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(TrialMarker.class.getName());
 
     private final Optional<Path> file;
-    private final Thread atShutdown = new Thread(this::remove, "flagship-trial-marker");
-
-    private boolean over;
 
     private TrialMarker(Optional<Path> file) {
         this.file = file;
@@ -92,34 +89,17 @@ final class TrialMarker implements AutoCloseable {
         try {
             Files.createDirectories(folder);
             Path file = folder.resolve(prefix(variant) + self.pid());
-            TrialMarker marker = new TrialMarker(Optional.of(file));
-            Runtime.getRuntime().addShutdownHook(marker.atShutdown);
-            marker.write(started(self));
-            return marker;
+            file.toFile().deleteOnExit();
+            Files.writeString(file, started(self), StandardCharsets.UTF_8);
+            return new TrialMarker(Optional.of(file));
         } catch (IOException | IllegalStateException e) { // or the process is ending
             return new TrialMarker(Optional.empty());
-        }
-    }
-
-    private synchronized void write(String text) throws IOException {
-        if (!over && file.isPresent()) {
-            Files.writeString(file.get(), text, StandardCharsets.UTF_8);
         }
     }
 
     /** The trial is over and this process lives. */
     @Override
     public void close() {
-        remove();
-        try {
-            Runtime.getRuntime().removeShutdownHook(atShutdown);
-        } catch (IllegalStateException e) {
-            // The process is ending, and the hook finds nothing to remove.
-        }
-    }
-
-    private synchronized void remove() {
-        over = true;
         if (file.isPresent()) {
             try {
                 Files.deleteIfExists(file.get());
