@@ -152,8 +152,7 @@ final class Gemv {
     }
 
     /**
-     * Rows of {@code count} vectors of Q8_0, line by line. It is written out, for C2 stops inlining
-     * our own methods in a loop of this size, and boxes.
+     * Rows of {@code count} vectors of Q8_0, line by line.
      *
      * @param count 1 to {@link #STREAMS}; streams beyond it repeat the numbers of the last, and
      *     their sums mean nothing
