@@ -35,6 +35,7 @@ final class OneAnswer {
                     }
                     case Event.Finished end -> {
                         out.println();
+                        out.flush(); // before what stderr says of it
                         return exitCode(end, request.maxTokens().isPresent());
                     }
                 }
