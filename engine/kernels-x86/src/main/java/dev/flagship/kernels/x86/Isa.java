@@ -50,11 +50,20 @@ enum Isa {
         return bits == 512;
     }
 
-    /**
-     * Whether there are kernels for attention and for rows, too. The others have int8 products
-     * only, where the gain is largest; the rest goes to the Vector rung.
-     */
-    boolean complete() {
+    // What one of these has no kernels for goes to the Vector rung.
+
+    /** Whether there are kernels for attention. */
+    boolean attends() {
+        return wide();
+    }
+
+    /** Whether there are kernels for rows of numbers. */
+    boolean hasPointwise() {
+        return wide();
+    }
+
+    /** Whether there are products in F32. */
+    boolean multipliesFloats() {
         return wide();
     }
 

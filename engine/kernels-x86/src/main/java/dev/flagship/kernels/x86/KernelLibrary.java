@@ -148,21 +148,23 @@ final class KernelLibrary implements AutoCloseable {
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
         this.pointwise = new EnumMap<>(PointwiseKernel.class);
-        if (contents.rest()) {
+        if (contents.attention()) {
             for (AttentionKernel kernel : AttentionKernel.all()) {
                 attention.put(kernel, entry(offsets, kernel.symbol()));
             }
+        }
+        if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 pointwise.put(kernel, entry(offsets, kernel.symbol()));
             }
-            attentionMerge = entry(offsets, AttentionMerge.SYMBOL);
-            halfSums = entry(offsets, HALF_SUMS);
-            floats = FloatKernels.of(symbol -> entry(offsets, symbol), prefetch);
-        } else {
-            attentionMerge = MemorySegment.NULL;
-            halfSums = MemorySegment.NULL;
-            floats = FloatKernels.none();
         }
+        attentionMerge =
+                contents.attention() ? entry(offsets, AttentionMerge.SYMBOL) : MemorySegment.NULL;
+        halfSums = contents.sixBit() ? entry(offsets, HALF_SUMS) : MemorySegment.NULL;
+        floats =
+                contents.floats()
+                        ? FloatKernels.of(symbol -> entry(offsets, symbol), prefetch)
+                        : FloatKernels.none();
         this.products = new EnumMap<>(DType.class);
         for (DType type : contents.products()) {
             products.put(
@@ -247,13 +249,23 @@ final class KernelLibrary implements AutoCloseable {
      * What of an instruction set's kernels to assemble.
      *
      * @param products types of quantised weights
-     * @param rest whether everything that is no product of theirs
      */
-    private record Contents(Set<DType> products, boolean rest) {
+    private record Contents(
+            Set<DType> products, boolean floats, boolean attention, boolean pointwise) {
         static Contents all(Isa isa) {
             Set<DType> products = EnumSet.allOf(DType.class);
             products.removeIf(type -> !isa.multiplies(type));
-            return new Contents(products, isa.complete());
+            return new Contents(
+                    products, isa.multipliesFloats(), isa.attends(), isa.hasPointwise());
+        }
+
+        /** Products with weights of one type alone. */
+        static Contents products(DType type) {
+            return new Contents(EnumSet.of(type), false, false, false);
+        }
+
+        boolean sixBit() {
+            return products.contains(DType.Q6_K);
         }
     }
 
@@ -274,15 +286,21 @@ final class KernelLibrary implements AutoCloseable {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
         }
-        if (contents.rest()) {
+        if (contents.sixBit()) {
             kernels.put(HALF_SUMS, HalfSums.kernel());
+        }
+        if (contents.attention()) {
             for (AttentionKernel kernel : AttentionKernel.all()) {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
             kernels.put(AttentionMerge.SYMBOL, AttentionMerge.assemble());
+        }
+        if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
+        }
+        if (contents.floats()) {
             FloatKernels.assemble(kernels, prefetch);
         }
         Map<String, Integer> offsets = new LinkedHashMap<>();
@@ -321,7 +339,7 @@ final class KernelLibrary implements AutoCloseable {
      * Assembles and places products with quantised weights of one type alone, a tenth of the work.
      */
     static Loading loadProducts(Pages pages, Isa isa, Tuning tuning, DType type) {
-        return load(pages, isa, tuning, new Contents(EnumSet.of(type), false));
+        return load(pages, isa, tuning, Contents.products(type));
     }
 
     private static Loading load(Pages pages, Isa isa, Tuning tuning, Contents contents) {
@@ -360,8 +378,8 @@ final class KernelLibrary implements AutoCloseable {
     }
 
     /**
-     * {@link MemorySegment#NULL}, not to be called, where the set is not {@linkplain Isa#complete()
-     * complete} or products alone were loaded.
+     * {@link MemorySegment#NULL}, not to be called, where the set {@linkplain Isa#attends() has
+     * none} or products alone were loaded.
      */
     MemorySegment attention(AttentionKernel kernel) {
         return attention.getOrDefault(kernel, MemorySegment.NULL);
@@ -380,12 +398,12 @@ final class KernelLibrary implements AutoCloseable {
         return attentionMerge;
     }
 
-    /** Empty where the set is not {@linkplain Isa#complete() complete}. */
+    /** Empty where the set {@linkplain Isa#multipliesFloats() has none}. */
     FloatKernels floats() {
         return floats;
     }
 
-    /** As {@link #attention}. */
+    /** {@link MemorySegment#NULL} where there are no products with 6-bit weights. */
     MemorySegment halfSums() {
         return halfSums;
     }

@@ -35,25 +35,21 @@ record Passing(
                 products.add(type);
             }
         }
-        return isa.complete()
-                ? new Passing(
-                        products,
-                        FloatProducts.TYPES,
-                        Set.copyOf(AttentionSelfTest.TYPES),
-                        EnumSet.allOf(PointwiseKernel.class))
-                : new Passing(products, Set.of(), Set.of(), Set.of());
+        return new Passing(
+                products,
+                isa.multipliesFloats() ? FloatProducts.TYPES : Set.of(),
+                isa.attends() ? Set.copyOf(AttentionSelfTest.TYPES) : Set.of(),
+                isa.hasPointwise() ? EnumSet.allOf(PointwiseKernel.class) : Set.of());
     }
 
     /** Runs the self-tests. */
     static Passing test(KernelLibrary library) {
-        Set<DType> products = SelfTest.passing(library);
-        return library.isa().complete()
-                ? new Passing(
-                        products,
-                        FloatSelfTest.passing(library),
-                        AttentionSelfTest.passing(library),
-                        PointwiseSelfTest.passing(library))
-                : new Passing(products, Set.of(), Set.of(), Set.of());
+        Isa isa = library.isa();
+        return new Passing(
+                SelfTest.passing(library),
+                isa.multipliesFloats() ? FloatSelfTest.passing(library) : Set.of(),
+                isa.attends() ? AttentionSelfTest.passing(library) : Set.of(),
+                isa.hasPointwise() ? PointwiseSelfTest.passing(library) : Set.of());
     }
 
     /** What an instruction set has and is not among these, each named for a warning. */

@@ -4,9 +4,7 @@ import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import dev.flagship.testing.KernelsContract;
-import java.util.EnumSet;
 import java.util.ServiceLoader;
-import java.util.Set;
 
 /** Over the vector rung, as it usually stands. */
 @OnLinuxX86
@@ -19,6 +17,7 @@ class X86KernelsTest extends KernelsContract {
     @Override
     protected Kernels create(Team team) {
         KernelLibrary library = Libraries.load(isa());
+        Passing all = Passing.all(isa());
         KernelsProvider vector =
                 ServiceLoader.load(KernelsProvider.class).stream()
                         .map(ServiceLoader.Provider::get)
@@ -27,16 +26,10 @@ class X86KernelsTest extends KernelsContract {
                         .orElseThrow();
         return new X86Kernels(
                 library,
-                new Int8Products(team, library, Libraries.types(isa())),
-                new FloatProducts(team, library, isa().complete() ? FloatProducts.TYPES : Set.of()),
-                new Attention(
-                        team,
-                        library,
-                        isa().complete() ? Set.copyOf(AttentionSelfTest.TYPES) : Set.of()),
-                new Pointwise(
-                        team,
-                        library,
-                        isa().complete() ? EnumSet.allOf(PointwiseKernel.class) : Set.of()),
+                new Int8Products(team, library, all.products()),
+                new FloatProducts(team, library, all.floats()),
+                new Attention(team, library, all.attention()),
+                new Pointwise(team, library, all.pointwise()),
                 vector.create(team, _ -> {}));
     }
 }
