@@ -53,10 +53,8 @@ final class Attention implements Team.Task, AutoCloseable {
     private final int widenQueries;
     private final Worker[] workers;
 
-    /**
-     * {@link ExpCode}'s constants, then 0, 1, 2 … as F32, a number for each position of a piece.
-     */
-    private final OffHeap constants = OffHeap.allocate(64 + 4 * PIECE);
+    /** {@link AttentionConstants}. */
+    private final OffHeap constants;
 
     private final AtomicInteger next = new AtomicInteger();
 
@@ -88,18 +86,16 @@ final class Attention implements Team.Task, AutoCloseable {
      */
     Attention(Team team, KernelLibrary library, Set<DType> types, int widenQueries) {
         this.team = team;
-        ofF32 = library.attention(new AttentionKernel(DType.F32, Source.PAGES));
-        ofF16 = library.attention(new AttentionKernel(DType.F16, Source.PAGES));
-        ofF16Widened = library.attention(new AttentionKernel(DType.F16, Source.SCRATCH));
+        ofF32 = library.attention(new AttentionKernel(library.isa(), DType.F32, Source.PAGES));
+        ofF16 = library.attention(new AttentionKernel(library.isa(), DType.F16, Source.PAGES));
+        ofF16Widened =
+                library.attention(new AttentionKernel(library.isa(), DType.F16, Source.SCRATCH));
         merge = library.attentionMerge();
         this.types = Set.copyOf(types);
         this.widenQueries = widenQueries;
         workers = new Worker[team.size()];
         Arrays.setAll(workers, _ -> new Worker());
-        ExpCode.store(constants.segment(), 0);
-        for (int i = 0; i < PIECE; i++) {
-            constants.segment().setAtIndex(ValueLayout.JAVA_FLOAT, 16 + i, i);
-        }
+        constants = AttentionConstants.of(library.isa());
     }
 
     /** What one thread works in. */
@@ -314,7 +310,9 @@ final class Attention implements Team.Task, AutoCloseable {
             worker.set(AttentionKernel.SCRATCH_PAGES, worker.scratchPages.segment().address());
             worker.set(
                     AttentionKernel.POSITIONS,
-                    constants.segment().address() + 64 + 4L * SEGMENT * segment);
+                    constants.segment().address()
+                            + AttentionConstants.POSITIONS
+                            + 4L * SEGMENT * segment);
             worker.set(AttentionKernel.CONSTANTS, constants.segment().address());
             worker.set(
                     AttentionKernel.SCALE,

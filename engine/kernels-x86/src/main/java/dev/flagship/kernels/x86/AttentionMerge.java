@@ -1,7 +1,6 @@
 package dev.flagship.kernels.x86;
 
 import static dev.flagship.kernels.x86.Gp.*;
-import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
 /**
@@ -9,8 +8,6 @@ import static dev.flagship.kernels.x86.VectorOp.*;
  * divides by the sum of weights, as {@link dev.flagship.tensor.ScalarKernels} does.
  */
 final class AttentionMerge {
-    static final String SYMBOL = "attend_merge_avx512";
-
     // Slots of the parameters. Those of a query are its state after the first piece.
     static final int MAXIMA = 0;
     static final int SUMS = 1;
@@ -27,32 +24,50 @@ final class AttentionMerge {
 
     static final int OUT = 7;
 
-    /** {@link ExpCode}'s constants. */
+    /** {@link AttentionConstants} of the instruction set. */
     static final int CONSTANTS = 8;
 
-    private static final int LINE = 64;
-    private static final ExpCode EXP = new ExpCode(16);
+    private static final ExpCode WIDE_EXP = new ExpCode(16);
+    private static final NarrowExp NARROW_EXP = new NarrowExp(Mem.at(R15, AttentionConstants.EXP));
+    private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
 
-    private AttentionMerge() {}
+    private final Assembler asm = new Assembler();
+    private final Isa isa;
+    private final Vec max;
+    private final Vec sum;
+
+    private AttentionMerge(Isa isa) {
+        this.isa = isa;
+        max = isa.register(14);
+        sum = isa.register(15);
+    }
+
+    /** Name for profilers and messages. */
+    static String symbol(Isa isa) {
+        return "attend_merge_" + isa.registersSymbol();
+    }
+
+    static byte[] assemble(Isa isa) {
+        return new AttentionMerge(isa).emit();
+    }
 
     private static Mem param(int slot) {
         return Mem.at(RDI, 8 * slot);
     }
 
-    static byte[] assemble() {
-        Gp[] kept = {RBX, R12, R13, R14};
-        Zmm max = zmm(29);
-        Zmm sum = zmm(30);
-        Zmm inverse = zmm(0);
-        Assembler asm = new Assembler();
+    private byte[] emit() {
+        Vec inverse = isa.register(0);
+        Vec product = isa.register(1);
         asm.endbr64();
         asm.push(RBP);
         asm.mov(RBP, RSP);
-        for (Gp register : kept) {
+        for (Gp register : KEPT) {
             asm.push(register);
         }
-        asm.mov(RAX, param(CONSTANTS));
-        EXP.load(asm, Mem.at(RAX));
+        asm.mov(R15, param(CONSTANTS));
+        if (isa.wide()) {
+            WIDE_EXP.load(asm, Mem.at(R15, AttentionConstants.EXP));
+        }
         asm.mov(RSI, param(MAXIMA));
         asm.mov(RDX, param(SUMS));
         asm.mov(R8, param(WEIGHTED));
@@ -76,16 +91,21 @@ final class AttentionMerge {
         asm.add(R12, R11);
         asm.add(R13, R11);
         asm.add(R14, R11);
-        merge(asm, max, sum);
+        merge();
         asm.jmp(piece);
         asm.bind(merged);
-        asm.op(VDIVPS, inverse, EXP.one(), sum);
+        if (isa.wide()) {
+            asm.op(VDIVPS, inverse, WIDE_EXP.one(), sum);
+        } else {
+            asm.op(VMOVUPS, inverse, NARROW_EXP.one());
+            asm.op(VDIVPS, inverse, inverse, sum);
+        }
         asm.xor(RBX, RBX);
         Label lines = new Label();
         asm.bind(lines);
-        asm.op(VMULPS, zmm(1), inverse, Mem.at(R8, RBX, 1));
-        asm.store(VMOVUPS_STORE, Mem.at(R9, RBX, 1), zmm(1));
-        asm.add(RBX, LINE);
+        asm.op(VMULPS, product, inverse, Mem.at(R8, RBX, 1));
+        asm.store(VMOVUPS_STORE, Mem.at(R9, RBX, 1), product);
+        asm.add(RBX, isa.bytes());
         asm.cmp(RBX, R10);
         asm.jcc(Condition.NOT_EQUAL, lines);
         asm.add(RSI, 4);
@@ -95,8 +115,8 @@ final class AttentionMerge {
         asm.sub(RCX, 1);
         asm.jcc(Condition.NOT_EQUAL, query);
         asm.vzeroupper();
-        for (int i = kept.length - 1; i >= 0; i--) {
-            asm.pop(kept[i]);
+        for (int i = KEPT.length - 1; i >= 0; i--) {
+            asm.pop(KEPT[i]);
         }
         asm.pop(RBP);
         asm.ret();
@@ -104,26 +124,32 @@ final class AttentionMerge {
     }
 
     /** The state at rsi, rdx and r8 takes in that at r12, r13 and r14. */
-    private static void merge(Assembler asm, Zmm max, Zmm sum) {
-        Zmm ours = zmm(0);
-        Zmm theirs = zmm(1);
-        Zmm spare = zmm(8);
+    private void merge() {
+        Vec ours = isa.register(0);
+        Vec theirs = isa.register(1);
+        Vec spare = isa.register(8);
+        Vec weighted = isa.register(9);
         asm.op(VBROADCASTSS, theirs, Mem.at(R12));
         asm.op(VMOVUPS, ours, max);
         asm.op(VMAXPS, max, ours, theirs);
         asm.op(VSUBPS, ours, ours, max);
         asm.op(VSUBPS, theirs, theirs, max);
-        EXP.exp(asm, 0, 2);
-        asm.op(VMULPS, spare, theirs, Mem.at(R13).broadcasting());
+        if (isa.wide()) {
+            WIDE_EXP.exp(asm, 0, 2);
+        } else {
+            NARROW_EXP.exp(asm, 0, 2);
+        }
+        asm.op(VBROADCASTSS, spare, Mem.at(R13));
+        asm.op(VMULPS, spare, theirs, spare);
         asm.op(VFMADD213PS, sum, ours, spare);
         asm.xor(RBX, RBX);
         Label lines = new Label();
         asm.bind(lines);
         asm.op(VMULPS, spare, theirs, Mem.at(R14, RBX, 1));
-        asm.op(VMOVUPS, zmm(9), Mem.at(R8, RBX, 1));
-        asm.op(VFMADD213PS, zmm(9), ours, spare);
-        asm.store(VMOVUPS_STORE, Mem.at(R8, RBX, 1), zmm(9));
-        asm.add(RBX, LINE);
+        asm.op(VMOVUPS, weighted, Mem.at(R8, RBX, 1));
+        asm.op(VFMADD213PS, weighted, ours, spare);
+        asm.store(VMOVUPS_STORE, Mem.at(R8, RBX, 1), weighted);
+        asm.add(RBX, isa.bytes());
         asm.cmp(RBX, R10);
         asm.jcc(Condition.NOT_EQUAL, lines);
     }

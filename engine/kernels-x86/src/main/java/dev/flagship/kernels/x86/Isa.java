@@ -45,6 +45,11 @@ enum Isa {
         return tag.replace('-', '_');
     }
 
+    /** As it stands in the names of kernels that know a length of registers, no more. */
+    String registersSymbol() {
+        return wide() ? "avx512" : "avx2";
+    }
+
     /** Whether there are 32 registers of 512 bits, masks, and broadcasts within operands. */
     boolean wide() {
         return bits == 512;
@@ -54,7 +59,7 @@ enum Isa {
 
     /** Whether there are kernels for attention. */
     boolean attends() {
-        return wide();
+        return true;
     }
 
     /** Whether there are kernels for rows of numbers. */

@@ -149,7 +149,7 @@ final class KernelLibrary implements AutoCloseable {
         this.quantizer = entry(offsets, quantizer(isa));
         this.pointwise = new EnumMap<>(PointwiseKernel.class);
         if (contents.attention()) {
-            for (AttentionKernel kernel : AttentionKernel.all()) {
+            for (AttentionKernel kernel : AttentionKernel.all(isa)) {
                 attention.put(kernel, entry(offsets, kernel.symbol()));
             }
         }
@@ -159,7 +159,9 @@ final class KernelLibrary implements AutoCloseable {
             }
         }
         attentionMerge =
-                contents.attention() ? entry(offsets, AttentionMerge.SYMBOL) : MemorySegment.NULL;
+                contents.attention()
+                        ? entry(offsets, AttentionMerge.symbol(isa))
+                        : MemorySegment.NULL;
         halfSums = contents.sixBit() ? entry(offsets, HALF_SUMS) : MemorySegment.NULL;
         floats =
                 contents.floats()
@@ -290,10 +292,10 @@ final class KernelLibrary implements AutoCloseable {
             kernels.put(HALF_SUMS, HalfSums.kernel());
         }
         if (contents.attention()) {
-            for (AttentionKernel kernel : AttentionKernel.all()) {
+            for (AttentionKernel kernel : AttentionKernel.all(isa)) {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
-            kernels.put(AttentionMerge.SYMBOL, AttentionMerge.assemble());
+            kernels.put(AttentionMerge.symbol(isa), AttentionMerge.assemble(isa));
         }
         if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {

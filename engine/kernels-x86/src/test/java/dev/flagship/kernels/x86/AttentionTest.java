@@ -33,14 +33,19 @@ class AttentionTest {
 
     private final Seed seed = Seed.given();
     private final Random random = seed.random();
-    private KernelLibrary library = Libraries.load();
+    private KernelLibrary library = Libraries.load(isa());
     private GuardedMemory memory = new GuardedMemory(1, random);
+
+    /** Subclasses test the other length of registers. */
+    Isa isa() {
+        return Isa.AVX512_VNNI;
+    }
 
     @BeforeEach
     void open() {
         library.close();
         memory.close();
-        library = Libraries.load();
+        library = Libraries.load(isa());
         memory = new GuardedMemory(24 << 20, random);
     }
 
@@ -264,7 +269,7 @@ class AttentionTest {
     @Test
     void wrongNumbersDisableTheirTypeOnly() {
         assertThat(AttentionSelfTest.passing(library)).isEqualTo(TYPES);
-        try (KernelLibrary damaged = Libraries.load(CorruptingPages.widening())) {
+        try (KernelLibrary damaged = Libraries.load(CorruptingPages.widening(isa()), isa())) {
             assertThat(AttentionSelfTest.passing(damaged)).isEqualTo(Set.of(DType.F32));
         }
     }

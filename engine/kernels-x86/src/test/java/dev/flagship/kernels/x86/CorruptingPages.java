@@ -3,7 +3,6 @@ package dev.flagship.kernels.x86;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.function.Consumer;
 
 /**
@@ -31,10 +30,12 @@ final class CorruptingPages implements Pages {
         this.wrong = wrong;
     }
 
-    /** The last bytes of {@code vcvtph2ps zmm1, [rsi + 32]} become those of {@code vpmovzxwd}. */
-    static CorruptingPages widening() {
-        HexFormat hex = HexFormat.of();
-        return new CorruptingPages(hex.parseHex("7d48134e"), hex.parseHex("7d48334e"));
+    /** What follows the first widening in {@code vcvtph2ps} is that of {@code vpmovzxwd}. */
+    static CorruptingPages widening(Isa isa) {
+        Mem second = Mem.at(Gp.RSI, isa.bytes() / 2);
+        return new CorruptingPages(
+                asm -> asm.op(VectorOp.VCVTPH2PS, isa.register(1), second),
+                asm -> asm.op(VectorOp.VPMOVZXWD, isa.register(1), second));
     }
 
     private static byte[] assembled(Consumer<Assembler> instruction) {

@@ -1,0 +1,395 @@
+package dev.flagship.kernels.x86;
+
+import static dev.flagship.kernels.x86.AttentionKernel.*;
+import static dev.flagship.kernels.x86.Gp.*;
+import static dev.flagship.kernels.x86.VectorOp.*;
+
+import dev.flagship.kernels.x86.AttentionKernel.Source;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.ScalarKernels;
+
+/**
+ * Writes an {@link AttentionKernel}: how it walks over segments, tiles and strips, whatever the
+ * registers. What computes is written for registers of 512 bits by {@link WideAttention} and for
+ * those of 256 bits by {@link NarrowAttention}.
+ */
+abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
+    static final int NEGATIVE_INFINITY = 0xFF800000;
+
+    // Comparisons.
+    static final int LESS_OR_EQUAL = 2;
+    static final int NOT_EQUAL = 4;
+    static final int NOT_LESS_OR_EQUAL = 6;
+
+    /** Queries of the tile, from its scores to its end. */
+    static final Gp WIDTH = R15;
+
+    /** Address of a page's keys, each. */
+    static final Gp[] PAGE_KEYS = {R8, R9, R10, R11};
+
+    private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
+
+    final Assembler asm = new Assembler();
+    final Isa isa;
+
+    /** Whether tiles read the pages themselves, and so ask for what comes next. */
+    final boolean fromPages;
+
+    /** Bytes of a register. */
+    final int vector;
+
+    /** Bytes of a register's numbers as tiles read them. */
+    final int line;
+
+    private final boolean half;
+    private final int tilePages;
+
+    AttentionCode(AttentionKernel kernel) {
+        isa = kernel.isa();
+        fromPages = kernel.source() == Source.PAGES;
+        half = kernel.type() == DType.F16 && fromPages;
+        vector = isa.bytes();
+        line = half ? vector / 2 : vector;
+        tilePages = fromPages ? PAGES : SCRATCH_PAGES;
+    }
+
+    // --- what computes
+
+    /** Sets registers that keep what they hold. */
+    abstract void prepare();
+
+    /** Sets registers 0 and 1 to −∞ and 0. */
+    abstract void infinityAndZero();
+
+    /**
+     * Scores of a tile's queries, stored. Sets {@link #WIDTH}, FIRST_SEEN and LAST_SEEN and goes to
+     * one of the labels.
+     *
+     * @param full goes on where all queries see the whole segment
+     * @param cut goes on where some do not
+     */
+    abstract void scores(int width, Label full, Label cut);
+
+    /** Makes scores weights and updates the states but for the weighted sums. */
+    abstract void weights(boolean masked);
+
+    /** Vectors of dimensions that are summed at once; the first as often as it fits. */
+    abstract int[] strips(int width);
+
+    /** Accumulator of a query and a vector of dimensions of a strip. */
+    abstract Vec sum(int query, int part, int strip);
+
+    /** A register for a number of some query in all lanes, while a strip begins. */
+    abstract Vec ofQuery(int query);
+
+    /** Before positions that only some queries of the tile see. */
+    abstract void prepareMasked();
+
+    /** Adds values at rsi, weighted by what rax points to. */
+    abstract void position(int width, int strip, boolean masked);
+
+    // --- the frame
+
+    final Mem param(int slot) {
+        return Mem.at(RDI, 8 * slot);
+    }
+
+    final void load(Vec to, Mem from) {
+        asm.op(half ? VCVTPH2PS : VMOVUPS, to, from);
+    }
+
+    private void add(int slot, int value) {
+        asm.mov32(RAX, value);
+        asm.add(param(slot), RAX);
+    }
+
+    final byte[] emit() {
+        asm.endbr64();
+        asm.push(RBP);
+        asm.mov(RBP, RSP);
+        for (Gp kept : KEPT) {
+            asm.push(kept);
+        }
+        prepare();
+        begin();
+        Label segment = new Label();
+        asm.bind(segment);
+        if (!fromPages) {
+            widenSegment();
+        }
+        tiles();
+        add(PAGES, 8 * PAGES_PER_SEGMENT);
+        add(POSITIONS, ROW);
+        add(START, ScalarKernels.SEGMENT);
+        asm.sub(param(SEGMENTS), 1);
+        asm.jcc(Condition.NOT_EQUAL, segment);
+        asm.vzeroupper();
+        for (int i = KEPT.length - 1; i >= 0; i--) {
+            asm.pop(KEPT[i]);
+        }
+        asm.pop(RBP);
+        asm.ret();
+        return asm.bytes();
+    }
+
+    /** Where no segment came before, the states begin here. */
+    private void begin() {
+        Label done = new Label();
+        asm.mov(RAX, param(START));
+        asm.cmp(RAX, 0);
+        asm.jcc(Condition.NOT_EQUAL, done);
+        infinityAndZero();
+        asm.mov(R8, param(MAXIMA));
+        asm.mov(R9, param(SUMS));
+        asm.mov(RSI, param(WEIGHTED));
+        asm.mov(RCX, param(COUNT));
+        Label query = new Label();
+        asm.bind(query);
+        asm.store(VMOVUPS_STORE, Mem.at(R8), isa.register(0));
+        asm.store(VMOVUPS_STORE, Mem.at(R9), isa.register(1));
+        asm.mov(RDX, param(QUERY_STRIDE));
+        Label lines = new Label();
+        asm.bind(lines);
+        asm.store(VMOVUPS_STORE, Mem.at(RSI), isa.register(1));
+        asm.add(RSI, vector);
+        asm.sub(RDX, vector);
+        asm.jcc(Condition.NOT_EQUAL, lines);
+        asm.add(R8, 4);
+        asm.add(R9, 4);
+        asm.sub(RCX, 1);
+        asm.jcc(Condition.NOT_EQUAL, query);
+        asm.bind(done);
+    }
+
+    /** Keys and values of a page are one run of numbers. */
+    private void widenSegment() {
+        asm.mov(R8, param(PAGES));
+        asm.mov(R9, param(SCRATCH_PAGES));
+        for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
+            asm.mov(RSI, Mem.at(R8, 8 * p));
+            asm.mov(RDX, Mem.at(R9, 8 * p));
+            asm.mov(RCX, param(BLOCK_BYTES));
+            Label lines = new Label();
+            asm.bind(lines);
+            for (int i = 0; i < 4; i++) { // a block has 16 lines or a multiple of that
+                asm.op(VCVTPH2PS, isa.register(i), Mem.at(RSI, i * vector / 2));
+                asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), isa.register(i));
+            }
+            asm.add(RSI, 4 * vector / 2);
+            asm.add(RDX, 4 * vector);
+            asm.sub(RCX, 2 * vector); // two blocks
+            asm.jcc(Condition.NOT_EQUAL, lines);
+        }
+    }
+
+    // --- tiles
+
+    private void tiles() {
+        for (int[] copy :
+                new int[][] {
+                    {COUNT, LEFT},
+                    {QUERIES, TILE_QUERIES},
+                    {LIMITS, TILE_LIMITS},
+                    {WEIGHTED, TILE_WEIGHTED}
+                }) {
+            asm.mov(RAX, param(copy[0]));
+            asm.mov(param(copy[1]), RAX);
+        }
+        asm.xor(RAX, RAX);
+        asm.mov(param(TILE_OFFSET), RAX);
+        Label tile = new Label();
+        Label full = new Label();
+        Label cut = new Label();
+        Label weigh = new Label();
+        Label next = new Label();
+        Label[] scores = labels();
+        Label[] sums = labels();
+        asm.bind(tile);
+        asm.mov(RAX, param(LEFT));
+        for (int left = 1; left < 2 * TILE - 1; left++) {
+            asm.cmp(RAX, left);
+            // One and a half tiles are halved: narrow tiles wait for themselves.
+            int width = left <= TILE ? left : (left + 1) / 2;
+            asm.jcc(Condition.EQUAL, scores[width]);
+        }
+        for (int width = TILE; width > 0; width--) {
+            asm.bind(scores[width]);
+            scores(width, full, cut);
+        }
+        asm.bind(full);
+        weights(false);
+        asm.jmp(weigh);
+        asm.bind(cut);
+        weights(true);
+        asm.bind(weigh);
+        for (int width = 1; width < TILE; width++) {
+            asm.cmp(WIDTH, width);
+            asm.jcc(Condition.EQUAL, sums[width]);
+        }
+        for (int width = TILE; width > 0; width--) {
+            asm.bind(sums[width]);
+            weightedSums(width);
+            if (width > 1) {
+                asm.jmp(next);
+            }
+        }
+        asm.bind(next);
+        asm.xor(RAX, RAX);
+        asm.lea(RAX, Mem.at(RAX, WIDTH, 4));
+        asm.add(param(TILE_LIMITS), RAX);
+        asm.add(param(TILE_OFFSET), RAX);
+        asm.mov(RAX, param(LEFT));
+        asm.sub(RAX, WIDTH);
+        asm.mov(param(LEFT), RAX);
+        asm.cmp(RAX, 0);
+        asm.jcc(Condition.NOT_EQUAL, tile);
+    }
+
+    private static Label[] labels() {
+        Label[] labels = new Label[TILE + 1];
+        for (int i = 0; i <= TILE; i++) {
+            labels[i] = new Label();
+        }
+        return labels;
+    }
+
+    // --- scores
+
+    /** Points to the segment's pages. */
+    final void findPages() {
+        asm.mov(RAX, param(tilePages));
+        for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
+            if (fromPages) {
+                // Finding a page takes as long as reading it: begin a segment ahead.
+                asm.mov(PAGE_KEYS[p], Mem.at(RAX, 8 * (PAGES_PER_SEGMENT + p)));
+                asm.prefetcht0(Mem.at(PAGE_KEYS[p]));
+            }
+            asm.mov(PAGE_KEYS[p], Mem.at(RAX, 8 * p));
+        }
+    }
+
+    static Mem query(int query, Gp base, Gp stride, Gp stride3, Gp stride5) {
+        return switch (query) {
+            case 0 -> Mem.at(base);
+            case 1, 2, 4 -> Mem.at(base, stride, query);
+            case 3 -> Mem.at(base, stride3, 1);
+            default -> Mem.at(base, stride5, 1);
+        };
+    }
+
+    /** How many positions of the segment a query of the tile sees: 1 to 64. */
+    final void seen(int query, int slot) {
+        Label below = new Label();
+        asm.mov32(RAX, Mem.at(R11, 4 * query));
+        asm.mov(RCX, param(START));
+        asm.sub(RAX, RCX);
+        asm.cmp(RAX, ScalarKernels.SEGMENT);
+        asm.jcc(Condition.BELOW, below);
+        asm.mov32(RAX, ScalarKernels.SEGMENT);
+        asm.bind(below);
+        asm.mov(param(slot), RAX);
+    }
+
+    // --- weighted sums
+
+    private void weightedSums(int width) {
+        asm.mov(R10, param(QUERY_STRIDE));
+        asm.mov(R11, param(BLOCK_BYTES));
+        asm.mov(R12, param(TILE_WEIGHTED));
+        asm.mov(R14, R10); // bytes of a sum that are left
+        asm.mov(RDX, param(VALUE_STRIDE));
+        asm.xor(RAX, RAX);
+        asm.mov(param(STRIP), RAX);
+        Label widest = new Label();
+        asm.bind(widest);
+        for (int vectors : strips(width)) {
+            Label skip = new Label();
+            asm.cmp(R14, vectors * vector);
+            asm.jcc(Condition.BELOW, skip);
+            strip(width, vectors);
+            add(STRIP, vectors * line);
+            asm.add(R11, vectors * line);
+            asm.add(R12, vectors * vector);
+            asm.sub(R14, vectors * vector);
+            if (vectors == strips(width)[0]) {
+                asm.jmp(widest);
+            }
+            asm.bind(skip);
+        }
+        asm.mov(RSI, param(TILE_QUERIES));
+        asm.mov(RDX, param(TILE_WEIGHTED));
+        for (int i = 0; i < width; i++) {
+            asm.add(RSI, R10);
+            asm.add(RDX, R10);
+        }
+        asm.mov(param(TILE_QUERIES), RSI);
+        asm.mov(param(TILE_WEIGHTED), RDX);
+    }
+
+    /** Some vectors of dimensions, over all positions that the tile sees. */
+    private void strip(int width, int vectors) {
+        asm.mov(RAX, param(SCORES));
+        asm.mov(R9, R12);
+        for (int i = 0; i < width; i++) {
+            Vec rescale = ofQuery(i);
+            asm.op(VBROADCASTSS, rescale, Mem.at(RAX, RESCALES + 4 * i));
+            for (int v = 0; v < vectors; v++) {
+                asm.op(VMULPS, sum(i, v, vectors), rescale, Mem.at(R9, v * vector));
+            }
+            asm.add(R9, R10);
+        }
+        asm.mov(RBX, param(tilePages));
+        page();
+        asm.mov(R8, param(FIRST_SEEN));
+        positions(width, vectors, false);
+        // Then those that only some of its queries see.
+        Label done = new Label();
+        asm.mov(R8, param(LAST_SEEN));
+        asm.mov(R9, param(FIRST_SEEN));
+        asm.sub(R8, R9);
+        asm.cmp(R8, 0);
+        asm.jcc(Condition.EQUAL, done);
+        prepareMasked();
+        positions(width, vectors, true);
+        asm.bind(done);
+        asm.mov(R9, R12);
+        for (int i = 0; i < width; i++) {
+            for (int v = 0; v < vectors; v++) {
+                asm.store(VMOVUPS_STORE, Mem.at(R9, v * vector), sum(i, v, vectors));
+            }
+            asm.add(R9, R10);
+        }
+    }
+
+    /** Goes to the page that rbx points to. */
+    private void page() {
+        asm.mov(RSI, Mem.at(RBX));
+        asm.add(RSI, R11);
+        if (fromPages) { // keys that the next segment wants
+            asm.mov(R13, Mem.at(RBX, 8 * PAGES_PER_SEGMENT));
+            asm.add(R13, param(STRIP));
+        }
+        asm.mov32(RCX, KvLayout.PAGE);
+    }
+
+    /** r8 positions on. A weight is never 0 where it counts: exp ends at e⁻⁸⁷. */
+    private void positions(int width, int vectors, boolean masked) {
+        Label position = new Label();
+        Label samePage = new Label();
+        asm.bind(position);
+        position(width, vectors, masked);
+        asm.add(RAX, 4);
+        asm.add(RSI, RDX);
+        if (fromPages) {
+            asm.add(R13, RDX);
+        }
+        asm.sub(RCX, 1);
+        asm.jcc(Condition.NOT_EQUAL, samePage);
+        asm.add(RBX, 8);
+        page();
+        asm.bind(samePage);
+        asm.sub(R8, 1);
+        asm.jcc(Condition.NOT_EQUAL, position);
+    }
+}
