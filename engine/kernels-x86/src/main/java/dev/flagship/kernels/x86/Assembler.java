@@ -318,7 +318,8 @@ final class Assembler {
 
     /** dst ← op(a, b); some read dst as well. */
     void op(VectorOp op, Dest dst, Vec a, Operand b) {
-        check(op.form == Form.THREE, "%s does not take (dst, a, b)", op);
+        boolean masked = op.form == Form.MASKED_LOAD && b instanceof Mem;
+        check(op.form == Form.THREE || masked, "%s does not take (dst, a, b)", op);
         encode(op, dst, number(dst), a.number(), b);
     }
 

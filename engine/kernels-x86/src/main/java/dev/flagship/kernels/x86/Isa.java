@@ -64,7 +64,7 @@ enum Isa {
 
     /** Whether there are kernels for rows of numbers. */
     boolean hasPointwise() {
-        return wide();
+        return true;
     }
 
     /** Whether there are products in F32. */

@@ -155,7 +155,7 @@ final class KernelLibrary implements AutoCloseable {
         }
         if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
-                pointwise.put(kernel, entry(offsets, kernel.symbol()));
+                pointwise.put(kernel, entry(offsets, kernel.symbol(isa)));
             }
         }
         attentionMerge =
@@ -299,7 +299,7 @@ final class KernelLibrary implements AutoCloseable {
         }
         if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
-                kernels.put(kernel.symbol(), kernel.assemble());
+                kernels.put(kernel.symbol(isa), kernel.assemble(isa));
             }
         }
         if (contents.floats()) {

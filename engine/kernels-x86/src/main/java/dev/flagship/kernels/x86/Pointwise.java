@@ -60,16 +60,22 @@ final class Pointwise implements Team.Task, AutoCloseable {
         this.library = library;
         this.kernels = Set.copyOf(kernels);
         workers = new Worker[team.size()];
-        Arrays.setAll(workers, _ -> new Worker());
+        Arrays.setAll(workers, _ -> new Worker(library.isa()));
     }
 
     /** What one thread works in. */
     private static final class Worker implements AutoCloseable {
-        private final OffHeap params = OffHeap.allocate(PointwiseCode.PARAM_BYTES);
+        private final OffHeap params;
         private OffHeap positions = OffHeap.allocate(0);
 
-        Worker() {
-            PointwiseCode.writeConstants(params.segment());
+        Worker(Isa isa) {
+            if (isa.wide()) {
+                params = OffHeap.allocate(PointwiseCode.PARAM_BYTES);
+                PointwiseCode.writeConstants(params.segment());
+            } else {
+                params = OffHeap.allocate(NarrowPointwiseCode.PARAM_BYTES);
+                NarrowPointwiseCode.writeConstants(params.segment());
+            }
         }
 
         void set(int slot, long value) {
@@ -88,6 +94,7 @@ final class Pointwise implements Team.Task, AutoCloseable {
         void width(long numbers) {
             set(PointwiseKernel.WHOLE, numbers / LANES * LINE);
             set(PointwiseKernel.TAIL, (1L << numbers % LANES) - 1);
+            set(PointwiseKernel.TAIL_COUNT, numbers % LANES);
         }
 
         void call(MemorySegment entry) {

@@ -72,6 +72,10 @@ final class PointwiseCode {
             this.value = value;
         }
 
+        float value() {
+            return value;
+        }
+
         private int offset() {
             return CONSTANTS + ExpCode.BYTES + 4 * place;
         }

@@ -2,7 +2,7 @@ package dev.flagship.kernels.x86;
 
 import java.util.Locale;
 
-/** The emitted operations on rows of F32 numbers; {@link PointwiseCode} writes them. */
+/** The emitted operations on rows of F32 numbers. */
 enum PointwiseKernel {
     /** A += B, COUNT numbers. */
     ADD(Shape.RUN),
@@ -73,6 +73,10 @@ enum PointwiseKernel {
     static final int MAX = 13;
 
     static final int SUM = 14;
+
+    /** Numbers that {@link #TAIL} has lanes for. */
+    static final int TAIL_COUNT = 15;
+
     static final int SLOTS = 16;
 
     final Shape shape;
@@ -82,11 +86,11 @@ enum PointwiseKernel {
     }
 
     /** Name for profilers and messages. */
-    String symbol() {
-        return name().toLowerCase(Locale.ROOT) + "_avx512";
+    String symbol(Isa isa) {
+        return name().toLowerCase(Locale.ROOT) + "_" + isa.registersSymbol();
     }
 
-    byte[] assemble() {
-        return new PointwiseCode(this).emit();
+    byte[] assemble(Isa isa) {
+        return isa.wide() ? new PointwiseCode(this).emit() : new NarrowPointwiseCode(this).emit();
     }
 }

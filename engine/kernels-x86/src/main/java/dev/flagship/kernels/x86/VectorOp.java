@@ -17,6 +17,8 @@ enum VectorOp {
     VMOVUPS_STORE("vmovups", "vmovups", M0F, NONE, 0x11, STORE, FULL_MEM),
     VMOVDQU("vmovdqu32", "vmovdqu", M0F, F3, 0x6F, LOAD, FULL_MEM),
     VMOVDQU_STORE("vmovdqu32", "vmovdqu", M0F, F3, 0x7F, STORE, FULL_MEM),
+    /** Loads the lanes whose sign is set in a mask, 0 into the others; EVEX masks any load. */
+    VMASKMOVPS(null, "vmaskmovps", M0F38, P66, 0x2C, MASKED_LOAD, FULL_MEM),
     /** Stores the lanes whose sign is set in a mask; EVEX masks any store. */
     VMASKMOVPS_STORE(null, "vmaskmovps", M0F38, P66, 0x2E, MASKED_STORE, FULL_MEM),
     VBROADCASTSS("vbroadcastss", "vbroadcastss", M0F38, P66, 0x18, LOAD, SCALAR),
@@ -124,6 +126,8 @@ enum VectorOp {
         LOAD,
         /** r/m ← reg. */
         STORE,
+        /** reg ← m, only the lanes of vvvv. */
+        MASKED_LOAD,
         /** r/m ← reg, only the lanes of vvvv. */
         MASKED_STORE,
         /** reg ← general register. */
@@ -151,6 +155,7 @@ enum VectorOp {
                 case TWO_IMM, THREE_IMM, COMPARE_IMM, SHIFT_IMM, NARROWING_STORE_IMM -> true;
                 case LOAD,
                         STORE,
+                        MASKED_LOAD,
                         MASKED_STORE,
                         FROM_GP,
                         TWO,

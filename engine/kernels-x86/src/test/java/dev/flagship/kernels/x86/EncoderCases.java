@@ -248,9 +248,10 @@ final class EncoderCases {
                 }
             }
             case STORE,
+                    MASKED_LOAD,
                     MASKED_STORE,
                     NARROWING_STORE,
-                    NARROWING_STORE_IMM -> {} // registers use the load form
+                    NARROWING_STORE_IMM -> {} // registers use the load form, or have none
         }
     }
 
@@ -275,7 +276,8 @@ final class EncoderCases {
                     add(text(op, bits, dst, at, hex(imm)), a -> a.op(op, dst, mem, imm));
                 }
             }
-            case THREE -> add(text(op, bits, dst, other, at), a -> a.op(op, dst, other, mem));
+            case THREE, MASKED_LOAD ->
+                    add(text(op, bits, dst, other, at), a -> a.op(op, dst, other, mem));
             case THREE_IMM ->
                     add(
                             withImmediate(op, bits, imm, dst, other, at),

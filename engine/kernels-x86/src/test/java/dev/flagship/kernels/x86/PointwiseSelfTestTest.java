@@ -1,5 +1,6 @@
 package dev.flagship.kernels.x86;
 
+import static dev.flagship.kernels.x86.Vec.ymm;
 import static dev.flagship.kernels.x86.Vec.zmm;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -47,6 +48,29 @@ class PointwiseSelfTestTest {
                                         : new PointwiseKernel[] {PointwiseKernel.RMS_NORM});
             }
         }
+    }
+
+    @Test
+    void aRestThatIsNotStoredIsNoticedWithoutMasks() {
+        // Of the first half of a tail, from the register that each holds it in.
+        for (int register : new int[] {0, 2}) {
+            Pages pages =
+                    new CorruptingPages(
+                            asm -> storeByLanes(asm, register), asm -> loadByLanes(asm, register));
+            try (KernelLibrary library = Libraries.load(pages, Isa.AVX2)) {
+                assertThat(PointwiseSelfTest.passing(library))
+                        .doesNotContain(
+                                register == 0 ? PointwiseKernel.RELU : PointwiseKernel.RMS_NORM);
+            }
+        }
+    }
+
+    private static void storeByLanes(Assembler asm, int register) {
+        asm.store(VectorOp.VMASKMOVPS_STORE, Mem.at(Gp.RCX, Gp.R8, 1), ymm(15), ymm(register));
+    }
+
+    private static void loadByLanes(Assembler asm, int register) {
+        asm.op(VectorOp.VMASKMOVPS, ymm(register), ymm(15), Mem.at(Gp.RCX, Gp.R8, 1));
     }
 
     private static void maskedStore(Assembler asm, int register) {

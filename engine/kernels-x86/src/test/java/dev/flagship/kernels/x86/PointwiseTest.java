@@ -33,12 +33,17 @@ class PointwiseTest {
     private final Random random = seed.random();
     private final Kernels truth = new ScalarKernels(new SerialTeam());
     private GuardedMemory memory = new GuardedMemory(1, random);
-    private final KernelLibrary library = Libraries.load();
+    private final KernelLibrary library = Libraries.load(isa());
 
     @BeforeEach
     void open() {
         memory.close();
         memory = new GuardedMemory(16 << 20, random);
+    }
+
+    /** Subclasses test the other length of registers. */
+    Isa isa() {
+        return Isa.AVX512_VNNI;
     }
 
     @AfterEach
@@ -178,7 +183,7 @@ class PointwiseTest {
                             PointwiseKernel.GELU,
                             PointwiseKernel.SWIGLU
                         }) {
-                    allocatesNothing(kernel.symbol(), () -> ours.run(kernel, x, y, out));
+                    allocatesNothing(kernel.symbol(isa()), () -> ours.run(kernel, x, y, out));
                 }
                 allocatesNothing("rmsNorm", () -> ours.rmsNorm(x, weight, 1e-5f, out));
                 allocatesNothing("softmax", () -> ours.softmax(x, out));
