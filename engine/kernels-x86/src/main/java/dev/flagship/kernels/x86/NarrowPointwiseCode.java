@@ -40,7 +40,7 @@ final class NarrowPointwiseCode {
     private static final int ZEROS = ONES + LINE;
 
     /** Bytes of a parameter block. */
-    static final long PARAM_BYTES = ZEROS + LINE;
+    static final long PARAM_BYTES = (long) ZEROS + LINE;
 
     private static final NarrowExp EXP = new NarrowExp(Mem.at(RDI, EXP_CONSTANTS));
 
@@ -62,7 +62,7 @@ final class NarrowPointwiseCode {
     }
 
     private static int offset(Constant c) {
-        return CONSTANTS + BYTES * c.ordinal();
+        return CONSTANTS + BYTES * c.place();
     }
 
     private static Mem inMemory(Constant c) {

@@ -72,6 +72,11 @@ final class PointwiseCode {
             this.value = value;
         }
 
+        /** Its number among them. */
+        int place() {
+            return place;
+        }
+
         float value() {
             return value;
         }
