@@ -25,11 +25,6 @@ final class CorruptingPages implements Pages {
         this.wrong = assembled(wrong);
     }
 
-    private CorruptingPages(byte[] right, byte[] wrong) {
-        this.right = right;
-        this.wrong = wrong;
-    }
-
     /** What follows the first widening in {@code vcvtph2ps} is that of {@code vpmovzxwd}. */
     static CorruptingPages widening(Isa isa) {
         Mem second = Mem.at(Gp.RSI, isa.bytes() / 2);
