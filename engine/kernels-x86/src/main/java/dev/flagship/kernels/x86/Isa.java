@@ -79,7 +79,7 @@ enum Isa {
 
     /** Whether there are int8 products with weights of this type. */
     boolean multiplies(DType type) {
-        return type.quantized() && (wide() || !type.superBlocks());
+        return type.quantized();
     }
 
     /** Bytes of a register. */

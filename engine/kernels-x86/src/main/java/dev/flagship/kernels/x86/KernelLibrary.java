@@ -31,8 +31,6 @@ final class KernelLibrary implements AutoCloseable {
     /** Columns of a tile of two bands. */
     private static final int SHORT_TILE = 6;
 
-    private static final String HALF_SUMS = "half_sums_avx512";
-
     private final Isa isa;
     private final Tuning tuning;
     private final CodeMemory memory;
@@ -162,7 +160,7 @@ final class KernelLibrary implements AutoCloseable {
                 contents.attention()
                         ? entry(offsets, AttentionMerge.symbol(isa))
                         : MemorySegment.NULL;
-        halfSums = contents.sixBit() ? entry(offsets, HALF_SUMS) : MemorySegment.NULL;
+        halfSums = contents.sixBit() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
         floats =
                 contents.floats()
                         ? FloatKernels.of(symbol -> entry(offsets, symbol), prefetch)
@@ -289,7 +287,7 @@ final class KernelLibrary implements AutoCloseable {
             }
         }
         if (contents.sixBit()) {
-            kernels.put(HALF_SUMS, HalfSums.kernel());
+            kernels.put(HalfSums.symbol(isa), HalfSums.kernel(isa));
         }
         if (contents.attention()) {
             for (AttentionKernel kernel : AttentionKernel.all(isa)) {

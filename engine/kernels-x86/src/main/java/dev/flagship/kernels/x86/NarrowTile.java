@@ -32,10 +32,16 @@ final class NarrowTile {
     private static final int SIGN_BITS = NIBBLES + 4;
     private static final int ONES = SIGN_BITS + 4;
     private static final int MAGIC = ONES + 4;
-    private static final int SUMS = ProductKernel.NARROW + 16;
+    private static final int PAIRS = MAGIC + 4;
+    private static final int SUMS = PAIRS + 4;
+
+    /** Scales, then minima, of a super-block, where there is one column. */
+    private static final int COMMON = SUMS + 4 * REGISTERS;
+
+    private static final int COMMON_MINIMA = COMMON + 4 * QUADS;
 
     /** Slots that a tile uses beyond the parameters. */
-    static final int SLOTS = 16 + 4 * REGISTERS;
+    static final int SLOTS = COMMON_MINIMA + 4 * QUADS - ProductKernel.NARROW;
 
     /** An activation in all lanes. */
     private static final Ymm A = ymm(15);
@@ -68,7 +74,7 @@ final class NarrowTile {
         this.asm = emitter.asm;
         this.vnni = kernel.isa().vnni;
         this.signed = signed(kernel.isa(), kernel.type());
-        this.magic = vnni || emitter.fourBit && !emitter.minima;
+        this.magic = !emitter.sixBit && (vnni || emitter.fourBit && !emitter.minima);
         this.row = emitter.row;
         this.bands = kernel.bands();
         this.width = width;
@@ -93,10 +99,13 @@ final class NarrowTile {
 
     /** Writes what the code of all tiles reads, before the first of them. */
     static void constants(ProductKernel.Emitter emitter) {
-        if (emitter.fourBit) {
+        if (emitter.fourBit || emitter.sixBit) {
             constant(emitter, NIBBLES, ProductKernel.Emitter.NIBBLE_BITS);
         } else {
             constant(emitter, SIGN_BITS, 0x80808080);
+        }
+        if (emitter.sixBit) {
+            constant(emitter, PAIRS, ProductKernel.Emitter.PAIR_BITS);
         }
         constant(emitter, ONES, 0x00010001);
         constant(emitter, MAGIC, CanonicalMath.ROUND_MAGIC_BITS);
@@ -112,6 +121,26 @@ final class NarrowTile {
     /** The lower four bits of each byte. */
     static Mem nibbles(ProductKernel.Emitter emitter) {
         return emitter.param(NIBBLES);
+    }
+
+    /** As {@link ProductKernel.Emitter#sixBits}, of half a line. */
+    static void sixBits(
+            ProductKernel.Emitter emitter, Mem nibbles, Mem pairs, int four, Vec to, Vec spare) {
+        Assembler asm = emitter.asm;
+        asm.op(VMOVDQU, to, nibbles);
+        if (four % 2 == 1) {
+            asm.op(VPSRLW, to, to, 4);
+        }
+        asm.op(VPAND, to, to, nibbles(emitter));
+        asm.op(VMOVDQU, spare, pairs);
+        switch (four) {
+            case 0 -> asm.op(VPSLLD, spare, spare, 4);
+            case 1 -> asm.op(VPSLLD, spare, spare, 2);
+            case 2 -> {}
+            default -> asm.op(VPSRLD, spare, spare, 2);
+        }
+        asm.op(VPAND, spare, spare, emitter.param(PAIRS));
+        asm.op(VPOR, to, to, spare);
     }
 
     // --- registers and places
@@ -169,21 +198,65 @@ final class NarrowTile {
         }
     }
 
+    /** Where one column has a super-block's scales: makes them F32, out of the way. */
+    void enterSuperBlock() {
+        for (int v = 0; v < vectors; v++) {
+            Mem from = emitter.scales(band(v)).plus(within(v) / 2);
+            asm.op(VCVTPH2PS, A, from);
+            asm.store(VMOVUPS_STORE, common(COMMON, v), A);
+            if (emitter.minima) {
+                asm.op(VCVTPH2PS, A, from.plus(32));
+                asm.store(VMOVUPS_STORE, common(COMMON_MINIMA, v), A);
+            }
+        }
+    }
+
+    private Mem common(int slot, int vector) {
+        return emitter.param(slot).plus(vector * BYTES);
+    }
+
     /** Adds the products of 32 k. */
     void block() {
-        if (vnni) {
-            start();
+        int group = emitter.sixBit ? QUADS / 2 : QUADS;
+        for (int half = 0; half < QUADS / group; half++) {
+            group(half, half * group, group);
         }
-        for (int quad = 0; quad < QUADS; quad++) {
+        if (emitter.minima) {
+            minimum();
+        }
+        storeSums();
+    }
+
+    /** Adds the products of the columns that share a scale. */
+    private void group(int half, int first, int quads) {
+        if (half > 0) {
+            storeSums(); // the integers take their registers
+        }
+        if (vnni) {
+            start(half);
+        }
+        for (int quad = first; quad < first + quads; quad++) {
             dot(quad);
         }
         if (!vnni && emitter.fourBit) {
             widen();
         }
-        scale();
-        if (emitter.minima) {
-            minimum();
+        if (!vnni && emitter.sixBit) {
+            undoOffset(half);
         }
+        scale(half);
+    }
+
+    private void undoOffset(int half) {
+        for (int c = 0; c < width; c++) {
+            asm.op(VPBROADCASTD, A, emitter.halfSum(c, half));
+            for (int v = 0; v < vectors; v++) {
+                asm.op(VPADDD, integer(v, c), integer(v, c), A);
+            }
+        }
+    }
+
+    private void storeSums() {
         for (int v = 0; !sumsInRegisters && v < vectors; v++) {
             for (int c = 0; c < width; c++) {
                 asm.store(VMOVUPS_STORE, sumPlace(v, c), sum(v, c));
@@ -191,12 +264,14 @@ final class NarrowTile {
         }
     }
 
-    private void start() {
+    private void start(int half) {
         for (int v = 0; v < vectors; v++) {
             for (int c = 0; c < width; c++) {
                 Ymm i = integer(v, c);
                 if (emitter.minima) {
                     asm.op(VMOVDQU, i, emitter.param(MAGIC));
+                } else if (emitter.sixBit) {
+                    asm.op(VPBROADCASTD, i, emitter.halfSum(c, half));
                 } else {
                     asm.op(VPBROADCASTD, i, emitter.activation(c, startOffset()));
                 }
@@ -218,7 +293,7 @@ final class NarrowTile {
                 if (row) {
                     load(v, quad);
                 }
-                multiply(integer(v, c), v, quad == 0);
+                multiply(integer(v, c), v, quad);
             }
         }
     }
@@ -226,6 +301,13 @@ final class NarrowTile {
     /** Four k of a vector's rows. */
     private void load(int vector, int quad) {
         Ymm w = weight(vector);
+        if (emitter.sixBit && !emitter.scratch) {
+            emitter.sixBits(emitter.line(band(vector), 0).plus(within(vector)), quad, w, PRODUCT);
+            if (within(vector) == 0 && quad % 4 < 3) { // three lines hold four fours
+                emitter.askFor(band(vector), quad / 4 * 3 + quad % 4);
+            }
+            return;
+        }
         boolean packed = emitter.fourBit && !emitter.scratch;
         int line = packed ? quad / 2 : quad;
         asm.op(VMOVDQU, w, emitter.line(band(vector), line).plus(within(vector)));
@@ -246,9 +328,12 @@ final class NarrowTile {
     }
 
     /** Adds the products of {@link #A} and a vector's weights. */
-    private void multiply(Ymm to, int vector, boolean first) {
+    private void multiply(Ymm to, int vector, int quad) {
+        boolean first = quad % (emitter.sixBit ? QUADS / 2 : QUADS) == 0;
         if (vnni) {
             asm.op(VPDPBUSD, to, weight(vector), A);
+        } else if (emitter.sixBit) {
+            multiplySixBits(to, vector, quad % 4);
         } else if (signed) {
             asm.op(VPSIGNB, PRODUCT, A, weight(vector));
             asm.op(VPMADDUBSW, PRODUCT, magnitude(vector), PRODUCT);
@@ -261,6 +346,18 @@ final class NarrowTile {
             if (!first) {
                 asm.op(VPADDW, to, to, PRODUCT);
             }
+        }
+    }
+
+    /** Two pairs are at most 63·127·4 = 32,004; of a group's four the first two are so summed. */
+    private void multiplySixBits(Ymm to, int vector, int quad) {
+        asm.op(VPMADDUBSW, quad == 0 ? to : PRODUCT, weight(vector), A);
+        if (quad == 1) {
+            asm.op(VPADDW, to, to, PRODUCT);
+            asm.op(VPMADDWD, to, to, emitter.param(ONES));
+        } else if (quad > 1) {
+            asm.op(VPMADDWD, PRODUCT, PRODUCT, emitter.param(ONES));
+            asm.op(VPADDD, to, to, PRODUCT);
         }
     }
 
@@ -280,15 +377,15 @@ final class NarrowTile {
         }
     }
 
-    private void scale() {
+    private void scale(int half) {
         for (int v = 0; !row && v < vectors; v++) {
-            loadScale(v);
+            loadScale(v, half);
         }
         for (int c = 0; c < width; c++) {
             asm.op(VBROADCASTSS, A, emitter.activation(c, ActivationRows.SCALE));
             for (int v = 0; v < vectors; v++) {
                 if (row) {
-                    loadScale(v);
+                    loadScale(v, half);
                 }
                 Ymm i = integer(v, c);
                 if (magic) {
@@ -306,10 +403,14 @@ final class NarrowTile {
         }
     }
 
-    private void loadScale(int vector) {
+    private void loadScale(int vector, int half) {
         int at = within(vector);
-        if (emitter.scratch) {
-            asm.op(VMOVUPS, weight(vector), emitter.scratchScales(band(vector)).plus(at));
+        Mem small = emitter.scales(band(vector)).plus(16 * half + at / 4);
+        if (emitter.widened) {
+            int place = half * bands + band(vector);
+            asm.op(VMOVUPS, weight(vector), emitter.scratchScales(place).plus(at));
+        } else if (emitter.superBlocks) {
+            emitter.smallScale(weight(vector), small, common(COMMON, vector));
         } else {
             asm.op(VCVTPH2PS, weight(vector), emitter.scales(band(vector)).plus(at / 2));
         }
@@ -325,15 +426,20 @@ final class NarrowTile {
                 if (row) {
                     loadMinimum(v);
                 }
-                asm.op(VFMADD231PS, sum(v, c), weight(v), A);
+                // dmin·m is subtracted.
+                VectorOp add = emitter.superBlocks ? VFNMADD231PS : VFMADD231PS;
+                asm.op(add, sum(v, c), weight(v), A);
             }
         }
     }
 
     private void loadMinimum(int vector) {
         int at = within(vector);
-        if (emitter.scratch) {
+        if (emitter.widened) {
             asm.op(VMOVUPS, weight(vector), emitter.scratchMinima(band(vector)).plus(at));
+        } else if (emitter.superBlocks) {
+            Mem small = emitter.scales(band(vector)).plus(16 + at / 4);
+            emitter.smallScale(weight(vector), small, common(COMMON_MINIMA, vector));
         } else {
             asm.op(VCVTPH2PS, weight(vector), emitter.scales(band(vector)).plus(32 + at / 2));
         }

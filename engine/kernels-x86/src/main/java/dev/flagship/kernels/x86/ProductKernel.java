@@ -173,10 +173,12 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         static final int NIBBLE_BITS = 0x0F0F0F0F;
 
+        /** Where the high two of six bits stand in a byte. */
+        static final int PAIR_BITS = 0x30303030;
+
         private static final Zmm NIBBLES = zmm(31);
         private static final Zmm PRODUCT = zmm(30);
 
-        /** Where the high two of six bits stand in a byte. */
         private static final Zmm PAIRS = zmm(29);
 
         /** Ternary logic: first | second & third. */
@@ -184,9 +186,9 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         final Assembler asm = new Assembler();
         final boolean fourBit = type == DType.Q4_0 || type == DType.Q4_1 || type == DType.Q4_K;
-        private final boolean sixBit = type == DType.Q6_K;
+        final boolean sixBit = type == DType.Q6_K;
         final boolean minima = type.hasMinimum();
-        private final boolean superBlocks = type.superBlocks();
+        final boolean superBlocks = type.superBlocks();
         final boolean scratch = source == Source.SCRATCH;
         final boolean row = columns == 1;
 
@@ -194,7 +196,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         private final boolean unpacked = scratch && type != DType.Q8_0;
 
         /** Scales are read from scratch, F32. */
-        private final boolean widened = scratch || superBlocks && !row;
+        final boolean widened = scratch || superBlocks && !row;
 
         ProductKernel kernel() {
             return ProductKernel.this;
@@ -241,8 +243,8 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                     asm.op(VPBROADCASTD_GP, NIBBLES, RAX);
                 }
             }
-            if (sixBit) {
-                asm.mov32(RAX, 0x30303030);
+            if (sixBit && isa.wide()) {
+                asm.mov32(RAX, PAIR_BITS);
                 asm.op(VPBROADCASTD_GP, PAIRS, RAX);
             }
             asm.mov(ROW_STRIDE, param(ACTIVATION_STRIDE));
@@ -298,7 +300,10 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 Label block = new Label();
                 asm.bind(superBlock);
                 if (superBlocks) {
-                    enterSuperBlock(zmm(4), zmm(5), Mem.at(SCALE));
+                    for (int part = 0; part < parts(); part++) {
+                        Mem at = Mem.at(SCALE, part * isa.bytes() / 2);
+                        enterSuperBlock(common(part), commonMinimum(part), at);
+                    }
                     asm.add(SCALE, superScales());
                     asm.mov32(SUPER_LEFT_UNPACKING, SUPER);
                 }
@@ -313,15 +318,36 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
         }
 
+        /** Registers that hold a number for each row of a band. */
+        private int parts() {
+            return LINE / isa.bytes();
+        }
+
+        // While unpacking.
+        private Vec common(int part) {
+            return isa.register(4 + part);
+        }
+
+        private Vec commonMinimum(int part) {
+            return isa.register(4 + parts() + part);
+        }
+
         /** Scales of a block of band b, from SCALE into scratch. */
         private void widenScales(Gp scaleOut, int b) {
             Mem first = Mem.at(scaleOut, b * LINE);
             Mem second = Mem.at(scaleOut, (bands + b) * LINE);
             if (superBlocks) {
-                smallScale(zmm(0), Mem.at(SCALE), zmm(4));
-                smallScale(zmm(1), Mem.at(SCALE, 16), sixBit ? zmm(4) : zmm(5));
-                asm.store(VMOVUPS_STORE, first, zmm(0));
-                asm.store(VMOVUPS_STORE, second, zmm(1));
+                for (int part = 0; part < parts(); part++) {
+                    int at = part * isa.bytes();
+                    Mem small = Mem.at(SCALE, at / 4);
+                    smallScale(isa.register(0), small, common(part));
+                    smallScale(
+                            isa.register(1),
+                            small.plus(16),
+                            sixBit ? common(part) : commonMinimum(part));
+                    asm.store(VMOVUPS_STORE, first.plus(at), isa.register(0));
+                    asm.store(VMOVUPS_STORE, second.plus(at), isa.register(1));
+                }
                 return;
             }
             widenHalves(Mem.at(SCALE), first, isa.register(0));
@@ -344,8 +370,10 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             for (int line = 0; line < LINES_8; line++) {
                 Mem to = Mem.at(linesOut, line * LINE);
                 if (sixBit) {
-                    sixBits(Mem.at(LINES), line, zmm(2), zmm(3));
-                    asm.store(VMOVDQU_STORE, to, zmm(2));
+                    for (int part = 0; part < LINE; part += isa.bytes()) {
+                        sixBits(Mem.at(LINES, part), line, isa.register(2), isa.register(3));
+                        asm.store(VMOVDQU_STORE, to.plus(part), isa.register(2));
+                    }
                 } else if (line % 2 == 0) {
                     unpackLine(Mem.at(LINES, line / 2 * LINE), to);
                 }
@@ -365,15 +393,15 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             return sixBit ? BandMatrix.GROUP_SCALES_6 : BandMatrix.GROUP_SCALES_4;
         }
 
-        private void enterSuperBlock(Zmm d, Zmm dmin, Mem at) {
+        private void enterSuperBlock(Vec d, Vec dmin, Mem at) {
             asm.op(VCVTPH2PS, d, at);
             if (minima) {
                 asm.op(VCVTPH2PS, dmin, at.plus(32));
             }
         }
 
-        /** A group's 16 small scales, times those of its super-block. */
-        private void smallScale(Zmm to, Mem bytes, Zmm common) {
+        /** A group's small scales, times those of its super-block. */
+        void smallScale(Vec to, Mem bytes, Operand common) {
             asm.op(sixBit ? VPMOVSXBD : VPMOVZXBD, to, bytes);
             asm.op(VCVTDQ2PS, to, to);
             asm.op(VMULPS, to, to, common);
@@ -419,10 +447,14 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
          * @param block where the block's lines begin: per 16 columns two of nibbles, one of pairs
          * @param four which of its eight fours of columns
          */
-        private void sixBits(Mem block, int four, Zmm to, Zmm spare) {
+        void sixBits(Mem block, int four, Vec to, Vec spare) {
             Mem group = block.plus(four / 4 * (3 * LINE));
             Mem nibbles = group.plus(four % 4 / 2 * LINE);
             Mem pairs = group.plus(2 * LINE);
+            if (!isa.wide()) {
+                NarrowTile.sixBits(this, nibbles, pairs, four % 4, to, spare);
+                return;
+            }
             if (four % 2 == 0) {
                 asm.op(VPAND, to, NIBBLES, nibbles);
             } else {
@@ -577,8 +609,11 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             Label block = new Label();
             asm.bind(superBlock);
             if (products) {
-                for (int b = 0; b < bands; b++) {
-                    enterSuperBlock(common(b), commonMinimum(b), scales(b));
+                for (int b = 0; isa.wide() && b < bands; b++) {
+                    enterSuperBlock(kept(b), keptMinimum(b), scales(b));
+                }
+                if (!isa.wide()) {
+                    narrow.enterSuperBlock();
                 }
                 asm.add(SCALE, superScales());
                 asm.mov32(SUPER_LEFT, SUPER);
@@ -588,6 +623,9 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 block(width);
             } else {
                 narrow.block();
+                if (sixBit) {
+                    asm.add(HALF_SUM, param(HALF_SUM_STRIDE));
+                }
             }
             asm.add(LINES, lineStep());
             asm.add(SCALE, widened ? scratchScaleStep() : scaleStep());
@@ -709,7 +747,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             for (int c = 0; c < width; c++) {
                 Mem at =
                         sixBit
-                                ? Mem.at(HALF_SUM, HalfSums.PAIR * c + 4 * half)
+                                ? halfSum(c, half)
                                 : activation(
                                         c,
                                         fourBit ? ActivationRows.START_4 : ActivationRows.START_8);
@@ -722,6 +760,11 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                     }
                 }
             }
+        }
+
+        /** Where the integer sum of a row of x and half a block begins. */
+        Mem halfSum(int column, int half) {
+            return Mem.at(HALF_SUM, HalfSums.PAIR * column + 4 * half);
         }
 
         /** Products of some of a block's eight fours of columns. */
@@ -773,11 +816,11 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         }
 
         /** Scales of a super-block, kept where there is one column. */
-        private Zmm common(int band) {
+        private Zmm kept(int band) {
             return zmm(4 * bands + band);
         }
 
-        private Zmm commonMinimum(int band) {
+        private Zmm keptMinimum(int band) {
             return zmm(5 * bands + band);
         }
 
@@ -789,7 +832,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 if (widened) {
                     asm.op(VMOVUPS, low(width, b), scratchScales(half * bands + b));
                 } else if (superBlocks) {
-                    smallScale(low(width, b), scales(b).plus(16 * half), common(b));
+                    smallScale(low(width, b), scales(b).plus(16 * half), kept(b));
                 } else {
                     asm.op(VCVTPH2PS, low(width, b), scales(b));
                 }
@@ -810,7 +853,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 if (widened) {
                     asm.op(VMOVUPS, low(width, b), scratchMinima(b));
                 } else if (superBlocks) {
-                    smallScale(low(width, b), scales(b).plus(16), commonMinimum(b));
+                    smallScale(low(width, b), scales(b).plus(16), keptMinimum(b));
                 } else {
                     asm.op(VCVTPH2PS, low(width, b), scales(b).plus(32));
                 }
