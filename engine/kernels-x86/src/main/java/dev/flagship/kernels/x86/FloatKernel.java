@@ -2,6 +2,7 @@ package dev.flagship.kernels.x86;
 
 import static dev.flagship.base.Check.check;
 import static dev.flagship.kernels.x86.Gp.*;
+import static dev.flagship.kernels.x86.Vec.ymm;
 import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
@@ -15,10 +16,11 @@ import java.util.Locale;
  * widened exactly as they are read.
  *
  * @param bands bands of a group: 1, 2 or 4
- * @param columns largest tile: 1 or 12; for narrower rests there is a body of each width
+ * @param columns largest tile: 1 or {@link #tileColumns}; for narrower rests there is a body of
+ *     each width
  * @param prefetch distance in bytes at which the weights are asked for ahead
  */
-record FloatKernel(DType type, int bands, int columns, int prefetch) {
+record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
     // Slots of the parameters. A call uses up NUMBERS, OUT and GROUPS.
     static final int NUMBERS = 0;
 
@@ -59,43 +61,60 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
      */
     static final int X_AHEAD = 15;
 
+    /** The same lanes as {@link #LAST_MASK}, a byte of ones each, in two slots. */
+    static final int LAST_LANES = 16;
+
+    /** A register's worth of constants: the code's own. */
+    private static final int CONSTANT = 18;
+
     /** Slots in all. */
-    static final int SLOTS = 16;
+    static final int SLOTS = 22;
 
     /** k of an unrolled step. */
     static final int STEP = 8;
-
-    /**
-     * Widest tile: with two bands 24 sums, which hides the latency and leaves room for operands.
-     */
-    static final int TILE = 12;
 
     private static final int LINE = 64;
 
     /** Lines of the next group's weights that a step asks for: 8 tiles get F32 weights. */
     private static final int WEIGHT_LINES = 2;
 
-    /** Lines of the next tile's rows of x that a step asks for: as many as it reads. */
-    private static final int ROW_LINES = TILE * STEP * 4 / LINE;
-
-    /** Columns whose tile is too narrow to hide the latency of its sums. */
-    private static final int NARROW = 4;
-
-    /** The first tile where a whole one would leave a narrow one; a scale. */
-    private static final int EVEN = 8;
-
     FloatKernel {
         check(!type.quantized(), "%s weights are no floats", type);
+        int sums = bands * columns * parts(isa);
         check(
-                bands * columns + bands <= 26,
+                sums + (columns == 1 ? 1 : bands * parts(isa)) <= firstBroadcast(isa),
                 "a tile of %s bands × %s columns needs too many registers",
                 bands,
                 columns);
     }
 
+    /** Registers that hold a number for each row of a band. */
+    private static int parts(Isa isa) {
+        return LINE / isa.bytes();
+    }
+
+    /** Registers for activations are from here on. */
+    private static int firstBroadcast(Isa isa) {
+        return isa.wide() ? 26 : 14;
+    }
+
+    /**
+     * Columns of the widest tile, a multiple of 3: its 24 or 12 sums hide the latency and leave
+     * room for operands.
+     */
+    static int tileColumns(Isa isa) {
+        return isa.wide() ? 12 : 6;
+    }
+
+    /** Bands of the tiles' largest group. */
+    static int tileBands(Isa isa) {
+        return isa.wide() ? 2 : 1;
+    }
+
     /** Name for profilers and messages. */
     String symbol() {
-        return String.format(Locale.ROOT, "project_%s_%dx%d_avx512", type, bands, columns);
+        return String.format(
+                Locale.ROOT, "project_%s_%dx%d_%s", type, bands, columns, isa.registersSymbol());
     }
 
     byte[] assemble() {
@@ -136,11 +155,26 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
         /** Upper halves of all lanes. */
         private static final Zmm UPPER = zmm(31);
 
-        private static final int FIRST_BROADCAST = 26;
-        private static final int BROADCASTS = 5;
+        /** Lanes of the last band that are stored, a register each for half of them. */
+        private static final Ymm[] LAST_HALVES = {ymm(14), ymm(15)};
 
         private final Assembler asm = new Assembler();
         private final boolean row = columns == 1;
+
+        /** Registers that hold a number for each row of all bands. */
+        private final int vectors = bands * parts(isa);
+
+        private final int firstBroadcast = firstBroadcast(isa);
+        private final int broadcasts = isa.wide() ? 5 : 2;
+
+        /** Lines of the next tile's rows of x that a step asks for: as many as it reads. */
+        private final int rowLines = tileColumns(isa) * STEP * 4 / LINE;
+
+        /** The first tile where a whole one would leave a narrow one; a scale. */
+        private final int even = isa.wide() ? 8 : 4;
+
+        /** Columns whose tile is too narrow to hide the latency of its sums. */
+        private final int few = isa.wide() ? 4 : 3;
 
         private Mem param(int slot) {
             return Mem.at(RDI, 8 * slot);
@@ -153,11 +187,19 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
             for (Gp kept : KEPT) {
                 asm.push(kept);
             }
-            asm.mov(RAX, param(LAST_MASK));
-            asm.kmovd(LAST, RAX);
+            if (isa.wide()) {
+                asm.mov(RAX, param(LAST_MASK));
+                asm.kmovd(LAST, RAX);
+            }
             if (type == DType.BF16) {
                 asm.mov32(RAX, 0xFFFF0000);
-                asm.op(VPBROADCASTD_GP, UPPER, RAX);
+                if (isa.wide()) {
+                    asm.op(VPBROADCASTD_GP, UPPER, RAX);
+                } else {
+                    asm.mov32(param(CONSTANT), RAX);
+                    asm.op(VPBROADCASTD, ymm(0), param(CONSTANT));
+                    asm.store(VMOVDQU_STORE, param(CONSTANT), ymm(0));
+                }
             }
             asm.mov(ROW_STRIDE, param(X_STRIDE));
             asm.mov(BAND_STRIDE, param(NUMBER_STRIDE));
@@ -206,11 +248,11 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
             asm.cmp(COLUMNS_LEFT, columns);
             asm.jcc(Condition.BELOW, rest);
             // Some columns more than a tile are cut more evenly: one alone would wait for its sums.
-            Label even = new Label();
+            Label cutEven = new Label();
             asm.cmp(COLUMNS_LEFT, columns + 1);
             asm.jcc(Condition.BELOW, whole);
-            asm.cmp(COLUMNS_LEFT, columns + NARROW);
-            asm.jcc(Condition.BELOW, even);
+            asm.cmp(COLUMNS_LEFT, columns + few);
+            asm.jcc(Condition.BELOW, cutEven);
             asm.bind(whole);
             tile(columns);
             // columns is a multiple of 3, and a third of it a scale.
@@ -221,12 +263,12 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
             asm.lea(TILE_OUT, Mem.at(TILE_OUT, RAX, columns / 3));
             asm.sub(COLUMNS_LEFT, columns);
             asm.jmp(tiles);
-            asm.bind(even);
-            tile(EVEN);
-            asm.lea(TILE_ROWS, Mem.at(TILE_ROWS, ROW_STRIDE, EVEN));
+            asm.bind(cutEven);
+            tile(even);
+            asm.lea(TILE_ROWS, Mem.at(TILE_ROWS, ROW_STRIDE, even));
             asm.mov(RCX, param(OUT_STRIDE));
-            asm.lea(TILE_OUT, Mem.at(TILE_OUT, RCX, EVEN));
-            asm.sub(COLUMNS_LEFT, EVEN);
+            asm.lea(TILE_OUT, Mem.at(TILE_OUT, RCX, even));
+            asm.sub(COLUMNS_LEFT, even);
             asm.bind(rest);
             Label[] widths = new Label[columns];
             for (int width = 1; width < columns; width++) {
@@ -245,12 +287,14 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
 
         // --- a tile
 
-        private Zmm sum(int width, int band, int column) {
-            return zmm(band * width + column);
+        private Vec sum(int width, int vector, int column) {
+            return isa.register(vector * width + column);
         }
 
-        private Zmm weights(int width, int band) {
-            return zmm(bands * width + band);
+        /** Many vectors of one column take turns in what is left. */
+        private Vec weights(int width, int vector) {
+            int first = vectors * width;
+            return isa.register(first + vector % (firstBroadcast - first));
         }
 
         private static int pointers(int width) {
@@ -289,6 +333,15 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
             outputs(width, false);
         }
 
+        private int band(int vector) {
+            return vector / parts(isa);
+        }
+
+        /** Bytes of a line before this vector's rows. */
+        private int within(int vector) {
+            return vector % parts(isa) * isa.bytes();
+        }
+
         /** COUNT times so many k. */
         private void repeat(int width, int ks) {
             Label done = new Label();
@@ -323,28 +376,66 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
             outputs(width, true);
             asm.jmp(begun);
             asm.bind(fresh);
-            for (int i = 0; i < bands * width; i++) {
-                asm.op(VPXOR, zmm(i), zmm(i), zmm(i));
+            for (int i = 0; i < vectors * width; i++) {
+                asm.op(VPXOR, isa.register(i), isa.register(i), isa.register(i));
             }
             asm.bind(begun);
         }
 
         /** Loads the sums from the outputs, or stores them there. */
         private void outputs(int width, boolean load) {
+            if (isa.wide()) {
+                outputs(width, load, true);
+                return;
+            }
+            // By lanes, which some processors do slowly, only where a band is cut.
+            Label cut = new Label();
+            Label done = new Label();
+            asm.mov(RDX, param(LAST_MASK));
+            asm.cmp(RDX, 0xFFFF);
+            asm.jcc(Condition.NOT_EQUAL, cut);
+            outputs(width, load, false);
+            asm.jmp(done);
+            asm.bind(cut);
+            for (int half = 0; half < LAST_HALVES.length; half++) {
+                asm.op(VPMOVSXBD, LAST_HALVES[half], param(LAST_LANES + half));
+            }
+            outputs(width, load, true);
+            asm.bind(done);
+        }
+
+        private void outputs(int width, boolean load, boolean cut) {
             asm.mov(RDX, TILE_OUT);
             for (int c = 0; c < width; c++) {
-                for (int b = 0; b < bands; b++) {
-                    Mem at = Mem.at(RDX, b * LINE);
-                    Zmm sum = sum(width, b, c);
-                    boolean last = b == bands - 1;
-                    if (load) {
-                        asm.op(VMOVUPS, last ? sum.zeroing(LAST) : sum, at);
-                    } else {
-                        asm.store(VMOVUPS_STORE, last ? at.masked(LAST) : at, sum);
-                    }
+                for (int v = 0; v < vectors; v++) {
+                    Mem at = Mem.at(RDX, v * isa.bytes());
+                    output(at, sum(width, v, c), v, load, cut && band(v) == bands - 1);
                 }
                 if (c < width - 1) {
                     asm.add(RDX, param(OUT_STRIDE));
+                }
+            }
+        }
+
+        private void output(Mem at, Vec sum, int vector, boolean load, boolean cut) {
+            if (!cut) {
+                if (load) {
+                    asm.op(VMOVUPS, sum, at);
+                } else {
+                    asm.store(VMOVUPS_STORE, at, sum);
+                }
+            } else if (isa.wide()) {
+                if (load) {
+                    asm.op(VMOVUPS, sum.zeroing(LAST), at);
+                } else {
+                    asm.store(VMOVUPS_STORE, at.masked(LAST), sum);
+                }
+            } else {
+                Ymm lanes = LAST_HALVES[vector % LAST_HALVES.length];
+                if (load) {
+                    asm.op(VMASKMOVPS, sum, lanes, at);
+                } else {
+                    asm.store(VMASKMOVPS_STORE, at, lanes, sum);
                 }
             }
         }
@@ -382,28 +473,47 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
         /** Adds the products of one k; an activation is broadcast once for all bands. */
         private void multiply(int width, int k) {
             boolean inMemory = type == DType.F32 && width == 1;
-            for (int b = 0; b < bands; b++) {
-                if (!inMemory) {
-                    widen(weights(width, b), ofBand(LINES, b).plus(offset(k)), k);
+            boolean inTurns = !inMemory && vectors * (width + 1) > firstBroadcast;
+            for (int v = 0; v < vectors; v++) {
+                if (!inMemory && !inTurns) {
+                    widen(weights(width, v), line(v, k), k);
                 }
-                askFor(b, k);
+                if (within(v) == 0) {
+                    askFor(band(v), k);
+                }
             }
             for (int c = 0; c < width; c++) {
-                Zmm a = zmm(FIRST_BROADCAST + (k * width + c) % BROADCASTS);
+                Vec a = isa.register(firstBroadcast + (k * width + c) % broadcasts);
                 asm.op(VBROADCASTSS, a, activation(c, k));
-                for (int b = 0; b < bands; b++) {
-                    Operand w = inMemory ? ofBand(LINES, b).plus(offset(k)) : weights(width, b);
-                    asm.op(VFMADD231PS, sum(width, b, c), a, w);
+                for (int v = 0; v < vectors; v++) {
+                    if (inTurns) {
+                        widen(weights(width, v), line(v, k), k);
+                    }
+                    Operand w = inMemory ? line(v, k) : weights(width, v);
+                    asm.op(VFMADD231PS, sum(width, v, c), a, w);
                 }
             }
         }
 
-        private void widen(Zmm to, Mem line, int k) {
+        /** A vector's numbers of a k; those of F16 take half as many bytes. */
+        private Mem line(int vector, int k) {
+            int within = within(vector) / (type == DType.F16 ? 2 : 1);
+            return ofBand(LINES, band(vector)).plus(offset(k) + within);
+        }
+
+        private void widen(Vec to, Mem line, int k) {
             switch (type) {
                 case F32 -> asm.op(VMOVUPS, to, line);
                 case F16 -> asm.op(VCVTPH2PS, to, line);
                 default -> {
-                    if (k % 2 == 0) {
+                    if (!isa.wide()) {
+                        asm.op(VMOVDQU, to, line);
+                        if (k % 2 == 0) {
+                            asm.op(VPSLLD, to, to, 16);
+                        } else {
+                            asm.op(VPAND, to, to, param(CONSTANT));
+                        }
+                    } else if (k % 2 == 0) {
                         asm.op(VPSLLD, to, line, 16);
                     } else {
                         asm.op(VPAND, to, UPPER, line);
@@ -435,12 +545,12 @@ record FloatKernel(DType type, int bands, int columns, int prefetch) {
             if (k < WEIGHT_LINES) {
                 asm.prefetcht1(Mem.at(NEXT_GROUP, k * LINE));
             }
-            if (width == TILE && k < ROW_LINES) {
+            if (width == tileColumns(isa) && k < rowLines) {
                 asm.prefetcht1(Mem.at(NEXT_ROWS, k * LINE));
             }
             if (k == STEP - 1) {
                 asm.add(NEXT_GROUP, WEIGHT_LINES * LINE);
-                asm.add(NEXT_ROWS, ROW_LINES * LINE);
+                asm.add(NEXT_ROWS, rowLines * LINE);
             }
         }
 

@@ -16,7 +16,7 @@ final class FloatKernels {
             MemorySegment row4,
             MemorySegment row2,
             MemorySegment row1,
-            MemorySegment tiles2,
+            MemorySegment largestTiles,
             MemorySegment tiles1) {
 
         /** One row of x. */
@@ -30,7 +30,7 @@ final class FloatKernels {
 
         /** Several rows of x. */
         MemorySegment tiles(int bands) {
-            return bands == 2 ? tiles2 : tiles1;
+            return bands == 1 ? tiles1 : largestTiles;
         }
     }
 
@@ -47,48 +47,51 @@ final class FloatKernels {
     /**
      * @param entry finds what {@link #assemble} made, by its symbol
      */
-    static FloatKernels of(Function<String, MemorySegment> entry, int prefetch) {
+    static FloatKernels of(Isa isa, Function<String, MemorySegment> entry, int prefetch) {
         var sweeps = new EnumMap<DType, Sweeps>(DType.class);
         var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
         for (DType type : FloatProducts.TYPES) {
             if (FloatUnpacker.TYPES.contains(type)) {
-                unpackers.put(type, entry.apply(new FloatUnpacker(type).symbol()));
+                unpackers.put(type, entry.apply(new FloatUnpacker(isa, type).symbol()));
             }
             if (!type.quantized()) {
                 sweeps.put(
                         type,
                         new Sweeps(
-                                entry.apply(row(type, 4, prefetch).symbol()),
-                                entry.apply(row(type, 2, prefetch).symbol()),
-                                entry.apply(row(type, 1, prefetch).symbol()),
-                                entry.apply(tiles(type, 2, prefetch).symbol()),
-                                entry.apply(tiles(type, 1, prefetch).symbol())));
+                                entry.apply(row(isa, type, 4, prefetch).symbol()),
+                                entry.apply(row(isa, type, 2, prefetch).symbol()),
+                                entry.apply(row(isa, type, 1, prefetch).symbol()),
+                                entry.apply(
+                                        tiles(isa, type, FloatKernel.tileBands(isa), prefetch)
+                                                .symbol()),
+                                entry.apply(tiles(isa, type, 1, prefetch).symbol())));
             }
         }
         return new FloatKernels(sweeps, unpackers);
     }
 
-    private static FloatKernel row(DType type, int bands, int prefetch) {
-        return new FloatKernel(type, bands, 1, prefetch);
+    private static FloatKernel row(Isa isa, DType type, int bands, int prefetch) {
+        return new FloatKernel(isa, type, bands, 1, prefetch);
     }
 
-    private static FloatKernel tiles(DType type, int bands, int prefetch) {
-        return new FloatKernel(type, bands, FloatKernel.TILE, prefetch);
+    private static FloatKernel tiles(Isa isa, DType type, int bands, int prefetch) {
+        return new FloatKernel(isa, type, bands, FloatKernel.tileColumns(isa), prefetch);
     }
 
     /** Adds all of them. */
-    static void assemble(Map<String, byte[]> kernels, int prefetch) {
+    static void assemble(Isa isa, Map<String, byte[]> kernels, int prefetch) {
         for (DType type : FloatProducts.TYPES) {
             if (FloatUnpacker.TYPES.contains(type)) {
-                FloatUnpacker unpacker = new FloatUnpacker(type);
+                FloatUnpacker unpacker = new FloatUnpacker(isa, type);
                 kernels.put(unpacker.symbol(), unpacker.assemble());
             }
             if (!type.quantized()) {
                 for (int bands = 4; bands > 0; bands /= 2) {
-                    put(kernels, row(type, bands, prefetch));
+                    put(kernels, row(isa, type, bands, prefetch));
                 }
-                put(kernels, tiles(type, 2, prefetch));
-                put(kernels, tiles(type, 1, prefetch));
+                for (int bands = FloatKernel.tileBands(isa); bands > 0; bands /= 2) {
+                    put(kernels, tiles(isa, type, bands, prefetch));
+                }
             }
         }
     }

@@ -25,7 +25,7 @@ import java.util.Set;
  * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
  * that stay in its second-level cache beside two bands of weights; a block is part of the rows and
  * part of k, and the sums of a later part of k go on from what the outputs hold, which changes no
- * bit. Two bands of quantised weights at a time are first widened in scratch.
+ * bit. A tile's bands of quantised weights are first widened in scratch.
  */
 final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
@@ -40,13 +40,17 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
          * that are usual with AVX-512, of 1 MiB and more.
          */
         static final Cut USUAL = new Cut(128 << 10, 1024);
+
+        /** The same for second-level caches of 512 KiB, which are usual without AVX-512. */
+        static final Cut SMALL_CACHE = new Cut(64 << 10, 1024);
+
+        static Cut of(Isa isa) {
+            return isa.wide() ? USUAL : SMALL_CACHE;
+        }
     }
 
     /** The types that there are kernels for; quantised ones in exact numerics only. */
     static final Set<DType> TYPES = types();
-
-    /** Bands of quantised weights that are widened at a time. */
-    private static final int WIDENED_BANDS = 2;
 
     private static final int LINE = 64;
     private static final long ALL_LANES = 0xFFFF;
@@ -54,6 +58,8 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     private final Team team;
     private final FloatKernels kernels;
+    private final int tile;
+    private final int tileBands;
     private final Set<DType> types;
     private final Cut cut;
     private final Worker[] workers;
@@ -67,12 +73,14 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
      * @param types whose kernels may be used
      */
     FloatProducts(Team team, KernelLibrary library, Set<DType> types) {
-        this(team, library, types, Cut.USUAL);
+        this(team, library, types, Cut.of(library.isa()));
     }
 
     FloatProducts(Team team, KernelLibrary library, Set<DType> types, Cut cut) {
         this.team = team;
         this.kernels = library.floats();
+        this.tile = FloatKernel.tileColumns(library.isa());
+        this.tileBands = FloatKernel.tileBands(library.isa());
         this.types = Set.copyOf(types);
         this.cut = cut;
         workers = new Worker[team.size()];
@@ -138,8 +146,8 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         boolean whole = !w.type().quantized() && x.shape().elements() <= cut.numbers();
         int parts = whole ? 1 : Math.ceilDiv(w.cols(), cut.columns());
         int part = Math.ceilDiv(Math.ceilDiv(w.cols(), parts), BLOCK) * BLOCK;
-        int tiles = Math.max(1, cut.numbers() / part / FloatKernel.TILE);
-        int rows = whole ? x.rows() : tiles * FloatKernel.TILE;
+        int tiles = Math.max(1, cut.numbers() / part / tile);
+        int rows = whole ? x.rows() : tiles * tile;
         worker.set(FloatKernel.X_STRIDE, x.rowSize() * 4L);
         worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
         for (int row = 0; row < x.rows(); row += rows) {
@@ -151,9 +159,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                 worker.set(FloatKernel.STEPS, ks / FloatKernel.STEP);
                 worker.set(FloatKernel.PAIRS, ks % FloatKernel.STEP / 2);
                 worker.set(FloatKernel.ODD, ks % 2);
-                worker.set(
-                        FloatKernel.X_AHEAD,
-                        ks == w.cols() ? FloatKernel.TILE * 4L * x.rowSize() : 0);
+                worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? tile * 4L * x.rowSize() : 0);
                 if (w.type().quantized()) {
                     widened(worker, w, k, ks, out, row, from, to);
                 } else {
@@ -169,7 +175,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         boolean single = x.rows() == 1;
         long stride = BandMatrix.bandBytes(w.type(), w.cols());
         int at = from;
-        for (int size = single ? 4 : 2; size > 0; size /= 2) {
+        for (int size = single ? 4 : tileBands; size > 0; size /= 2) {
             int groups = (to - at) / size;
             MemorySegment entry = single ? sweeps.row(size) : sweeps.tiles(size);
             long numbers = w.numbers().address() + at * stride + before(w.type(), k);
@@ -184,10 +190,10 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         DType type = w.type();
         FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
         long stride = (long) ks * LINE;
-        long lines = worker.scratch(WIDENED_BANDS * stride);
+        long lines = worker.scratch(tileBands * stride);
         worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
-        for (int band = from; band < to; band += WIDENED_BANDS) {
-            int size = Math.min(WIDENED_BANDS, to - band);
+        for (int band = from; band < to; band += tileBands) {
+            int size = Math.min(tileBands, to - band);
             for (int b = 0; b < size; b++) {
                 long numbers = (band + b) * BandMatrix.bandBytes(type, w.cols());
                 long scales = (band + b) * BandMatrix.bandScaleBytes(type, w.cols());
@@ -249,12 +255,15 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                 out.data().address() + (long) row * w.rows() * 4 + band * (BAND * 4L));
         if (whole > 0) {
             worker.set(FloatKernel.GROUPS, whole);
-            worker.set(FloatKernel.LAST_MASK, ALL_LANES);
+            worker.set(FloatKernel.LAST_MASK, ALL_LANES); // then nobody reads LAST_LANES
             worker.call(entry); // leaves NUMBERS and OUT at the next group
         }
         if (lacks && groups > 0) {
             worker.set(FloatKernel.GROUPS, 1);
-            worker.set(FloatKernel.LAST_MASK, (1L << w.rows() % BAND) - 1);
+            long lanes = (1L << w.rows() % BAND) - 1;
+            worker.set(FloatKernel.LAST_MASK, lanes);
+            worker.set(FloatKernel.LAST_LANES, Worker.bytesOf(lanes & 0xFF));
+            worker.set(FloatKernel.LAST_LANES + 1, Worker.bytesOf(lanes >> 8));
             worker.call(entry);
         }
     }

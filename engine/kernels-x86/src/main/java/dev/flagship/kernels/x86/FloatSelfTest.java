@@ -30,7 +30,7 @@ final class FloatSelfTest {
 
     /** All widths of tiles and one more. */
     private static final List<Integer> COUNTS =
-            IntStream.rangeClosed(1, FloatKernel.TILE + 1).boxed().toList();
+            IntStream.rangeClosed(1, FloatKernel.tileColumns(Isa.AVX512_VNNI) + 1).boxed().toList();
 
     private static final int LARGEST = COUNTS.getLast();
 
@@ -77,7 +77,7 @@ final class FloatSelfTest {
             Tensor expected = SelfTest.tensor(cut, LARGEST, rows);
             truth.project(x, List.of(w), List.of(expected), Numerics.EXACT);
             MemorySegment space = cut.next(SelfTest.space(expected));
-            for (FloatProducts.Cut each : List.of(SMALL, FloatProducts.Cut.USUAL)) {
+            for (FloatProducts.Cut each : List.of(SMALL, FloatProducts.Cut.of(library.isa()))) {
                 try (FloatProducts products =
                         new FloatProducts(team, library, EnumSet.of(type), each)) {
                     SelfTest.Product product =

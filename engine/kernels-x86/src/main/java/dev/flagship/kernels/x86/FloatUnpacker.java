@@ -2,7 +2,6 @@ package dev.flagship.kernels.x86;
 
 import static dev.flagship.base.Check.check;
 import static dev.flagship.kernels.x86.Gp.*;
-import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
@@ -16,7 +15,7 @@ import java.util.Set;
  * Widens blocks of a band of quantised weights to F32 lines, 16 rows each, in the order of k: the
  * numbers of {@link dev.flagship.tensor.BandMatrix#weight}, bit for bit.
  */
-record FloatUnpacker(DType type) {
+record FloatUnpacker(Isa isa, DType type) {
     // Slots of the parameters, which leave alone what FloatKernel wants to find again.
     static final int NUMBERS = FloatKernel.NUMBERS;
     static final int SCALES = FloatKernel.SLOTS;
@@ -25,7 +24,8 @@ record FloatUnpacker(DType type) {
     /** Blocks of 32 k, at least 1. */
     static final int BLOCKS = LINES + 1;
 
-    static final int SLOTS = BLOCKS + 1;
+    private static final int CONSTANT = BLOCKS + 1;
+    static final int SLOTS = CONSTANT + 1;
 
     /** The types that can be widened. */
     static final Set<DType> TYPES =
@@ -40,18 +40,13 @@ record FloatUnpacker(DType type) {
     private static final Gp LINE_OUT = RAX;
     private static final Gp COUNT = RCX;
 
-    private static final Zmm MASK = zmm(31);
-    private static final Zmm OFFSET = zmm(30);
-    private static final Zmm SCALES_16 = zmm(29);
-    private static final Zmm MINIMA_16 = zmm(28);
-
     FloatUnpacker {
         check(TYPES.contains(type), "%s weights are not widened in scratch", type);
     }
 
     /** Name for profilers and messages. */
     String symbol() {
-        return String.format(Locale.ROOT, "widen_%s_avx512", type);
+        return String.format(Locale.ROOT, "widen_%s_%s", type, isa.registersSymbol());
     }
 
     byte[] assemble() {
@@ -59,10 +54,8 @@ record FloatUnpacker(DType type) {
         asm.endbr64();
         asm.push(RBP);
         asm.mov(RBP, RSP);
-        asm.mov32(RAX, type == DType.Q8_0 ? 0xFF : 0xF);
-        asm.op(VPBROADCASTD_GP, MASK, RAX);
-        asm.mov32(RAX, type == DType.Q8_0 ? 128 : 8);
-        asm.op(VPBROADCASTD_GP, OFFSET, RAX);
+        constant(asm, mask(), type == DType.Q8_0 ? 0xFF : 0xF);
+        constant(asm, offset(), type == DType.Q8_0 ? 128 : 8);
         asm.mov(NUMBER, Mem.at(RDI, 8 * NUMBERS));
         asm.mov(SCALE, Mem.at(RDI, 8 * SCALES));
         asm.mov(LINE_OUT, Mem.at(RDI, 8 * LINES));
@@ -79,42 +72,74 @@ record FloatUnpacker(DType type) {
         return asm.bytes();
     }
 
+    private void constant(Assembler asm, Vec to, int bits) {
+        asm.mov32(RAX, bits);
+        if (isa.wide()) {
+            asm.op(VPBROADCASTD_GP, to, RAX);
+        } else {
+            asm.mov32(Mem.at(RDI, 8 * CONSTANT), RAX);
+            asm.op(VPBROADCASTD, to, Mem.at(RDI, 8 * CONSTANT));
+        }
+    }
+
+    private Vec mask() {
+        return isa.register(isa.registers() - 1);
+    }
+
+    private Vec offset() {
+        return isa.register(isa.registers() - 2);
+    }
+
     /** A lane of a line holds four or eight k of its row. */
     private void block(Assembler asm) {
-        boolean minima = type == DType.Q4_1;
         int lines = type == DType.Q8_0 ? LINES_8 : LINES_4;
+        for (int within = 0; within < LINE; within += isa.bytes()) {
+            part(asm, lines, within);
+        }
+        asm.add(NUMBER, lines * LINE);
+        asm.add(SCALE, type.hasMinimum() ? 64 : 32);
+    }
+
+    /**
+     * As many rows as a register has lanes.
+     *
+     * @param within bytes of a line before them
+     */
+    private void part(Assembler asm, int lines, int within) {
+        boolean minima = type.hasMinimum();
         int perLane = BLOCK / lines;
-        asm.op(VCVTPH2PS, SCALES_16, Mem.at(SCALE));
+        Vec scales = isa.register(isa.registers() - 3);
+        Vec minimum = isa.register(isa.registers() - 4);
+        Vec numbers = isa.register(0);
+        asm.op(VCVTPH2PS, scales, Mem.at(SCALE, within / 2));
         if (minima) {
-            asm.op(VCVTPH2PS, MINIMA_16, Mem.at(SCALE, 32));
+            asm.op(VCVTPH2PS, minimum, Mem.at(SCALE, 32 + within / 2));
         }
         for (int line = 0; line < lines; line++) {
-            asm.op(VMOVDQU, zmm(0), Mem.at(NUMBER, line * LINE));
+            asm.op(VMOVDQU, numbers, Mem.at(NUMBER, line * LINE + within));
             for (int k = 0; k < perLane; k++) {
-                Zmm q = zmm(1 + k);
+                Vec q = isa.register(1 + k);
                 int shift = k % 4 * 8 + k / 4 * 4;
                 if (shift == 0) {
-                    asm.op(VPAND, q, MASK, zmm(0));
+                    asm.op(VPAND, q, mask(), numbers);
                 } else {
-                    asm.op(VPSRLD, q, zmm(0), shift);
-                    asm.op(VPAND, q, q, MASK);
+                    asm.op(VPSRLD, q, numbers, shift);
+                    asm.op(VPAND, q, q, mask());
                 }
                 if (!minima) {
-                    asm.op(VPSUBD, q, q, OFFSET);
+                    asm.op(VPSUBD, q, q, offset());
                 }
                 asm.op(VCVTDQ2PS, q, q);
-                Zmm weight = zmm(16 + k);
+                Vec weight = isa.register(isa.wide() ? 16 + k : 9 + k % 3);
                 if (minima) {
-                    asm.op(VMOVUPS, weight, MINIMA_16);
-                    asm.op(VFMADD231PS, weight, q, SCALES_16);
+                    asm.op(VMOVUPS, weight, minimum);
+                    asm.op(VFMADD231PS, weight, q, scales);
                 } else {
-                    asm.op(VMULPS, weight, q, SCALES_16);
+                    asm.op(VMULPS, weight, q, scales);
                 }
-                int at = (line * perLane + k) * LINE;
+                int at = (line * perLane + k) * LINE + within;
                 asm.store(VMOVUPS_STORE, Mem.at(LINE_OUT, at), weight);
             }
         }
-        asm.add(NUMBER, lines * LINE);
-        asm.add(SCALE, minima ? 64 : 32);
     }
 }

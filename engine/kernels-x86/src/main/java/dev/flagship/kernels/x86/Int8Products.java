@@ -298,14 +298,9 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         worker.set(ProductKernel.OUT, out);
         worker.set(ProductKernel.GROUPS, groups);
         worker.set(ProductKernel.LAST_MASK, lastMask);
-        worker.set(ProductKernel.LAST_LANES, bytesOf(lastMask & 0xFF));
-        worker.set(ProductKernel.LAST_LANES + 1, bytesOf(lastMask >> 8));
+        worker.set(ProductKernel.LAST_LANES, Worker.bytesOf(lastMask & 0xFF));
+        worker.set(ProductKernel.LAST_LANES + 1, Worker.bytesOf(lastMask >> 8));
         worker.call(entry);
-    }
-
-    /** A byte of ones for each of 8 bits, of which the set ones are the lowest. */
-    private static long bytesOf(long bits) {
-        return bits == 0xFF ? -1 : (1L << 8 * Long.bitCount(bits)) - 1;
     }
 
     private static int share(int units, int thread, int threads) {

@@ -69,7 +69,7 @@ enum Isa {
 
     /** Whether there are products in F32. */
     boolean multipliesFloats() {
-        return wide();
+        return true;
     }
 
     /** Whether many rows are multiplied in tiles. */

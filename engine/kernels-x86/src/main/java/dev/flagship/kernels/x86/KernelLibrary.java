@@ -163,7 +163,7 @@ final class KernelLibrary implements AutoCloseable {
         halfSums = contents.sixBit() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
         floats =
                 contents.floats()
-                        ? FloatKernels.of(symbol -> entry(offsets, symbol), prefetch)
+                        ? FloatKernels.of(isa, symbol -> entry(offsets, symbol), prefetch)
                         : FloatKernels.none();
         this.products = new EnumMap<>(DType.class);
         for (DType type : contents.products()) {
@@ -301,7 +301,7 @@ final class KernelLibrary implements AutoCloseable {
             }
         }
         if (contents.floats()) {
-            FloatKernels.assemble(kernels, prefetch);
+            FloatKernels.assemble(isa, kernels, prefetch);
         }
         Map<String, Integer> offsets = new LinkedHashMap<>();
         int size = 0;

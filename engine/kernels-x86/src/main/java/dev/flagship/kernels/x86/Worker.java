@@ -49,6 +49,11 @@ final class Worker implements AutoCloseable {
         }
     }
 
+    /** A byte of ones for each of 8 bits, of which the set ones are the lowest. */
+    static long bytesOf(long bits) {
+        return bits == 0xFF ? -1 : (1L << 8 * Long.bitCount(bits)) - 1;
+    }
+
     @Override
     public void close() {
         params.close();

@@ -35,14 +35,19 @@ class FloatProductsTest {
 
     private final Seed seed = Seed.given();
     private final Random random = seed.random();
-    private KernelLibrary library = Libraries.load();
+    private KernelLibrary library = Libraries.load(isa());
     private GuardedMemory memory = new GuardedMemory(1, random);
+
+    /** Subclasses test the other length of registers. */
+    Isa isa() {
+        return Isa.AVX512_VNNI;
+    }
 
     @BeforeEach
     void open() {
         library.close();
         memory.close();
-        library = Libraries.load();
+        library = Libraries.load(isa());
         memory = new GuardedMemory(24 << 20, random);
     }
 
