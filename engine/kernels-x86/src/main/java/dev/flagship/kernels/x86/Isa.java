@@ -1,6 +1,5 @@
 package dev.flagship.kernels.x86;
 
-import dev.flagship.tensor.DType;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -55,31 +54,9 @@ enum Isa {
         return bits == 512;
     }
 
-    // What one of these has no kernels for goes to the Vector rung.
-
-    /** Whether there are kernels for attention. */
-    boolean attends() {
-        return true;
-    }
-
-    /** Whether there are kernels for rows of numbers. */
-    boolean hasPointwise() {
-        return true;
-    }
-
-    /** Whether there are products in F32. */
-    boolean multipliesFloats() {
-        return true;
-    }
-
     /** Whether many rows are multiplied in tiles. */
     boolean tiles() {
         return this == AMX_INT8;
-    }
-
-    /** Whether there are int8 products with weights of this type. */
-    boolean multiplies(DType type) {
-        return type.quantized();
     }
 
     /** Bytes of a register. */

@@ -146,23 +146,19 @@ final class KernelLibrary implements AutoCloseable {
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
         this.pointwise = new EnumMap<>(PointwiseKernel.class);
-        if (contents.attention()) {
+        if (contents.rest()) {
             for (AttentionKernel kernel : AttentionKernel.all(isa)) {
                 attention.put(kernel, entry(offsets, kernel.symbol()));
             }
-        }
-        if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 pointwise.put(kernel, entry(offsets, kernel.symbol(isa)));
             }
         }
         attentionMerge =
-                contents.attention()
-                        ? entry(offsets, AttentionMerge.symbol(isa))
-                        : MemorySegment.NULL;
+                contents.rest() ? entry(offsets, AttentionMerge.symbol(isa)) : MemorySegment.NULL;
         halfSums = contents.sixBit() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
         floats =
-                contents.floats()
+                contents.rest()
                         ? FloatKernels.of(isa, symbol -> entry(offsets, symbol), prefetch)
                         : FloatKernels.none();
         this.products = new EnumMap<>(DType.class);
@@ -249,19 +245,18 @@ final class KernelLibrary implements AutoCloseable {
      * What of an instruction set's kernels to assemble.
      *
      * @param products types of quantised weights
+     * @param rest whether everything that is no product of theirs
      */
-    private record Contents(
-            Set<DType> products, boolean floats, boolean attention, boolean pointwise) {
-        static Contents all(Isa isa) {
+    private record Contents(Set<DType> products, boolean rest) {
+        static Contents all() {
             Set<DType> products = EnumSet.allOf(DType.class);
-            products.removeIf(type -> !isa.multiplies(type));
-            return new Contents(
-                    products, isa.multipliesFloats(), isa.attends(), isa.hasPointwise());
+            products.removeIf(type -> !type.quantized());
+            return new Contents(products, true);
         }
 
         /** Products with weights of one type alone. */
         static Contents products(DType type) {
-            return new Contents(EnumSet.of(type), false, false, false);
+            return new Contents(EnumSet.of(type), false);
         }
 
         boolean sixBit() {
@@ -271,7 +266,7 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles all kernels. */
     static Image assemble(Isa isa, int prefetch) {
-        return assemble(isa, prefetch, Contents.all(isa));
+        return assemble(isa, prefetch, Contents.all());
     }
 
     private static Image assemble(Isa isa, int prefetch, Contents contents) {
@@ -289,18 +284,14 @@ final class KernelLibrary implements AutoCloseable {
         if (contents.sixBit()) {
             kernels.put(HalfSums.symbol(isa), HalfSums.kernel(isa));
         }
-        if (contents.attention()) {
+        if (contents.rest()) {
             for (AttentionKernel kernel : AttentionKernel.all(isa)) {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
             kernels.put(AttentionMerge.symbol(isa), AttentionMerge.assemble(isa));
-        }
-        if (contents.pointwise()) {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 kernels.put(kernel.symbol(isa), kernel.assemble(isa));
             }
-        }
-        if (contents.floats()) {
             FloatKernels.assemble(isa, kernels, prefetch);
         }
         Map<String, Integer> offsets = new LinkedHashMap<>();
@@ -332,7 +323,7 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles and places all kernels. */
     static Loading load(Pages pages, Isa isa, Tuning tuning) {
-        return load(pages, isa, tuning, Contents.all(isa));
+        return load(pages, isa, tuning, Contents.all());
     }
 
     /**
@@ -377,10 +368,7 @@ final class KernelLibrary implements AutoCloseable {
         return quantizer;
     }
 
-    /**
-     * {@link MemorySegment#NULL}, not to be called, where the set {@linkplain Isa#attends() has
-     * none} or products alone were loaded.
-     */
+    /** {@link MemorySegment#NULL}, not to be called, where products alone were loaded. */
     MemorySegment attention(AttentionKernel kernel) {
         return attention.getOrDefault(kernel, MemorySegment.NULL);
     }
@@ -398,7 +386,7 @@ final class KernelLibrary implements AutoCloseable {
         return attentionMerge;
     }
 
-    /** Empty where the set {@linkplain Isa#multipliesFloats() has none}. */
+    /** Empty where products alone were loaded. */
     FloatKernels floats() {
         return floats;
     }

@@ -27,34 +27,33 @@ record Passing(
         pointwise = Set.copyOf(pointwise);
     }
 
-    /** All that an instruction set has. */
-    static Passing all(Isa isa) {
+    /** All that there are. */
+    static Passing all() {
         Set<DType> products = EnumSet.noneOf(DType.class);
         for (DType type : DType.values()) {
-            if (isa.multiplies(type)) {
+            if (type.quantized()) {
                 products.add(type);
             }
         }
         return new Passing(
                 products,
-                isa.multipliesFloats() ? FloatProducts.TYPES : Set.of(),
-                isa.attends() ? Set.copyOf(AttentionSelfTest.TYPES) : Set.of(),
-                isa.hasPointwise() ? EnumSet.allOf(PointwiseKernel.class) : Set.of());
+                FloatProducts.TYPES,
+                Set.copyOf(AttentionSelfTest.TYPES),
+                EnumSet.allOf(PointwiseKernel.class));
     }
 
     /** Runs the self-tests. */
     static Passing test(KernelLibrary library) {
-        Isa isa = library.isa();
         return new Passing(
                 SelfTest.passing(library),
-                isa.multipliesFloats() ? FloatSelfTest.passing(library) : Set.of(),
-                isa.attends() ? AttentionSelfTest.passing(library) : Set.of(),
-                isa.hasPointwise() ? PointwiseSelfTest.passing(library) : Set.of());
+                FloatSelfTest.passing(library),
+                AttentionSelfTest.passing(library),
+                PointwiseSelfTest.passing(library));
     }
 
-    /** What an instruction set has and is not among these, each named for a warning. */
-    List<String> missing(Isa isa) {
-        Passing all = all(isa);
+    /** What there is and is not among these, each named for a warning. */
+    List<String> missing() {
+        Passing all = all();
         List<String> names = new ArrayList<>();
         for (DType type : DType.values()) {
             if (all.products.contains(type) && !products.contains(type)) {

@@ -96,7 +96,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
     private static final int SUPER = 8;
 
     ProductKernel {
-        check(isa.multiplies(type), "%s has no int8 product for %s", isa, type);
+        check(type.quantized(), "%s weights are no int8", type);
         int needed =
                 isa.wide()
                         ? 2 * bands * columns + 2 * bands + (type == DType.Q6_K ? 3 : 2)

@@ -71,7 +71,7 @@ final class SelfTest {
     static Set<DType> passing(KernelLibrary library) {
         Set<DType> passing = EnumSet.noneOf(DType.class);
         for (DType type : DType.values()) {
-            if (library.isa().multiplies(type)
+            if (type.quantized()
                     && passes(library, type, inRegisters(type))
                     && (!TileKernel.multiplies(library.isa(), type)
                             || passes(library, type, IN_TILES))) {

@@ -273,7 +273,7 @@ public final class X86KernelsProvider implements KernelsProvider {
             Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
         name(library, warnings);
         Passing passing = passing(library, runs);
-        List<String> wrong = passing.missing(library.isa());
+        List<String> wrong = passing.missing();
         if (!wrong.isEmpty()) {
             warnings.accept(
                     "The %s kernels gave wrong numbers on this processor (%s) for %s; %s computes them. Please report this."
@@ -298,14 +298,14 @@ public final class X86KernelsProvider implements KernelsProvider {
         VariantFile passed = new VariantFile("passed", markers, runs.variant());
         String code = "%08x %s\n".formatted(library.checksum(), Runtime.version());
         if (passed.read().equals(Optional.of(code)) && tuned(runs).isPresent()) {
-            return Passing.all(library.isa());
+            return Passing.all();
         }
         try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
             Passing passing = Passing.test(library);
             if (passing.products().containsAll(TuningProbe.TYPES)) {
                 tune(library, runs);
             }
-            if (passing.missing(library.isa()).isEmpty()) {
+            if (passing.missing().isEmpty()) {
                 passed.write(code);
             }
             return passing;

@@ -2,21 +2,9 @@ package dev.flagship.kernels.x86;
 
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.flagship.tensor.DType;
-import java.util.Arrays;
-import java.util.Set;
-import java.util.stream.Collectors;
-
 /** Placed kernels for tests, which are skipped where the processor cannot run them. */
 final class Libraries {
     private Libraries() {}
-
-    /** The types that there are kernels for. */
-    static Set<DType> types(Isa isa) {
-        return Arrays.stream(DType.values())
-                .filter(isa::multiplies)
-                .collect(Collectors.toUnmodifiableSet());
-    }
 
     static KernelLibrary load() {
         return load(Isa.AVX512_VNNI);

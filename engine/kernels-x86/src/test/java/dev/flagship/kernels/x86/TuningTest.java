@@ -45,8 +45,8 @@ class TuningTest {
                 KernelLibrary.Loading loading = KernelLibrary.load(new LinuxPages(), isa, tuning);
                 try (KernelLibrary library = ((KernelLibrary.Loaded) loading).library();
                         Int8Products products =
-                                new Int8Products(team, library, Libraries.types(isa))) {
-                    for (DType type : Libraries.types(isa)) {
+                                new Int8Products(team, library, Passing.all().products())) {
+                    for (DType type : Passing.all().products()) {
                         byte[] source =
                                 SourceBlocks.random(
                                         type, 117 * 256, SourceBlocks.Kind.EXTREME, random);
