@@ -73,7 +73,7 @@ final class HalfSums {
         if (isa.wide()) {
             block(asm);
         } else {
-            narrowBlock(asm);
+            narrowBlock(asm, isa);
         }
         asm.add(RSI, ActivationRows.BLOCK_BYTES);
         asm.add(RDX, Mem.at(RDI, 8 * OUT_STRIDE));
@@ -131,9 +131,14 @@ final class HalfSums {
         asm.op(VPBROADCASTD, to, at);
     }
 
-    private static void narrowBlock(Assembler asm) {
-        asm.op(VPMADDUBSW, ymm(1), ymm(2), Mem.at(RSI));
-        asm.op(VPMADDWD, ymm(1), ymm(1), ymm(4));
+    private static void narrowBlock(Assembler asm, Isa isa) {
+        if (isa.vnni) {
+            asm.op(VPXOR, ymm(1), ymm(1), ymm(1));
+            asm.op(VPDPBUSD, ymm(1), ymm(2), Mem.at(RSI));
+        } else {
+            asm.op(VPMADDUBSW, ymm(1), ymm(2), Mem.at(RSI));
+            asm.op(VPMADDWD, ymm(1), ymm(1), ymm(4));
+        }
         asm.op(VPSHUFD, ymm(0), ymm(1), 0x4E);
         asm.op(VPADDD, ymm(1), ymm(1), ymm(0));
         asm.op(VPSHUFD, ymm(0), ymm(1), 0xB1);
