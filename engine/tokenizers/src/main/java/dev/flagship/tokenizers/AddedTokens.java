@@ -69,6 +69,10 @@ final class AddedTokens {
         first.set(spelling.charAt(0));
     }
 
+    boolean isEmpty() {
+        return first.isEmpty();
+    }
+
     /** Id of exactly this spelling, or -1. */
     int id(String spelling) {
         Node node = root;

@@ -49,6 +49,51 @@ sealed interface PreTokenizer {
         }
     }
 
+    /** Where SentencePiece's view of a text gets a space of its own in front. */
+    enum Prefix {
+        /** Nowhere. */
+        NONE,
+        /** At the beginning of the whole text, unless a token found as it is spelled stands there. */
+        TEXT,
+        /** At the beginning, and after every token that is found as it is spelled. */
+        STRETCH
+    }
+
+    /**
+     * Spaces as U+2581, which merges may cross (SentencePiece).
+     *
+     * @param unlessSpace whether a stretch that begins with a space gets none in front
+     * @param split whether merges may not cross them after all, but each begins a piece
+     */
+    record Spaces(Prefix prefix, boolean unlessSpace, boolean split) implements PreTokenizer {
+        @Override
+        public void split(String text, int from, int to, Sink sink) {
+            if (from == to) {
+                return;
+            }
+            boolean wanted = prefix == Prefix.STRETCH || (prefix == Prefix.TEXT && from == 0);
+            char first = text.charAt(from);
+            boolean begins = first == ' ' || first == Spelling.SPACE;
+            StringBuilder spelled = new StringBuilder(to - from + 1);
+            if (wanted && !(unlessSpace && begins)) {
+                spelled.append(Spelling.SPACE);
+            }
+            for (int i = from; i < to; i++) {
+                char c = text.charAt(i);
+                spelled.append(c == ' ' ? Spelling.SPACE : c);
+            }
+            String piece = spelled.toString();
+            int start = 0;
+            for (int i = 1; split && i < piece.length(); i++) {
+                if (piece.charAt(i) == Spelling.SPACE) {
+                    sink.piece(piece, start, i);
+                    start = i;
+                }
+            }
+            sink.piece(piece, start, piece.length());
+        }
+    }
+
     /**
      * Numbers apart from the rest.
      *

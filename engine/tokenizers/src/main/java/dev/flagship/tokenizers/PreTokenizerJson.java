@@ -83,7 +83,7 @@ final class PreTokenizerJson {
                 field, TokenizerException.quote(type(part)));
     }
 
-    private static boolean flag(TemplateValue.Mapping part, String field, boolean otherwise) {
+    static boolean flag(TemplateValue.Mapping part, String field, boolean otherwise) {
         return part.entries().get(field) instanceof TemplateValue.Bool value
                 ? value == TemplateValue.Bool.TRUE
                 : otherwise;
