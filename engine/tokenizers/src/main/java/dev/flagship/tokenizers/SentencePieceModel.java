@@ -21,7 +21,7 @@ final class SentencePieceModel {
     private float[] scores = new float[1 << 15];
     // The specification's defaults.
     private long modelType = 1;
-    private long unknown;
+    private int unknown = -1;
     private long bos = 1;
     private long eos = 2;
     private boolean suffixes;
@@ -68,6 +68,9 @@ final class SentencePieceModel {
         if (id == scores.length) {
             scores = Arrays.copyOf(scores, 2 * id);
         }
+        if (type == 2 && unknown < 0) {
+            unknown = id;
+        }
         scores[id] = score;
         pieces.add(piece);
         kinds.add(kind(id, type));
@@ -91,7 +94,6 @@ final class SentencePieceModel {
             switch (in.field()) {
                 case 3 -> modelType = in.number();
                 case 24 -> suffixes = in.flag();
-                case 40 -> unknown = in.number();
                 case 41 -> bos = in.number();
                 case 42 -> eos = in.number();
                 default -> in.skip();
@@ -136,9 +138,7 @@ final class SentencePieceModel {
         float[] scoreById = Arrays.copyOf(scores, tokens.length);
         ExtraTokens extra = new ExtraTokens(config, tokens, kindById, NAME);
         scoreById = Arrays.copyOf(scoreById, extra.tokens().length);
-        BpeModel.Options options =
-                new BpeModel.Options(
-                        false, unknown >= 0 && unknown < tokens.length ? (int) unknown : -1, true);
+        BpeModel.Options options = new BpeModel.Options(false, unknown, true);
         PreTokenizer.Prefix prefix =
                 addsSpace ? PreTokenizer.Prefix.STRETCH : PreTokenizer.Prefix.NONE;
         return new BpeTokenizer(

@@ -242,12 +242,18 @@ final class GgufLlama {
 
     private Tokenizer tokenizer() {
         String model = meta.string("tokenizer.ggml.model");
-        if (!model.equals("gpt2")) {
-            throw new LoadException(
-                    file.path(),
-                    "its tokenizer is %s".formatted(FormatException.quote(model)),
-                    "This version reads byte-level BPE (gpt2); SentencePiece follows.");
-        }
+        return switch (model) {
+            case "gpt2" -> byteLevel();
+            case "llama" -> sentencePiece();
+            default ->
+                    throw new LoadException(
+                            file.path(),
+                            "its tokenizer is %s".formatted(FormatException.quote(model)),
+                            "This version reads byte-level BPE (gpt2) and SentencePiece's BPE (llama).");
+        };
+    }
+
+    private Tokenizer byteLevel() {
         String pre = meta.findString("tokenizer.ggml.pre").orElse("default");
         OptionalInt bos = meta.findInt32("tokenizer.ggml.bos_token_id");
         var ends =
@@ -262,6 +268,22 @@ final class GgufLlama {
                 meta.ints("tokenizer.ggml.token_type"),
                 meta.strings("tokenizer.ggml.merges").toArray(String[]::new),
                 pre,
+                ends);
+    }
+
+    /** What the file leaves open is as in LLaMA 1 and 2, and in llama.cpp. */
+    private Tokenizer sentencePiece() {
+        var ends =
+                new BpeTokenizer.TextEnds(
+                        OptionalInt.of(meta.findInt32("tokenizer.ggml.bos_token_id").orElse(1)),
+                        OptionalInt.of(meta.findInt32("tokenizer.ggml.eos_token_id").orElse(2)),
+                        meta.findBool("tokenizer.ggml.add_bos_token").orElse(true),
+                        meta.findBool("tokenizer.ggml.add_eos_token").orElse(false));
+        return BpeTokenizer.fromGgufScores(
+                meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
+                meta.floats("tokenizer.ggml.scores"),
+                meta.ints("tokenizer.ggml.token_type"),
+                meta.findBool("tokenizer.ggml.add_space_prefix").orElse(true),
                 ends);
     }
 
