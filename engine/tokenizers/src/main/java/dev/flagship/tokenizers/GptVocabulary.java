@@ -33,8 +33,9 @@ final class GptVocabulary {
         Arrays.fill(kinds, BpeModel.Kind.NORMAL);
         ExtraTokens extra = new ExtraTokens(config, tokens, kinds, "vocab.json");
         List<String> texts = new ArrayList<>(merges.size());
-        for (String line : merges) {
-            boolean version = texts.isEmpty() && line.startsWith("#version");
+        for (int i = 0; i < merges.size(); i++) {
+            String line = merges.get(i);
+            boolean version = i == 0 && line.startsWith("#version");
             if (!version && !line.isBlank()) {
                 texts.add(line);
             }
