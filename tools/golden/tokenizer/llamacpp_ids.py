@@ -25,6 +25,7 @@ def main(path):
     json.dump(
         {
             "version": llama_cpp.__version__,
+            "adds_bos": bool(llama_cpp.llama_vocab_get_add_bos(vocab)),
             "plain": [ids(t, False) for t in texts],
             "parsed": [ids(t, True) for t in texts],
         },

@@ -303,9 +303,7 @@ final class BpeModel {
 
     /** The unit or token of exactly these bytes, or -1. */
     int unit(byte[] bytes, int from, int to) {
-        return to - from == 1
-                ? single[bytes[from] & 0xFF]
-                : vocabulary.id(bytes, from, to);
+        return to - from == 1 ? single[bytes[from] & 0xFF] : vocabulary.id(bytes, from, to);
     }
 
     /** The token of these bytes, or -1. */

@@ -113,6 +113,16 @@ public final class BpeTokenizer implements Tokenizer {
     }
 
     /**
+     * Whether texts begin with a token where a GGUF file with this pre-tokeniser does not say; as
+     * llama.cpp has it.
+     *
+     * @param pre name of the pre-tokeniser ({@code tokenizer.ggml.pre})
+     */
+    public static boolean beginsTexts(String pre) {
+        return Expressions.named(pre).map(Expressions.Pieces::addsBos).orElse(false);
+    }
+
+    /**
      * A tokenizer from the {@code tokenizer.ggml.*} arrays of a GGUF file whose tokenizer model is
      * {@code llama}: SentencePiece's BPE, as llama.cpp runs it.
      *

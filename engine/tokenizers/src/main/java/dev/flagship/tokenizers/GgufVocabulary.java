@@ -1,16 +1,10 @@
 package dev.flagship.tokenizers;
 
-import java.util.List;
-import java.util.Locale;
-
 /** Reads the {@code tokenizer.ggml.*} arrays of GGUF. */
 final class GgufVocabulary {
     private static final int MOST_TOKENS = 1 << 22;
 
     private GgufVocabulary() {}
-
-    /** A pre-tokeniser of GGUF's list, with the merge rule that comes with it. */
-    private record Pre(PreTokenizer preTokenizer, boolean ignoreMerges) {}
 
     static BpeTokenizer read(
             String[] tokens,
@@ -19,15 +13,11 @@ final class GgufVocabulary {
             String pre,
             BpeTokenizer.TextEnds ends) {
         BpeModel.Kind[] kinds = kinds(tokens, tokenTypes, false);
-        Pre chosen = pre(pre);
+        Expressions.Pieces chosen = pieces(pre);
         BpeModel.Options options = new BpeModel.Options(chosen.ignoreMerges(), -1, false);
         BpeModel model = BpeModel.ranked(Spelling.BYTES, tokens, kinds, merges, options);
         return new BpeTokenizer(
-                tokens,
-                kinds,
-                model,
-                BpeTokenizer.Rules.byteLevel(chosen.preTokenizer()),
-                ends);
+                tokens, kinds, model, BpeTokenizer.Rules.byteLevel(chosen.preTokenizer()), ends);
     }
 
     static BpeTokenizer readScores(
@@ -62,8 +52,7 @@ final class GgufVocabulary {
                 ends);
     }
 
-    private static BpeModel.Kind[] kinds(
-            String[] tokens, int[] tokenTypes, boolean withBytes) {
+    private static BpeModel.Kind[] kinds(String[] tokens, int[] tokenTypes, boolean withBytes) {
         if (tokens.length == 0 || tokens.length > MOST_TOKENS) {
             throw TokenizerException.invalid(
                     "tokenizer.ggml.tokens %s; allowed are 1 to %d tokens",
@@ -93,22 +82,13 @@ final class GgufVocabulary {
         return kinds;
     }
 
-    private static Pre pre(String name) {
-        return switch (name.toLowerCase(Locale.ROOT)) {
-            case "gpt-2" -> new Pre(new PreTokenizer.Gpt2(), false);
-            case "smollm", "starcoder", "refact" ->
-                    new Pre(
-                            new PreTokenizer.Sequence(
-                                    List.of(
-                                            new PreTokenizer.Digits(true),
-                                            new PreTokenizer.Gpt2())),
-                            false);
-            case "llama-bpe", "llama3", "llama-v3" -> new Pre(new PreTokenizer.Llama3(), true);
-            default ->
-                    throw TokenizerException.unsupported(
-                            "pre-tokeniser %s (tokenizer.ggml.pre) is not known; known are gpt-2, smollm, starcoder,"
-                                    + " refact, llama-bpe. Convert the model again with its tokenizer.json, or use that",
-                            TokenizerException.quote(name));
-        };
+    private static Expressions.Pieces pieces(String name) {
+        return Expressions.named(name)
+                .orElseThrow(() ->
+                        TokenizerException.unsupported(
+                                "pre-tokeniser %s (tokenizer.ggml.pre) is not known; known are %s. Convert the model again"
+                                        + " with its tokenizer.json, or use that",
+                                TokenizerException.quote(name),
+                                String.join(", ", Expressions.names())));
     }
 }

@@ -154,8 +154,7 @@ final class SentencePieceModel {
     }
 
     private static OptionalInt control(long id, BpeModel.Kind[] kinds) {
-        boolean there =
-                id >= 0 && id < kinds.length && kinds[(int) id] == BpeModel.Kind.CONTROL;
+        boolean there = id >= 0 && id < kinds.length && kinds[(int) id] == BpeModel.Kind.CONTROL;
         return there ? OptionalInt.of((int) id) : OptionalInt.empty();
     }
 

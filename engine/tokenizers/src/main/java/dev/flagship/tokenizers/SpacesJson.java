@@ -42,8 +42,7 @@ final class SpacesJson {
     }
 
     BpeTokenizer.Rules rules() {
-        return new BpeTokenizer.Rules(
-                spaces(), BpeTokenizer.Added.PART_TEXT, dropsSpace());
+        return new BpeTokenizer.Rules(spaces(), BpeTokenizer.Added.PART_TEXT, dropsSpace());
     }
 
     private PreTokenizer spaces() {
@@ -87,7 +86,9 @@ final class SpacesJson {
         };
     }
 
-    /** U+2581 to spaces, bytes to characters, all joined, and perhaps the first space taken away. */
+    /**
+     * U+2581 to spaces, bytes to characters, all joined, and perhaps the first space taken away.
+     */
     private boolean dropsSpace() {
         List<TemplateValue.Mapping> steps = steps(decoder, "decoders", "decoder");
         List<String> types = steps.stream().map(PreTokenizerJson::type).toList();

@@ -10,8 +10,8 @@ import java.util.OptionalInt;
 /**
  * Reads Llama 3's {@code tokenizer.model}: a line for each token, its bytes in base64 and its rank,
  * which is its id. Two neighbours merge if together they are a token, the lowest rank first, unless
- * a piece is one as a whole (OpenAI's tiktoken). The 256 control tokens follow the ranks and are not
- * in the file; their spellings are those of Meta's llama-models.
+ * a piece is one as a whole (OpenAI's tiktoken). The 256 control tokens follow the ranks and are
+ * not in the file; their spellings are those of Meta's llama-models.
  */
 final class TiktokenRanks {
     private static final String NAME = "tokenizer.model";

@@ -33,10 +33,10 @@ public interface Tokenizer {
     int[] encode(RenderedPrompt prompt);
 
     /**
-     * Text of ids, control tokens spelled out. Bytes that are not UTF-8 become U+FFFD: in byte-level
-     * vocabularies one for each maximal part of a broken sequence (Unicode 16, 3.9, "U+FFFD
-     * Substitution of Maximal Subparts"), in SentencePiece's one for each byte. Where encoding puts
-     * a space in front of a text, the one that begins the result is left out.
+     * Text of ids, control tokens spelled out. Bytes that are not UTF-8 become U+FFFD: in
+     * byte-level vocabularies one for each maximal part of a broken sequence (Unicode 16, 3.9,
+     * "U+FFFD Substitution of Maximal Subparts"), in SentencePiece's one for each byte. Where
+     * encoding puts a space in front of a text, the one that begins the result is left out.
      *
      * @throws dev.flagship.base.InvalidArgumentException if an id is outside the vocabulary
      */

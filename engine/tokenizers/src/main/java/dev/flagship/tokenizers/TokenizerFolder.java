@@ -32,8 +32,7 @@ final class TokenizerFolder {
         Path merges = folder.resolve("merges.txt");
         if (Files.exists(vocabulary) && Files.exists(merges)) {
             try (InputStream in = Files.newInputStream(vocabulary)) {
-                return Optional.of(
-                        new GptVocabulary(withAdded(config())).read(in, lines(merges)));
+                return Optional.of(new GptVocabulary(withAdded(config())).read(in, lines(merges)));
             }
         }
         return Optional.empty();

@@ -116,8 +116,7 @@ final class TokenizerJson {
                 };
         if (!off) {
             throw TokenizerException.unsupported(
-                    "tokenizer.json: model.%s is set; BPE without it is implemented",
-                    name);
+                    "tokenizer.json: model.%s is set; BPE without it is implemented", name);
         }
     }
 

@@ -98,7 +98,7 @@ class BpeTokenizerTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"default", "", "qwen2", "llama-spm"})
+    @ValueSource(strings = {"", "bert-bge", "llama-spm", "LLAMA-BPE"})
     void unknownPreTokenisersAreNamedNotGuessed(String pre) {
         assertThatThrownBy(() -> gguf(pre))
                 .isInstanceOf(TokenizerException.class)

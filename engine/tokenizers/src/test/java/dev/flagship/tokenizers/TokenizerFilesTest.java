@@ -21,7 +21,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Vocabularies in files other than tokenizer.json: right ones, wrong ones, and which one is read. */
+/**
+ * Vocabularies in files other than tokenizer.json: right ones, wrong ones, and which one is read.
+ */
 @Timeout(60)
 class TokenizerFilesTest {
     private static final String CONFIG = "tokenizer_config.json";
@@ -63,8 +65,7 @@ class TokenizerFilesTest {
                                 .append(((TemplateValue.Int) id).value()));
         write("vocab.json", vocabulary.append('}').toString());
         StringBuilder merges = new StringBuilder("#version: 0.2\n");
-        for (TemplateValue pair :
-                ((TemplateValue.Items) Goldens.field(model, "merges")).values()) {
+        for (TemplateValue pair : ((TemplateValue.Items) Goldens.field(model, "merges")).values()) {
             merges.append(String.join(" ", Goldens.strings(pair))).append('\n');
         }
         write("merges.txt", merges.toString());
@@ -310,7 +311,9 @@ class TokenizerFilesTest {
                         bytes(0x0A, 0x80),
                         bytes(0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0x07), // 2^31 - 1 bytes
                         bytes(0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01),
-                        bytes(0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01),
+                        bytes(
+                                0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+                                0x01),
                         bytes(0x0B), // a group
                         bytes(0x0E), // no kind of field
                         bytes(0x02, 0), // field 0
@@ -328,9 +331,7 @@ class TokenizerFilesTest {
                         join(piece, bpe, bytes(0x1A, 4, 0x20, 0, 0x28, 0)), // does not escape
                         join(piece, bytes(0x12, 5, 0x18, 2, 0xC0, 0x01, 1), spaces)); // suffixes
         for (byte[] file : hostile) {
-            assertThat(
-                            catchThrowable(() ->
-                                    BpeTokenizer.fromModel(file, TokenizerConfig.empty())))
+            assertThat(catchThrowable(() -> BpeTokenizer.fromModel(file, TokenizerConfig.empty())))
                     .as(Arrays.toString(file))
                     .isInstanceOf(TokenizerException.class);
         }
@@ -379,8 +380,7 @@ class TokenizerFilesTest {
 
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
-    void aTruncatedOrDamagedModelIsRefusedOrReadButNothingElse(boolean pieces)
-            throws IOException {
+    void aTruncatedOrDamagedModelIsRefusedOrReadButNothingElse(boolean pieces) throws IOException {
         byte[] whole = pieces ? SentencePieceGoldenTest.model() : ranks();
         long seed = Seeds.seed();
         Random random = new Random(seed);
@@ -436,9 +436,7 @@ class TokenizerFilesTest {
         for (String added : new String[] {"[]", "{", "{\"x\":\"1\"}", "{\"x\":-1}", "{\"\":1}"}) {
             write("merges.txt", "");
             write("added_tokens.json", added);
-            assertThat(catchThrowable(this::read))
-                    .as(added)
-                    .isInstanceOf(TokenizerException.class);
+            assertThat(catchThrowable(this::read)).as(added).isInstanceOf(TokenizerException.class);
         }
     }
 }

@@ -44,9 +44,6 @@ final class GgufLlama {
                     "output_norm.weight", "model.norm.weight",
                     "output.weight", "lm_head.weight");
 
-    /** Pre-tokenisers whose texts llama.cpp begins with BOS where the file does not say. */
-    private static final Set<String> PRE_WITH_BOS = Set.of("llama-bpe", "llama3", "llama-v3");
-
     private static final String ROPE_FREQUENCIES = "rope_freqs.weight";
 
     private final GgufFile file;
@@ -254,14 +251,20 @@ final class GgufLlama {
     }
 
     private Tokenizer byteLevel() {
-        String pre = meta.findString("tokenizer.ggml.pre").orElse("default");
+        String pre =
+                meta.findString("tokenizer.ggml.pre")
+                        .orElseThrow(() ->
+                                new LoadException(
+                                        file.path(),
+                                        "it does not say how its tokenizer cuts text (tokenizer.ggml.pre)",
+                                        "Convert the model again with a newer converter, or use its tokenizer.json."));
         OptionalInt bos = meta.findInt32("tokenizer.ggml.bos_token_id");
         var ends =
                 new BpeTokenizer.TextEnds(
                         bos,
                         meta.findInt32("tokenizer.ggml.eos_token_id"),
                         meta.findBool("tokenizer.ggml.add_bos_token")
-                                .orElse(bos.isPresent() && PRE_WITH_BOS.contains(pre)),
+                                .orElse(bos.isPresent() && BpeTokenizer.beginsTexts(pre)),
                         meta.findBool("tokenizer.ggml.add_eos_token").orElse(false));
         return BpeTokenizer.fromGguf(
                 meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
