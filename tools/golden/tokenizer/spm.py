@@ -15,6 +15,7 @@ sentencepiece knows control symbols as ids only. "parsed" is therefore what Meta
 them is encoded for itself.
 """
 
+import functools
 import gzip
 import json
 import pathlib
@@ -27,6 +28,7 @@ import tempfile
 import gguf
 import sentencepiece
 import tokenizers
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from strings import strings
@@ -60,15 +62,15 @@ def train(target):
 
 
 def kind(sp, i):
-    if sp.is_unknown(i):
-        return gguf.TokenType.UNKNOWN
-    if sp.is_control(i):
-        return gguf.TokenType.CONTROL
-    if sp.is_byte(i):
-        return gguf.TokenType.BYTE
-    if sp.is_unused(i):
-        return gguf.TokenType.UNUSED
-    return gguf.TokenType.USER_DEFINED if sp.id_to_piece(i) in USER else gguf.TokenType.NORMAL
+    return gguf.TokenType(types(sp.serialized_model_proto())[i])
+
+
+@functools.cache
+def types(model):
+    """By id; the numbers are GGUF's too."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model)
+    return [piece.type for piece in proto.pieces]
 
 
 def parsed(sp, text):
@@ -165,7 +167,8 @@ def description(sp, name):
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", ids["<s>"])])
     control = [p for p in pieces if kind(sp, ids[p]) in (gguf.TokenType.CONTROL, gguf.TokenType.UNKNOWN)]
     tokenizer.add_special_tokens([AddedToken(p, special=True, normalized=False) for p in control])
-    tokenizer.add_tokens([AddedToken(p, special=False, normalized=False) for p in USER])
+    user = [p for p in pieces if kind(sp, ids[p]) == gguf.TokenType.USER_DEFINED]
+    tokenizer.add_tokens([AddedToken(p, special=False, normalized=False) for p in user])
     assert tokenizer.get_vocab_size() == len(sp)
     return tokenizer
 
