@@ -62,7 +62,8 @@ final class ExtraTokens {
                     TokenizerException.quote(added.spelling()));
         }
         tokens[id] = added.spelling();
-        kinds[id] = added.special() ? BpeModel.Kind.CONTROL : BpeModel.Kind.ADDED;
+        boolean control = added.special() || AddedTokens.endsTurn(added.spelling());
+        kinds[id] = control ? BpeModel.Kind.CONTROL : BpeModel.Kind.ADDED;
     }
 
     static TokenizerException notPlain(String spelling) {

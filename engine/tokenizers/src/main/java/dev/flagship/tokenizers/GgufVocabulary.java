@@ -70,7 +70,10 @@ final class GgufVocabulary {
                     switch (tokenTypes[id]) {
                         case 1 -> BpeModel.Kind.NORMAL;
                         case 2, 3 -> BpeModel.Kind.CONTROL;
-                        case 4 -> BpeModel.Kind.ADDED;
+                        case 4 ->
+                                AddedTokens.endsTurn(tokens[id])
+                                        ? BpeModel.Kind.CONTROL
+                                        : BpeModel.Kind.ADDED;
                         case 5 -> withBytes ? BpeModel.Kind.UNUSED : BpeModel.Kind.NORMAL;
                         case 6 -> withBytes ? BpeModel.Kind.BYTE : BpeModel.Kind.NORMAL;
                         default ->

@@ -246,6 +246,7 @@ final class TokenizerJson {
                 id.value(),
                 content.string(),
                 fields.get("special") == TemplateValue.Bool.TRUE
+                                || AddedTokens.endsTurn(content.string())
                         ? BpeModel.Kind.CONTROL
                         : BpeModel.Kind.ADDED);
     }

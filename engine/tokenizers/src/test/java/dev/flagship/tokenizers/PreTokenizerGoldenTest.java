@@ -20,31 +20,26 @@ import org.junit.jupiter.params.provider.ValueSource;
  * (tools/golden/tokenizer/pre.py).
  */
 class PreTokenizerGoldenTest {
-    private final Vocabulary vocabulary;
+    private final String[] tokens;
+    private final int[] types;
+    private final String[] merges;
     private final List<String> texts;
-
-    /** As a converter writes it to GGUF. */
-    private record Vocabulary(String[] tokens, int[] types, String[] merges) {
-        BpeTokenizer with(String pre) {
-            return BpeTokenizer.fromGguf(tokens, types, merges, pre, BpeTokenizer.TextEnds.none());
-        }
-    }
 
     PreTokenizerGoldenTest() throws IOException {
         TemplateValue model = Goldens.field(description(), "model");
         Map<String, TemplateValue> ids =
                 ((TemplateValue.Mapping) Goldens.field(model, "vocab")).entries();
-        String[] tokens = new String[ids.size()];
+        tokens = new String[ids.size()];
         ids.forEach((token, id) -> tokens[(int) ((TemplateValue.Int) id).value()] = token);
-        int[] types = new int[tokens.length];
+        types = new int[tokens.length];
         for (int id = 0; id < types.length; id++) {
             types[id] = tokens[id].startsWith("<|") && tokens[id].endsWith("|>") ? 3 : 1;
         }
-        List<String> merges = new ArrayList<>();
+        List<String> pairs = new ArrayList<>();
         for (TemplateValue pair : ((TemplateValue.Items) Goldens.field(model, "merges")).values()) {
-            merges.add(String.join(" ", Goldens.strings(pair)));
+            pairs.add(String.join(" ", Goldens.strings(pair)));
         }
-        vocabulary = new Vocabulary(tokens, types, merges.toArray(String[]::new));
+        merges = pairs.toArray(String[]::new);
         texts = new ArrayList<>(Goldens.strings(Goldens.json(Goldens.open("strings.json.gz"))));
         assertThat(texts).hasSize(2000);
         // The token that no merges make, alone and in words.
@@ -52,6 +47,10 @@ class PreTokenizerGoldenTest {
         for (int i = 0; i < whole.size(); i++) {
             texts.set(i, whole.get(i));
         }
+    }
+
+    private BpeTokenizer fromGguf(String pre) {
+        return BpeTokenizer.fromGguf(tokens, types, merges, pre, BpeTokenizer.TextEnds.none());
     }
 
     private static TemplateValue description() throws IOException {
@@ -80,7 +79,7 @@ class PreTokenizerGoldenTest {
                 "viking"
             })
     void piecesOfGgufEqualTheReference(String pre) throws IOException {
-        Goldens.checkIds(vocabulary.with(pre), texts, golden(pre));
+        Goldens.checkIds(fromGguf(pre), texts, golden(pre));
     }
 
     /** Names for one kind, as llama.cpp has them. */
@@ -99,8 +98,24 @@ class PreTokenizerGoldenTest {
         List<String> all = Arrays.asList(names.split(" "));
         TemplateValue golden = golden(all.get(0));
         for (String name : all.subList(1, all.size())) {
-            Goldens.checkIds(vocabulary.with(name), texts, golden);
+            Goldens.checkIds(fromGguf(name), texts, golden);
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "bloom",
+                "deepseek-coder",
+                "deepseek-llm",
+                "default",
+                "gpt-4o",
+                "seed-coder",
+                "tekken",
+                "viking"
+            })
+    void workGrowsWithTheTextAndNotWithItsSquare(String pre) {
+        BpeTokenizerTest.assertWorkGrowsWithTheText(fromGguf(pre), pre);
     }
 
     /** A tokenizer.json names its pieces by their expressions. */

@@ -297,8 +297,13 @@ final class GgufLlama {
             OptionalInt id = meta.findInt32("tokenizer.ggml." + key);
             id.ifPresent(ends::add);
         }
-        // Llama 3's end of turn; converters do not always write its key.
-        tokenizer.id("<|eot_id|>").ifPresent(ends::add);
+        // Ends of turns, of Llama 3 and of ChatML; converters do not always write their keys.
+        for (String end : List.of("<|eot_id|>", "<|im_end|>")) {
+            OptionalInt id = tokenizer.id(end);
+            if (id.isPresent() && tokenizer.isSpecial(id.getAsInt())) {
+                ends.add(id.getAsInt());
+            }
+        }
         return ends;
     }
 }
