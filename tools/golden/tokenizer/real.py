@@ -4,6 +4,7 @@
     python real.py text MODEL.gguf ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers/smollm2-text.golden.json.gz
     python real.py smollm2 MODEL.gguf GOLDEN.json.gz
     python real.py json tokenizer.json GOLDEN.json.gz
+    python real.py model tokenizer.model GOLDEN.json.gz
 
 SmolLM2's tokenizer is rebuilt from the GGUF file's own vocabulary. "strings" are 10,000 random strings and long runs, "text" is
 the text of the perplexity (see the README there) by its paragraphs and whole, and four sources of this folder; both goldens are
@@ -13,6 +14,7 @@ this runs, several scripts of random text). Each text has its ids and decoding. 
     FLAGSHIP_TEST_SMOLLM2=MODEL.gguf ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
     FLAGSHIP_TEST_SMOLLM2=MODEL.gguf FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ./mvnw -pl engine/tokenizers test -Dtest=RealVocabularyTest
     FLAGSHIP_TOKENIZER_JSON=tokenizer.json FLAGSHIP_TOKENIZER_GOLDEN=GOLDEN.json.gz ...
+    FLAGSHIP_TOKENIZER_MODEL=tokenizer.model FLAGSHIP_TOKENIZER_MODEL_GOLDEN=GOLDEN.json.gz ...
 """
 
 import pathlib
@@ -49,7 +51,22 @@ def written():
     return [prose, *prose.split("\n\n"), *code]
 
 
+def of_sentencepiece(source, texts):
+    import sentencepiece
+    import spm
+
+    sp = sentencepiece.SentencePieceProcessor(model_file=source)
+    return spm.of_sentencepiece(sp, texts)
+
+
 def main(kind, source, target):
+    if kind == "model":
+        texts = strings(3, 10_000) + [c * 20_000 for c in "a \n0é"] + list(pydoc_data.topics.topics.values())
+        texts += ["".join(strings(s, 400)) for s in range(20)]
+        golden = of_sentencepiece(source, texts)
+        write(pathlib.Path(target), {"texts": texts} | golden)
+        print(f"{len(texts)} texts, {sum(map(len, texts))} characters, {sum(map(len, golden['plain']))} tokens")
+        return
     tokenizer = from_gguf(source) if kind in ("strings", "text", "smollm2") else Tokenizer.from_file(source)
     texts = written() if kind == "text" else strings(3, 10_000) + [c * 20_000 for c in "a \n0é"]
     if kind not in ("strings", "text"):

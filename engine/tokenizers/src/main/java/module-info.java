@@ -1,4 +1,4 @@
-/** Byte-level BPE, the streaming detokeniser and chat templates. */
+/** BPE over bytes and over characters, the streaming detokeniser and chat templates. */
 module dev.flagship.tokenizers {
     requires transitive dev.flagship.base;
     requires tools.jackson.core;

@@ -2,6 +2,7 @@ package dev.flagship.tokenizers;
 
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Set;
 
 /**
  * Trie of the tokens that are found in text as they are spelled; the longest match at the leftmost
@@ -12,6 +13,15 @@ final class AddedTokens {
     static final int LONGEST = 256;
 
     private static final int MOST_CHARACTERS = 1 << 20;
+
+    private static final Set<String> ENDS =
+            Set.of(
+                    "<|eot_id|>",
+                    "<|eom_id|>",
+                    "<|im_end|>",
+                    "<|end|>",
+                    "<end_of_turn>",
+                    "<|endoftext|>");
 
     private final Node root = new Node();
     private final BitSet first = new BitSet();
@@ -37,6 +47,15 @@ final class AddedTokens {
             children[place] = new Node();
             return children[place];
         }
+    }
+
+    /**
+     * Whether a token is known to end a turn. Files take some of these for ordinary added tokens,
+     * which any message could then write; they are control tokens whatever a file says, as in
+     * llama.cpp.
+     */
+    static boolean endsTurn(String spelling) {
+        return ENDS.contains(spelling);
     }
 
     /**
@@ -67,6 +86,10 @@ final class AddedTokens {
         node.id = id;
         node.control = control;
         first.set(spelling.charAt(0));
+    }
+
+    boolean isEmpty() {
+        return first.isEmpty();
     }
 
     /** Id of exactly this spelling, or -1. */

@@ -6,21 +6,47 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * Byte-level byte-pair encoding as GPT-2 introduced it (Radford et al., 2019) and Hugging Face's
- * {@code tokenizers} runs it: control and added tokens first, then the pre-tokeniser's pieces, then
- * merges over UTF-8 bytes.
+ * Byte-pair encoding: control and added tokens first, then the pre-tokeniser's pieces, then merges.
+ * Either byte-level, as GPT-2 introduced it (Radford et al., 2019) and Hugging Face's {@code
+ * tokenizers} runs it, with merges over UTF-8 bytes; or over characters, with bytes for those that
+ * no token has, as SentencePiece does (Kudo and Richardson, 2018).
  */
 public final class BpeTokenizer implements Tokenizer {
     private final String[] tokens;
     private final BpeModel.Kind[] kinds;
     private final BpeModel model;
-    private final AddedTokens added;
-    private final PreTokenizer preTokenizer;
+    private final AddedTokens added = new AddedTokens();
+    private final AddedTokens fixed = new AddedTokens();
+    private final Rules rules;
     private final TextEnds ends;
     private final int longestToken;
+
+    /** Where tokens that are found as they are spelled part a text. */
+    enum Added {
+        /** Before the pre-tokeniser, which then sees what lies between them. */
+        PART_TEXT,
+        /**
+         * Control tokens as before; others in the pieces, spaces as U+2581, where no merge crosses
+         * them (SentencePiece's user-defined symbols).
+         */
+        PART_PIECES
+    }
+
+    /**
+     * How texts become pieces and tokens text.
+     *
+     * @param dropsSpace whether decoding leaves out the space that begins a text
+     */
+    record Rules(PreTokenizer preTokenizer, Added added, boolean dropsSpace) {
+        /** Rules of a byte-level vocabulary. */
+        static Rules byteLevel(PreTokenizer preTokenizer) {
+            return new Rules(preTokenizer, Added.PART_TEXT, false);
+        }
+    }
 
     /**
      * Tokens at the ends of a raw text.
@@ -38,23 +64,20 @@ public final class BpeTokenizer implements Tokenizer {
     }
 
     BpeTokenizer(
-            String[] tokens,
-            BpeModel.Kind[] kinds,
-            BpeModel model,
-            PreTokenizer preTokenizer,
-            TextEnds ends) {
+            String[] tokens, BpeModel.Kind[] kinds, BpeModel model, Rules rules, TextEnds ends) {
         this.tokens = tokens;
         this.kinds = kinds;
         this.model = model;
-        this.preTokenizer = preTokenizer;
+        this.rules = rules;
         this.ends = ends;
-        this.added = new AddedTokens();
         int longest = 1;
         for (int id = 0; id < tokens.length; id++) {
-            // A token's spelling has a character for each byte, so its text has no more.
+            // A token's spelling has a character for each byte or character of its text.
             longest = Math.max(longest, tokens[id].length());
-            if (kinds[id] != BpeModel.Kind.NORMAL && !tokens[id].isEmpty()) {
-                added.add(tokens[id], id, kinds[id] == BpeModel.Kind.CONTROL);
+            boolean control = kinds[id] == BpeModel.Kind.CONTROL;
+            if ((control || kinds[id] == BpeModel.Kind.ADDED) && !tokens[id].isEmpty()) {
+                boolean inPieces = !control && rules.added() == Added.PART_PIECES;
+                (inPieces ? fixed : added).add(tokens[id], id, control);
             }
         }
         this.longestToken = longest;
@@ -90,6 +113,32 @@ public final class BpeTokenizer implements Tokenizer {
     }
 
     /**
+     * Whether texts begin with a token where a GGUF file with this pre-tokeniser does not say; as
+     * llama.cpp has it.
+     *
+     * @param pre name of the pre-tokeniser ({@code tokenizer.ggml.pre})
+     */
+    public static boolean beginsTexts(String pre) {
+        return Expressions.named(pre).map(Expressions.Pieces::addsBos).orElse(false);
+    }
+
+    /**
+     * A tokenizer from the {@code tokenizer.ggml.*} arrays of a GGUF file whose tokenizer model is
+     * {@code llama}: SentencePiece's BPE, as llama.cpp runs it.
+     *
+     * @param tokens token strings by id, spaces as U+2581
+     * @param scores by id; neighbours that make the token of the highest score merge first
+     * @param tokenTypes by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
+     * @param addsSpace whether a text gets a space in front ({@code add_space_prefix}), also after
+     *     each control or user-defined token
+     * @throws TokenizerException if the arrays contradict each other or the scores are no numbers
+     */
+    public static BpeTokenizer fromGgufScores(
+            String[] tokens, float[] scores, int[] tokenTypes, boolean addsSpace, TextEnds ends) {
+        return GgufVocabulary.readScores(tokens.clone(), scores, tokenTypes, addsSpace, ends);
+    }
+
+    /**
      * A tokenizer from a {@code tokenizer.json}.
      *
      * @param tokenizerJson read to its end, not closed
@@ -108,16 +157,40 @@ public final class BpeTokenizer implements Tokenizer {
      * {@code tokenizer_config.json} beside it.
      */
     public static BpeTokenizer fromJson(Path tokenizerJson) throws IOException {
-        Path configFile = tokenizerJson.resolveSibling("tokenizer_config.json");
-        TokenizerConfig config = TokenizerConfig.empty();
-        if (Files.exists(configFile)) {
-            try (InputStream in = Files.newInputStream(configFile)) {
-                config = TokenizerConfig.read(in);
-            }
-        }
+        TokenizerConfig config =
+                new TokenizerFolder(tokenizerJson.toAbsolutePath().resolveSibling("")).config();
         try (InputStream in = Files.newInputStream(tokenizerJson)) {
             return fromJson(in, config);
         }
+    }
+
+    /**
+     * A tokenizer from a {@code tokenizer.model}: SentencePiece's BPE, or the ranks of Llama 3.
+     *
+     * @param config what {@code tokenizer_config.json} beside it says
+     * @throws TokenizerException if the file is damaged or asks for a part that Flagship does not
+     *     implement
+     */
+    public static BpeTokenizer fromModel(byte[] tokenizerModel, TokenizerConfig config) {
+        // A SentencePiece model begins with its first field, a newline; ranks with base64.
+        boolean ranks = tokenizerModel.length > 0 && tokenizerModel[0] > ' ';
+        return ranks
+                ? new TiktokenRanks(config).read(tokenizerModel)
+                : new SentencePieceModel(config).read(tokenizerModel);
+    }
+
+    /**
+     * A tokenizer from the first of these files that a folder has: {@code tokenizer.json}, {@code
+     * tokenizer.model}, {@code vocab.json} with {@code merges.txt}; and, where they exist, {@code
+     * tokenizer_config.json} and {@code added_tokens.json} beside it.
+     *
+     * @return empty if none of them is there
+     * @throws TokenizerException if a file is damaged, too large, or asks for a part that Flagship
+     *     does not implement
+     * @throws IOException if a file cannot be read
+     */
+    public static Optional<BpeTokenizer> fromFolder(Path folder) throws IOException {
+        return new TokenizerFolder(folder).read();
     }
 
     @Override
@@ -148,6 +221,10 @@ public final class BpeTokenizer implements Tokenizer {
         String text = wellFormed(source.text());
         IntList ids = new IntList(text.length() / 3);
         BytePairEncoder encoder = new BytePairEncoder(model, ids);
+        PreTokenizer.Sink sink =
+                fixed.isEmpty()
+                        ? encoder::encode
+                        : (piece, from, to) -> encodeAround(fixed, piece, from, to, encoder, ids);
         TrustedText.Cursor trust = source.cursor();
         int start = 0;
         int i = 0;
@@ -158,13 +235,38 @@ public final class BpeTokenizer implements Tokenizer {
                 i++;
                 continue;
             }
-            preTokenizer.split(text, start, i, encoder::encode);
+            rules.preTokenizer().split(text, start, i, sink);
             ids.add((int) (match >>> 32));
             i = (int) match;
             start = i;
         }
-        preTokenizer.split(text, start, text.length(), encoder::encode);
+        rules.preTokenizer().split(text, start, text.length(), sink);
         return ids.toArray();
+    }
+
+    /** A piece whose fixed tokens no merge crosses. */
+    private static void encodeAround(
+            AddedTokens fixed,
+            String text,
+            int from,
+            int to,
+            BytePairEncoder encoder,
+            IntList ids) {
+        String piece = text.substring(from, to);
+        int start = 0;
+        int i = 0;
+        while (i < piece.length()) {
+            long match = fixed.mayStart(piece.charAt(i)) ? fixed.match(piece, i, i) : -1;
+            if (match < 0) {
+                i++;
+                continue;
+            }
+            encoder.encode(piece, start, i);
+            ids.add((int) (match >>> 32));
+            i = (int) match;
+            start = i;
+        }
+        encoder.encode(piece, start, piece.length());
     }
 
     /** Replaces lone surrogates, which UTF-8 cannot express, by U+FFFD; positions stay the same. */
@@ -200,20 +302,33 @@ public final class BpeTokenizer implements Tokenizer {
     }
 
     private String decode(int[] ids, boolean skipControl) {
-        Utf8Decoder decoder = new Utf8Decoder();
+        StreamingDecoder decoder = streaming();
+        StringBuilder text = new StringBuilder();
         for (int id : ids) {
             if (!(isSpecial(id) && skipControl)) {
-                byte[] bytes = ByteAlphabet.bytes(tokens[id]);
-                decoder.accept(bytes, 0, bytes.length);
+                text.append(decoder.accept(model.spelling().bytes(tokens[id], kinds[id])));
             }
         }
-        decoder.finish();
-        return decoder.take();
+        return text.append(decoder.finish()).toString();
+    }
+
+    @Override
+    public StreamingDecoder streaming() {
+        return new StreamingDecoder(this, replacesEachByte(), rules.dropsSpace());
+    }
+
+    @Override
+    public StreamingDecoder continuing() {
+        return new StreamingDecoder(this, replacesEachByte(), false);
+    }
+
+    private boolean replacesEachByte() {
+        return model.spelling() == Spelling.CHARACTERS;
     }
 
     @Override
     public byte[] bytes(int id) {
-        return isSpecial(id) ? new byte[0] : ByteAlphabet.bytes(tokens[id]);
+        return isSpecial(id) ? new byte[0] : model.spelling().bytes(tokens[id], kinds[id]);
     }
 
     @Override
@@ -224,10 +339,16 @@ public final class BpeTokenizer implements Tokenizer {
     @Override
     public OptionalInt id(String token) {
         int id = added.id(token);
+        if (id < 0) {
+            id = fixed.id(token);
+        }
         if (id < 0 && !token.isEmpty()) {
-            byte[] bytes = new byte[token.length()];
-            int length = ByteAlphabet.decode(token, 0, token.length(), bytes, 0);
-            id = length < 0 ? -1 : model.vocabulary().id(bytes, 0, length);
+            byte[] bytes = new byte[Utf8.MOST_PER_CHAR * token.length()];
+            int length = model.spelling().write(token, 0, token.length(), bytes, 0);
+            id = length < 0 ? -1 : model.token(bytes, 0, length);
+        }
+        if (id < 0 && model.spelling() == Spelling.CHARACTERS && Spelling.byteOf(token) >= 0) {
+            id = model.fallback(Spelling.byteOf(token));
         }
         return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
     }

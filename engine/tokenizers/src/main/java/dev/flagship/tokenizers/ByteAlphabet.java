@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 final class ByteAlphabet {
     private static final int SIZE = 256 + 68;
     private static final short[] BYTE_OF = table();
+    private static final char[] CHAR_OF = inverse();
 
     private ByteAlphabet() {}
 
@@ -26,6 +27,25 @@ final class ByteAlphabet {
             }
         }
         return byteOf;
+    }
+
+    private static char[] inverse() {
+        char[] charOf = new char[256];
+        for (char c = 0; c < SIZE; c++) {
+            if (BYTE_OF[c] >= 0) {
+                charOf[BYTE_OF[c]] = c;
+            }
+        }
+        return charOf;
+    }
+
+    /** The stand-ins of bytes. */
+    static String spell(byte[] bytes) {
+        char[] spelled = new char[bytes.length];
+        for (int i = 0; i < bytes.length; i++) {
+            spelled[i] = CHAR_OF[bytes[i] & 0xFF];
+        }
+        return new String(spelled);
     }
 
     /** The byte that a character stands for, or -1. */

@@ -5,7 +5,8 @@ import java.util.Arrays;
 /**
  * The state of one call of byte-pair encoding (Sennrich, Haddow and Birch, 2016): in each piece,
  * the neighbouring pair with the lowest rank merges, the leftmost on ties, until none is left.
- * Short pieces search for it; long ones keep a queue, which makes a piece of n bytes O(n log n).
+ * Units to begin with are bytes or characters, as the vocabulary spells. Short pieces search for
+ * the pair; long ones keep a queue, which makes a piece of n bytes O(n log n).
  */
 final class BytePairEncoder {
     private static final int SHORT_PIECE = 40;
@@ -15,6 +16,8 @@ final class BytePairEncoder {
     private byte[] bytes = new byte[256];
     private final int[] symbols = new int[SHORT_PIECE];
     private final int[] ranks = new int[SHORT_PIECE];
+    private final byte[] stranger = new byte[4];
+    private boolean afterUnknown;
 
     BytePairEncoder(BpeModel model, IntList output) {
         this.model = model;
@@ -23,9 +26,14 @@ final class BytePairEncoder {
 
     /** Encodes one piece of well-formed text. */
     void encode(String text, int from, int to) {
-        int length = utf8(text, from, to);
+        int most = Math.multiplyExact(Utf8.MOST_PER_CHAR, to - from);
+        if (most > bytes.length) {
+            bytes = new byte[(int) Math.max(most, Math.min(2L * bytes.length, 1 << 30))];
+        }
+        int length = Utf8.write(text, from, to, bytes, 0);
+        afterUnknown = false;
         if (model.ignoreMerges()) {
-            int whole = model.vocabulary().id(bytes, 0, length);
+            int whole = model.token(bytes, 0, length);
             if (whole >= 0) {
                 output.add(whole);
                 return;
@@ -38,52 +46,65 @@ final class BytePairEncoder {
         }
     }
 
-    private int utf8(String text, int from, int to) {
-        long most = 3L * (to - from);
-        if (most > bytes.length) {
-            bytes = new byte[Math.toIntExact(Math.max(most, 2L * bytes.length))];
-        }
+    /** Writes the units to begin with; those that neither are tokens nor become any vanish. */
+    private int start(int length, int[] target) {
+        return switch (model.spelling()) {
+            case BYTES -> startBytes(length, target);
+            case CHARACTERS -> startCharacters(length, target);
+        };
+    }
+
+    private int startBytes(int length, int[] target) {
         int n = 0;
-        for (int i = from; i < to; i++) {
-            char c = text.charAt(i);
-            if (c < 0x80) {
-                bytes[n++] = (byte) c;
-            } else if (c < 0x800) {
-                bytes[n++] = (byte) (0xC0 | (c >> 6));
-                bytes[n++] = (byte) (0x80 | (c & 0x3F));
-            } else if (Character.isHighSurrogate(c)) {
-                int codePoint = Character.toCodePoint(c, text.charAt(++i));
-                bytes[n++] = (byte) (0xF0 | (codePoint >> 18));
-                bytes[n++] = (byte) (0x80 | ((codePoint >> 12) & 0x3F));
-                bytes[n++] = (byte) (0x80 | ((codePoint >> 6) & 0x3F));
-                bytes[n++] = (byte) (0x80 | (codePoint & 0x3F));
+        for (int i = 0; i < length; i++) {
+            n = startUnit(model.unit(bytes, i, i + 1), target, n);
+        }
+        return n;
+    }
+
+    private int startCharacters(int length, int[] target) {
+        int n = 0;
+        int end;
+        for (int i = 0; i < length; i = end) {
+            end = i + Utf8.length(bytes[i]);
+            int unit = model.unit(bytes, i, end);
+            if (unit < 0 && model.fallsBack()) {
+                for (int j = i; j < end; j++) {
+                    target[n++] = model.fallback(bytes[j] & 0xFF);
+                }
             } else {
-                bytes[n++] = (byte) (0xE0 | (c >> 12));
-                bytes[n++] = (byte) (0x80 | ((c >> 6) & 0x3F));
-                bytes[n++] = (byte) (0x80 | (c & 0x3F));
+                n = startUnit(unit, target, n);
             }
         }
         return n;
     }
 
-    /**
-     * Writes the tokens of the single bytes; those without a token become the unknown token or
-     * vanish.
-     */
-    private int start(int length, int[] target) {
-        int n = 0;
-        boolean afterUnknown = false;
-        for (int i = 0; i < length; i++) {
-            int id = model.byteToken(bytes[i] & 0xFF);
-            boolean unknown = id < 0;
-            if (!unknown) {
-                target[n++] = id;
-            } else if (model.unknown() >= 0 && !(afterUnknown && model.fuseUnknown())) {
-                target[n++] = model.unknown();
-            }
-            afterUnknown = unknown;
+    private int startUnit(int unit, int[] target, int n) {
+        if (unit < 0 && model.unknown() < 0) {
+            return n;
         }
-        return n;
+        target[n] = unit < 0 ? model.unknownUnit() : unit;
+        return n + 1;
+    }
+
+    /** Writes what a unit became. */
+    private void emit(int unit) {
+        if (model.isToken(unit)) {
+            output.add(unit);
+            afterUnknown = false;
+        } else if (unit != model.unknownUnit() && model.fallsBack()) {
+            String character = Character.toString(model.character(unit));
+            int end = Utf8.write(character, 0, character.length(), stranger, 0);
+            for (int i = 0; i < end; i++) {
+                output.add(model.fallback(stranger[i] & 0xFF));
+            }
+            afterUnknown = false;
+        } else if (model.unknown() >= 0) {
+            if (!(afterUnknown && model.fuseUnknown())) {
+                output.add(model.unknown());
+            }
+            afterUnknown = true;
+        }
     }
 
     private void mergeShort(int length) {
@@ -102,7 +123,7 @@ final class BytePairEncoder {
             if (ranks[best] == MergeTable.NONE) {
                 break;
             }
-            symbols[best] = merges.result(ranks[best]);
+            symbols[best] = merges.result(symbols[best], symbols[best + 1], ranks[best]);
             n--;
             System.arraycopy(symbols, best + 2, symbols, best + 1, n - best - 1);
             if (best + 1 < n) {
@@ -114,7 +135,7 @@ final class BytePairEncoder {
             }
         }
         for (int i = 0; i < n; i++) {
-            output.add(symbols[i]);
+            emit(symbols[i]);
         }
     }
 
@@ -144,7 +165,7 @@ final class BytePairEncoder {
                 continue;
             }
             int right = next[at];
-            symbol[at] = merges.result(rank);
+            symbol[at] = merges.result(symbol[at], symbol[right], rank);
             symbol[right] = -1;
             next[at] = next[right];
             if (next[at] < n) {
@@ -156,7 +177,7 @@ final class BytePairEncoder {
             }
         }
         for (int i = 0; i < n; i = next[i]) {
-            output.add(symbol[i]);
+            emit(symbol[i]);
         }
     }
 

@@ -1,14 +1,10 @@
 package dev.flagship.tokenizers;
 
-import java.util.List;
-import java.util.Locale;
-
-/** Reads the {@code tokenizer.ggml.*} arrays of GGUF ({@code tokenizer.ggml.model = gpt2}). */
+/** Reads the {@code tokenizer.ggml.*} arrays of GGUF. */
 final class GgufVocabulary {
-    private GgufVocabulary() {}
+    private static final int MOST_TOKENS = 1 << 22;
 
-    /** A pre-tokeniser of GGUF's list, with the merge rule that comes with it. */
-    private record Pre(PreTokenizer preTokenizer, boolean ignoreMerges) {}
+    private GgufVocabulary() {}
 
     static BpeTokenizer read(
             String[] tokens,
@@ -16,8 +12,52 @@ final class GgufVocabulary {
             String[] merges,
             String pre,
             BpeTokenizer.TextEnds ends) {
-        if (tokens.length == 0) {
-            throw TokenizerException.invalid("tokenizer.ggml.tokens is empty");
+        BpeModel.Kind[] kinds = kinds(tokens, tokenTypes, false);
+        Expressions.Pieces chosen = pieces(pre);
+        BpeModel.Options options = new BpeModel.Options(chosen.ignoreMerges(), -1, false);
+        BpeModel model = BpeModel.ranked(Spelling.BYTES, tokens, kinds, merges, options);
+        return new BpeTokenizer(
+                tokens, kinds, model, BpeTokenizer.Rules.byteLevel(chosen.preTokenizer()), ends);
+    }
+
+    static BpeTokenizer readScores(
+            String[] tokens,
+            float[] scores,
+            int[] tokenTypes,
+            boolean addsSpace,
+            BpeTokenizer.TextEnds ends) {
+        BpeModel.Kind[] kinds = kinds(tokens, tokenTypes, true);
+        if (tokens.length != scores.length) {
+            throw TokenizerException.invalid(
+                    "tokenizer.ggml.tokens has %d entries, tokenizer.ggml.scores %d; they must be as many",
+                    tokens.length, scores.length);
+        }
+        int unknown = -1;
+        for (int id = 0; id < tokens.length; id++) {
+            if (tokenTypes[id] == 2 && unknown < 0) {
+                unknown = id;
+            }
+        }
+        BpeModel.Options options = new BpeModel.Options(false, unknown, true);
+        PreTokenizer.Prefix prefix =
+                addsSpace ? PreTokenizer.Prefix.STRETCH : PreTokenizer.Prefix.NONE;
+        return new BpeTokenizer(
+                tokens,
+                kinds,
+                BpeModel.scored(Spelling.CHARACTERS, tokens, kinds, scores, options),
+                new BpeTokenizer.Rules(
+                        new PreTokenizer.Spaces(prefix, false, false),
+                        BpeTokenizer.Added.PART_TEXT,
+                        addsSpace),
+                ends);
+    }
+
+    private static BpeModel.Kind[] kinds(String[] tokens, int[] tokenTypes, boolean withBytes) {
+        if (tokens.length == 0 || tokens.length > MOST_TOKENS) {
+            throw TokenizerException.invalid(
+                    "tokenizer.ggml.tokens %s; allowed are 1 to %d tokens",
+                    tokens.length == 0 ? "is empty" : "has " + tokens.length + " entries",
+                    MOST_TOKENS);
         }
         if (tokens.length != tokenTypes.length) {
             throw TokenizerException.invalid(
@@ -26,42 +66,32 @@ final class GgufVocabulary {
         }
         BpeModel.Kind[] kinds = new BpeModel.Kind[tokens.length];
         for (int id = 0; id < kinds.length; id++) {
-            kinds[id] = kind(id, tokenTypes[id]);
+            kinds[id] =
+                    switch (tokenTypes[id]) {
+                        case 1 -> BpeModel.Kind.NORMAL;
+                        case 2, 3 -> BpeModel.Kind.CONTROL;
+                        case 4 ->
+                                AddedTokens.endsTurn(tokens[id])
+                                        ? BpeModel.Kind.CONTROL
+                                        : BpeModel.Kind.ADDED;
+                        case 5 -> withBytes ? BpeModel.Kind.UNUSED : BpeModel.Kind.NORMAL;
+                        case 6 -> withBytes ? BpeModel.Kind.BYTE : BpeModel.Kind.NORMAL;
+                        default ->
+                                throw TokenizerException.invalid(
+                                        "tokenizer.ggml.token_type of token %d is %d; known are 1 to 6",
+                                        id, tokenTypes[id]);
+                    };
         }
-        Pre chosen = pre(pre);
-        BpeModel.Options options = new BpeModel.Options(chosen.ignoreMerges(), -1, false);
-        BpeModel model = new BpeModel(tokens, kinds, merges, options);
-        return new BpeTokenizer(tokens, kinds, model, chosen.preTokenizer(), ends);
+        return kinds;
     }
 
-    private static BpeModel.Kind kind(int id, int type) {
-        return switch (type) {
-            case 1, 5, 6 -> BpeModel.Kind.NORMAL;
-            case 2, 3 -> BpeModel.Kind.CONTROL;
-            case 4 -> BpeModel.Kind.ADDED;
-            default ->
-                    throw TokenizerException.invalid(
-                            "tokenizer.ggml.token_type of token %d is %d; known are 1 to 6",
-                            id, type);
-        };
-    }
-
-    private static Pre pre(String name) {
-        return switch (name.toLowerCase(Locale.ROOT)) {
-            case "gpt-2" -> new Pre(new PreTokenizer.Gpt2(), false);
-            case "smollm", "starcoder", "refact" ->
-                    new Pre(
-                            new PreTokenizer.Sequence(
-                                    List.of(
-                                            new PreTokenizer.Digits(true),
-                                            new PreTokenizer.Gpt2())),
-                            false);
-            case "llama-bpe", "llama3", "llama-v3" -> new Pre(new PreTokenizer.Llama3(), true);
-            default ->
-                    throw TokenizerException.unsupported(
-                            "pre-tokeniser %s (tokenizer.ggml.pre) is not known; known are gpt-2, smollm, starcoder,"
-                                    + " refact, llama-bpe. Convert the model again with its tokenizer.json, or use that",
-                            TokenizerException.quote(name));
-        };
+    private static Expressions.Pieces pieces(String name) {
+        return Expressions.named(name)
+                .orElseThrow(() ->
+                        TokenizerException.unsupported(
+                                "pre-tokeniser %s (tokenizer.ggml.pre) is not known; known are %s. Convert the model again"
+                                        + " with its tokenizer.json, or use that",
+                                TokenizerException.quote(name),
+                                String.join(", ", Expressions.names())));
     }
 }

@@ -24,23 +24,39 @@ final class MergeTable {
     static final int MOST_DRAWS = 16;
 
     private final LongSupplier random;
-    private final long[] keys; // by rank
-    private final int[] results; // by rank
-    private final int[] heads; // by slot: rank + 1 of a chain's first merge, or 0
-    private final int[] next; // by rank: rank + 1 of the chain's next merge, or 0
+    private final long[] keys; // by place, the order in which merges came
+    private final int[] results; // by place
+    private final int[] ranks; // by place; empty where places are ranks
+    private final int[] heads; // by slot: place + 1 of a chain's first merge, or 0
+    private final int[] next; // by place: place + 1 of the chain's next merge, or 0
     private final int shift;
     private long multiplier;
     private int draws;
 
+    /** Room for merges that come by rank, each with a rank of its own. */
     MergeTable(int merges) {
-        this(merges, new SplittableRandom()::nextLong);
+        this(merges, new int[0], new SplittableRandom()::nextLong);
+    }
+
+    /**
+     * Room for merges of any rank, which they may share.
+     *
+     * @param ranks of the merges in the order in which they will come
+     */
+    MergeTable(int[] ranks) {
+        this(ranks.length, ranks.clone(), new SplittableRandom()::nextLong);
     }
 
     /**
      * @param random numbers that the file's author cannot foresee
      */
     MergeTable(int merges, LongSupplier random) {
+        this(merges, new int[0], random);
+    }
+
+    private MergeTable(int merges, int[] ranks, LongSupplier random) {
         this.random = random;
+        this.ranks = ranks;
         keys = new long[merges];
         results = new int[merges];
         next = new int[merges];
@@ -55,40 +71,40 @@ final class MergeTable {
     }
 
     /**
-     * Adds the merge of a rank; ranks come in order. A later merge of the same pair replaces the
-     * earlier one, as in the reference.
+     * Adds a merge; places come in order. A later merge of the same pair replaces the earlier one,
+     * as in the reference.
      *
      * @throws TokenizerException if the merges pile up in one chain whatever number is drawn
      */
-    void put(int left, int right, int rank, int result) {
-        keys[rank] = key(left, right);
-        results[rank] = result;
-        boolean linked = link(rank);
+    void put(int left, int right, int place, int result) {
+        keys[place] = key(left, right);
+        results[place] = result;
+        boolean linked = link(place);
         while (!linked) {
             if (draws == MOST_DRAWS) {
                 throw TokenizerException.invalid(
                         "more than %d of %d merges share one of %d slots, %d times over with fresh random numbers;"
                                 + " only merges made to slow Flagship down do so. Use another file",
-                        LONGEST_CHAIN, rank + 1, heads.length, MOST_DRAWS);
+                        LONGEST_CHAIN, place + 1, heads.length, MOST_DRAWS);
             }
             draw();
-            linked = relink(rank);
+            linked = relink(place);
         }
     }
 
-    /** Links ranks 0 to {@code last} anew; false if a chain becomes too long. */
+    /** Links places 0 to {@code last} anew; false if a chain becomes too long. */
     private boolean relink(int last) {
         Arrays.fill(heads, 0);
-        for (int rank = 0; rank <= last; rank++) {
-            if (!link(rank)) {
+        for (int place = 0; place <= last; place++) {
+            if (!link(place)) {
                 return false;
             }
         }
         return true;
     }
 
-    private boolean link(int rank) {
-        long key = keys[rank];
+    private boolean link(int place) {
+        long key = keys[place];
         int slot = slot(key);
         int before = 0;
         int at = heads[slot];
@@ -99,17 +115,22 @@ final class MergeTable {
             before = at;
             at = next[at - 1];
         }
-        next[rank] = at == 0 ? 0 : next[at - 1];
+        next[place] = at == 0 ? 0 : next[at - 1];
         if (before == 0) {
-            heads[slot] = rank + 1;
+            heads[slot] = place + 1;
         } else {
-            next[before - 1] = rank + 1;
+            next[before - 1] = place + 1;
         }
         return true;
     }
 
     /** Rank of the merge of two neighbours, or {@link #NONE}. */
     int rank(int left, int right) {
+        int place = place(left, right);
+        return ranks.length == 0 || place == NONE ? place : ranks[place];
+    }
+
+    private int place(int left, int right) {
         long key = key(left, right);
         for (int at = heads[slot(key)]; at != 0; at = next[at - 1]) {
             if (keys[at - 1] == key) {
@@ -119,9 +140,13 @@ final class MergeTable {
         return NONE;
     }
 
-    /** The token that the merge of this rank makes. */
-    int result(int rank) {
-        return results[rank];
+    /**
+     * The token that two neighbours make.
+     *
+     * @param rank of their merge, as {@link #rank} told it
+     */
+    int result(int left, int right, int rank) {
+        return results[ranks.length == 0 ? rank : place(left, right)];
     }
 
     private static long key(int left, int right) {

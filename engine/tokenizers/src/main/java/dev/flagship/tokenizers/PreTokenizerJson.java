@@ -58,14 +58,10 @@ final class PreTokenizerJson {
                 part.entries().get("behavior") instanceof TemplateValue.Text text
                         ? text.string()
                         : "";
-        // The known expressions match every character, so keeping the matches alone and keeping all
-        // are the same.
-        boolean keepsAll = behavior.equals(inverted ? "Removed" : "Isolated");
-        if (keepsAll && expression.equals(PreTokenizer.Llama3.EXPRESSION)) {
-            return new PreTokenizer.Llama3();
-        }
-        if (keepsAll && expression.equals(PreTokenizer.Gpt2.EXPRESSION)) {
-            return new PreTokenizer.Gpt2();
+        String keepsAll = inverted ? "Removed" : "Isolated";
+        if (behavior.equals(keepsAll)) {
+            return Expressions.scanner(expression, inverted)
+                    .orElseThrow(() -> TokenizerJson.unknownPart("pre_tokenizer Split", part));
         }
         throw TokenizerJson.unknownPart("pre_tokenizer Split", part);
     }
@@ -83,7 +79,7 @@ final class PreTokenizerJson {
                 field, TokenizerException.quote(type(part)));
     }
 
-    private static boolean flag(TemplateValue.Mapping part, String field, boolean otherwise) {
+    static boolean flag(TemplateValue.Mapping part, String field, boolean otherwise) {
         return part.entries().get(field) instanceof TemplateValue.Bool value
                 ? value == TemplateValue.Bool.TRUE
                 : otherwise;

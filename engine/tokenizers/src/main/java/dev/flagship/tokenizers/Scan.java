@@ -16,7 +16,60 @@ final class Scan {
                     | 1 << Character.LETTER_NUMBER
                     | 1 << Character.OTHER_NUMBER;
 
+    private static final int MARKS =
+            1 << Character.NON_SPACING_MARK
+                    | 1 << Character.COMBINING_SPACING_MARK
+                    | 1 << Character.ENCLOSING_MARK;
+    private static final int PUNCTUATION =
+            1 << Character.CONNECTOR_PUNCTUATION
+                    | 1 << Character.DASH_PUNCTUATION
+                    | 1 << Character.START_PUNCTUATION
+                    | 1 << Character.END_PUNCTUATION
+                    | 1 << Character.INITIAL_QUOTE_PUNCTUATION
+                    | 1 << Character.FINAL_QUOTE_PUNCTUATION
+                    | 1 << Character.OTHER_PUNCTUATION;
+    private static final int CASELESS =
+            1 << Character.MODIFIER_LETTER | 1 << Character.OTHER_LETTER | MARKS;
+    private static final int UPPER =
+            1 << Character.UPPERCASE_LETTER | 1 << Character.TITLECASE_LETTER | CASELESS;
+
+    /** In which spelling a contraction is one. */
+    enum Contractions {
+        LOWER_CASE,
+        ANY_ASCII_CASE,
+        ANY_CASE
+    }
+
     private Scan() {}
+
+    private static boolean isIn(int categories, int c) {
+        return (categories >>> Character.getType(c) & 1) != 0;
+    }
+
+    /** General category M. */
+    static boolean isMark(int c) {
+        return isIn(MARKS, c);
+    }
+
+    /** General category P. */
+    static boolean isPunctuation(int c) {
+        return isIn(PUNCTUATION, c);
+    }
+
+    /** Letters that are neither upper nor lower case, and marks: Lm, Lo, M. */
+    static boolean isCaseless(int c) {
+        return isIn(CASELESS, c);
+    }
+
+    /** Lu, Lt and the caseless. */
+    static boolean isUpper(int c) {
+        return isIn(UPPER, c);
+    }
+
+    /** Ll and the caseless. */
+    static boolean isLower(int c) {
+        return Character.getType(c) == Character.LOWERCASE_LETTER || isCaseless(c);
+    }
 
     /** General category L. */
     static boolean isLetter(int c) {
@@ -106,6 +159,15 @@ final class Scan {
         return i;
     }
 
+    static int newlinesAndSlashes(String text, int from, int to) {
+        int i = from;
+        while (i < to
+                && (text.charAt(i) == '\r' || text.charAt(i) == '\n' || text.charAt(i) == '/')) {
+            i++;
+        }
+        return i;
+    }
+
     /**
      * The place after the last newline in the run of spaces at {@code from}, or {@code from}
      * without one.
@@ -133,29 +195,31 @@ final class Scan {
     }
 
     /** Length of a contraction ({@code 's 't 're 've 'm 'll 'd}), or 0. */
-    static int contraction(String text, int from, int to, boolean anyCase) {
-        if (text.charAt(from) != '\'' || from + 1 >= to) {
+    static int contraction(String text, int from, int to, Contractions spelled) {
+        if (from + 1 >= to || text.charAt(from) != '\'') {
             return 0;
         }
-        char first = fold(text.charAt(from + 1), anyCase);
+        char first = fold(text.charAt(from + 1), spelled);
         if (first == 's' || first == 't' || first == 'm' || first == 'd') {
             return 2;
         }
         if (from + 2 >= to) {
             return 0;
         }
-        char second = fold(text.charAt(from + 2), anyCase);
+        char second = fold(text.charAt(from + 2), spelled);
         boolean pair =
                 (second == 'e' && (first == 'r' || first == 'v'))
                         || (first == 'l' && second == 'l');
         return pair ? 3 : 0;
     }
 
-    private static char fold(char c, boolean anyCase) {
-        if (!anyCase) {
+    private static char fold(char c, Contractions spelled) {
+        if (spelled == Contractions.LOWER_CASE) {
             return c;
         }
         // U+017F, the long s, is the one letter outside ASCII that folds to one of these.
-        return c == '\u017F' ? 's' : c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
+        return c == '\u017F' && spelled == Contractions.ANY_CASE
+                ? 's'
+                : c >= 'A' && c <= 'Z' ? (char) (c | 0x20) : c;
     }
 }

@@ -33,9 +33,10 @@ public interface Tokenizer {
     int[] encode(RenderedPrompt prompt);
 
     /**
-     * Text of ids, control tokens spelled out. Bytes that are not UTF-8 become U+FFFD, one for each
-     * maximal part of a broken sequence (Unicode 16, 3.9, "U+FFFD Substitution of Maximal
-     * Subparts").
+     * Text of ids, control tokens spelled out. Bytes that are not UTF-8 become U+FFFD: in
+     * byte-level vocabularies one for each maximal part of a broken sequence (Unicode 16, 3.9,
+     * "U+FFFD Substitution of Maximal Subparts"), in SentencePiece's one for each byte. Where
+     * encoding puts a space in front of a text, the one that begins the result is left out.
      *
      * @throws dev.flagship.base.InvalidArgumentException if an id is outside the vocabulary
      */
@@ -88,8 +89,16 @@ public interface Tokenizer {
     /** Whether raw text is to be followed by {@link #eos()}. */
     boolean addsEos();
 
-    /** A new decoder for one answer; control tokens add nothing to its text. */
+    /** A new decoder for one text; control tokens add nothing to it. */
     default StreamingDecoder streaming() {
-        return new StreamingDecoder(this);
+        return new StreamingDecoder(this, false, false);
+    }
+
+    /**
+     * As {@link #streaming()}, for ids that continue a text, so that a space in front of them is
+     * part of it.
+     */
+    default StreamingDecoder continuing() {
+        return streaming();
     }
 }

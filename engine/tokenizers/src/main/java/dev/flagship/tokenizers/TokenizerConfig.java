@@ -2,30 +2,55 @@ package dev.flagship.tokenizers;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 
 /**
- * The parts of a {@code tokenizer_config.json} that {@code tokenizer.json} does not have.
+ * The parts of a {@code tokenizer_config.json} that other tokenizer files do not have.
  *
  * @param bosToken spelling of the token that begins a text
  * @param eosToken spelling of the token that ends a text
- * @param addsBos whether raw text is to be preceded by it; empty leaves it to {@code
- *     tokenizer.json}
+ * @param addsBos whether raw text is to be preceded by the first; empty leaves it to the other file
+ * @param addsEos whether raw text is to be followed by the second; likewise
+ * @param addsPrefixSpace whether text gets a space in front; likewise
+ * @param tokenizerClass name of the class that transformers uses
+ * @param added tokens beside those of the vocabulary
+ * @param specialTokens spellings of further control tokens
  * @param chatTemplate source of the default chat template
  */
 public record TokenizerConfig(
         Optional<String> bosToken,
         Optional<String> eosToken,
         Optional<Boolean> addsBos,
+        Optional<Boolean> addsEos,
+        Optional<Boolean> addsPrefixSpace,
+        Optional<String> tokenizerClass,
+        List<Added> added,
+        List<String> specialTokens,
         Optional<String> chatTemplate) {
+
+    public TokenizerConfig {
+        added = List.copyOf(added);
+        specialTokens = List.copyOf(specialTokens);
+    }
+
+    /**
+     * A token beside those of the vocabulary.
+     *
+     * @param spelling as it is found in texts
+     * @param special whether it is a control token
+     * @param plain whether its spelling alone finds it, whatever words or spaces are beside it
+     */
+    public record Added(int id, String spelling, boolean special, boolean plain) {}
 
     /** Says nothing. */
     public static TokenizerConfig empty() {
-        return new TokenizerConfig(
-                Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
+        return of(new TemplateValue.Mapping(Map.of(), false));
     }
 
     /**
@@ -42,24 +67,121 @@ public record TokenizerConfig(
                 throw TokenizerException.invalid("tokenizer_config.json is not an object");
             }
             Json.end(parser, "tokenizer_config.json");
-            return new TokenizerConfig(
-                    spelling(root, "bos_token"),
-                    spelling(root, "eos_token"),
-                    root.entries().get("add_bos_token") instanceof TemplateValue.Bool adds
-                            ? Optional.of(adds == TemplateValue.Bool.TRUE)
-                            : Optional.empty(),
-                    template(root.entries().get("chat_template")));
+            return of(root);
         } catch (JacksonException e) {
             throw Json.failure("tokenizer_config.json", e);
         }
     }
 
+    private static TokenizerConfig of(TemplateValue.Mapping root) {
+        List<String> special = new ArrayList<>();
+        for (String name : List.of("bos_token", "eos_token", "unk_token", "pad_token")) {
+            spelling(root.entries().get(name)).ifPresent(special::add);
+        }
+        if (root.entries().get("additional_special_tokens") instanceof TemplateValue.Items more) {
+            more.values().forEach(token -> spelling(token).ifPresent(special::add));
+        }
+        return new TokenizerConfig(
+                spelling(root.entries().get("bos_token")),
+                spelling(root.entries().get("eos_token")),
+                flag(root, "add_bos_token"),
+                flag(root, "add_eos_token"),
+                flag(root, "add_prefix_space"),
+                string(root.entries().get("tokenizer_class")),
+                added(root.entries().get("added_tokens_decoder")),
+                special,
+                template(root.entries().get("chat_template")));
+    }
+
+    /**
+     * With the tokens of an {@code added_tokens.json}, spellings and ids; control tokens are those
+     * that this configuration calls so.
+     *
+     * @param json read to its end, not closed
+     */
+    TokenizerConfig withAdded(InputStream json) throws IOException {
+        List<Added> more = new ArrayList<>();
+        try (JsonParser parser = Json.open(json)) {
+            parser.nextToken();
+            if (!(Json.tree(parser) instanceof TemplateValue.Mapping root)) {
+                throw TokenizerException.invalid("added_tokens.json is not an object");
+            }
+            Json.end(parser, "added_tokens.json");
+            root.entries()
+                    .forEach((spelling, id) ->
+                            more.add(
+                                    new Added(
+                                            id(id, spelling),
+                                            spelling,
+                                            specialTokens.contains(spelling),
+                                            true)));
+        } catch (JacksonException e) {
+            throw Json.failure("added_tokens.json", e);
+        }
+        return new TokenizerConfig(
+                bosToken,
+                eosToken,
+                addsBos,
+                addsEos,
+                addsPrefixSpace,
+                tokenizerClass,
+                more,
+                specialTokens,
+                chatTemplate);
+    }
+
+    private static int id(TemplateValue value, String spelling) {
+        if (value instanceof TemplateValue.Int id && id.value() == (int) id.value()) {
+            return (int) id.value();
+        }
+        throw TokenizerException.invalid(
+                "the id of the added token %s is no whole number",
+                TokenizerException.quote(spelling));
+    }
+
+    /** Objects by id. */
+    private static List<Added> added(@Nullable TemplateValue value) {
+        List<Added> added = new ArrayList<>();
+        if (value instanceof TemplateValue.Mapping byId) {
+            byId.entries().forEach((id, token) -> added.add(added(id, token)));
+        }
+        return added;
+    }
+
+    private static Added added(String id, TemplateValue token) {
+        boolean number = !id.isEmpty() && id.length() < 10;
+        for (int i = 0; i < id.length(); i++) {
+            number &= id.charAt(i) >= '0' && id.charAt(i) <= '9';
+        }
+        if (number
+                && token instanceof TemplateValue.Mapping fields
+                && fields.entries().get("content") instanceof TemplateValue.Text content) {
+            boolean special = fields.entries().get("special") == TemplateValue.Bool.TRUE;
+            return new Added(Integer.parseInt(id), content.string(), special, isPlain(fields));
+        }
+        throw TokenizerException.invalid(
+                "tokenizer_config.json: the added token %s lacks its content, or its id is no number",
+                TokenizerException.quote(id));
+    }
+
+    /** Whether an added token has no option that looks beyond its spelling. */
+    static boolean isPlain(TemplateValue.Mapping token) {
+        return List.of("single_word", "lstrip", "rstrip").stream()
+                .allMatch(option -> token.entries().get(option) != TemplateValue.Bool.TRUE);
+    }
+
+    private static Optional<Boolean> flag(TemplateValue.Mapping root, String name) {
+        return root.entries().get(name) instanceof TemplateValue.Bool flag
+                ? Optional.of(flag == TemplateValue.Bool.TRUE)
+                : Optional.empty();
+    }
+
     /** A token is a string, or an object with the string as its {@code content}. */
-    private static Optional<String> spelling(TemplateValue.Mapping root, String name) {
+    private static Optional<String> spelling(@Nullable TemplateValue value) {
         return string(
-                root.entries().get(name) instanceof TemplateValue.Mapping token
+                value instanceof TemplateValue.Mapping token
                         ? token.entries().get("content")
-                        : root.entries().get(name));
+                        : value);
     }
 
     /** A template is a string, or a list of objects with name and template. */

@@ -26,11 +26,13 @@ final class TokenizerJson {
     private int vocabularySize;
     private @Nullable List<String> merges;
     private final List<TemplateValue.Mapping> addedTokens = new ArrayList<>();
+    private @Nullable TemplateValue normalizer;
     private @Nullable TemplateValue preTokenizer;
     private @Nullable TemplateValue postProcessor;
     private @Nullable TemplateValue decoder;
     private boolean ignoreMerges;
     private boolean fuseUnknown;
+    private boolean byteFallback;
     private Optional<String> unknown = Optional.empty();
 
     TokenizerJson(TokenizerConfig config) {
@@ -51,14 +53,10 @@ final class TokenizerJson {
         expect(parser.nextToken(), JsonToken.START_OBJECT, "tokenizer.json");
         while (parser.nextToken() != JsonToken.END_OBJECT) {
             String name = parser.currentName();
-            JsonToken value = parser.nextToken();
+            parser.nextToken();
             switch (name) {
                 case "added_tokens" -> addedTokens(parser);
-                case "normalizer" -> {
-                    if (value != JsonToken.VALUE_NULL) {
-                        throw unknownPart("normalizer", Json.tree(parser));
-                    }
-                }
+                case "normalizer" -> normalizer = Json.tree(parser);
                 case "pre_tokenizer" -> preTokenizer = Json.tree(parser);
                 case "post_processor" -> postProcessor = Json.tree(parser);
                 case "decoder" -> decoder = Json.tree(parser);
@@ -92,16 +90,14 @@ final class TokenizerJson {
                 case "merges" -> merges(parser);
                 case "ignore_merges" -> ignoreMerges = value == JsonToken.VALUE_TRUE;
                 case "fuse_unk" -> fuseUnknown = value == JsonToken.VALUE_TRUE;
+                case "byte_fallback" -> byteFallback = value == JsonToken.VALUE_TRUE;
                 case "unk_token" -> unknown = Optional.ofNullable(parser.getValueAsString());
                 case "type" -> {
                     if (!"BPE".equals(parser.getValueAsString())) {
                         throw unknownPart("model", Json.tree(parser));
                     }
                 }
-                case "dropout",
-                        "continuing_subword_prefix",
-                        "end_of_word_suffix",
-                        "byte_fallback" ->
+                case "dropout", "continuing_subword_prefix", "end_of_word_suffix" ->
                         requireOff(name, parser);
                 default -> parser.skipChildren();
             }
@@ -120,8 +116,7 @@ final class TokenizerJson {
                 };
         if (!off) {
             throw TokenizerException.unsupported(
-                    "tokenizer.json: model.%s is set; byte-level BPE without it is implemented",
-                    name);
+                    "tokenizer.json: model.%s is set; BPE without it is implemented", name);
         }
     }
 
@@ -194,7 +189,8 @@ final class TokenizerJson {
         for (TemplateValue.Mapping token : addedTokens) {
             addToken(token);
         }
-        requireByteLevel();
+        SpacesJson spaces = new SpacesJson(normalizer, preTokenizer, decoder);
+        Spelling spelling = spaces.apply() ? Spelling.CHARACTERS : Spelling.BYTES;
         String[] byId = Arrays.copyOf(tokens, vocabularySize);
         BpeModel.Kind[] kindById = Arrays.copyOf(kinds, vocabularySize);
         for (int id = 0; id < vocabularySize; id++) {
@@ -202,16 +198,37 @@ final class TokenizerJson {
                 byId[id] = "";
                 kindById[id] = BpeModel.Kind.NORMAL;
             }
+            if (byteFallback
+                    && kindById[id] == BpeModel.Kind.NORMAL
+                    && Spelling.byteOf(byId[id]) >= 0) {
+                kindById[id] = BpeModel.Kind.BYTE;
+            }
         }
         int unknownId = unknown.isEmpty() ? -1 : idOf(unknown.get(), "model.unk_token");
         BpeModel model =
-                new BpeModel(
+                BpeModel.ranked(
+                        spelling,
                         byId,
                         kindById,
                         merges.toArray(String[]::new),
                         new BpeModel.Options(ignoreMerges, unknownId, fuseUnknown));
-        return new BpeTokenizer(
-                byId, kindById, model, new PreTokenizerJson().read(preTokenizer), ends());
+        BpeTokenizer.Rules rules =
+                switch (spelling) {
+                    case CHARACTERS -> spaces.rules();
+                    case BYTES -> byteLevelRules();
+                };
+        return new BpeTokenizer(byId, kindById, model, rules, ends());
+    }
+
+    private BpeTokenizer.Rules byteLevelRules() {
+        if (normalizer != null && normalizer != TemplateValue.None.NONE) {
+            throw unknownPart("normalizer", normalizer);
+        }
+        if (byteFallback) {
+            throw TokenizerException.unsupported(
+                    "tokenizer.json: model.byte_fallback is set, though its decoder is ByteLevel");
+        }
+        return BpeTokenizer.Rules.byteLevel(new PreTokenizerJson().read(preTokenizer));
     }
 
     private void addToken(TemplateValue.Mapping token) {
@@ -222,26 +239,16 @@ final class TokenizerJson {
             throw TokenizerException.invalid(
                     "tokenizer.json: an added token lacks its id or content");
         }
-        for (String option : List.of("single_word", "lstrip", "rstrip")) {
-            if (fields.get(option) == TemplateValue.Bool.TRUE) {
-                throw TokenizerException.unsupported(
-                        "tokenizer.json: added token %s has %s, which is not implemented",
-                        TokenizerException.quote(content.string()), option);
-            }
+        if (!TokenizerConfig.isPlain(token)) {
+            throw ExtraTokens.notPlain(content.string());
         }
         put(
                 id.value(),
                 content.string(),
                 fields.get("special") == TemplateValue.Bool.TRUE
+                                || AddedTokens.endsTurn(content.string())
                         ? BpeModel.Kind.CONTROL
                         : BpeModel.Kind.ADDED);
-    }
-
-    private void requireByteLevel() {
-        if (!(decoder instanceof TemplateValue.Mapping part)
-                || !PreTokenizerJson.type(part).equals("ByteLevel")) {
-            throw unknownPart("decoder", decoder);
-        }
     }
 
     private int idOf(String token, String field) {
@@ -327,8 +334,8 @@ final class TokenizerJson {
     static TokenizerException unknownPart(String part, @Nullable TemplateValue value) {
         String found = value == null ? "nothing" : TokenizerException.quote(PythonText.repr(value));
         return TokenizerException.unsupported(
-                "tokenizer.json: %s is %s, which is not implemented; implemented is byte-level BPE without normalizer, with"
-                        + " the expressions of GPT-2 and Llama 3",
+                "tokenizer.json: %s is %s, which is not implemented; implemented are BPE as LLaMA 2 has it, and byte-level BPE"
+                        + " without normalizer, with the published expressions of LLaMA's look-alikes",
                 part, found);
     }
 }

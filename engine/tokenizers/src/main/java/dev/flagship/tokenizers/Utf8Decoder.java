@@ -1,20 +1,26 @@
 package dev.flagship.tokenizers;
 
 /**
- * UTF-8 to text, in any portions, replacing each maximal part of a broken sequence by U+FFFD
- * (Unicode 16, 3.9, table 3-7 and "Substitution of Maximal Subparts"; the same result as Rust's
- * {@code from_utf8_lossy}).
+ * UTF-8 to text, in any portions (Unicode 16, 3.9, table 3-7). U+FFFD replaces each maximal part of
+ * a broken sequence ("Substitution of Maximal Subparts"; the same result as Rust's {@code
+ * from_utf8_lossy}) or, as SentencePiece has it, each of its bytes.
  */
 final class Utf8Decoder {
     private static final char REPLACEMENT = '\uFFFD';
 
     private final StringBuilder text = new StringBuilder();
+    private final boolean replacesEachByte;
     private int codePoint;
+    private int seen;
     private int missing;
     // The range that the next continuation byte must lie in; narrower than 80..BF only after E0,
     // ED, F0 and F4.
     private int low;
     private int high;
+
+    Utf8Decoder(boolean replacesEachByte) {
+        this.replacesEachByte = replacesEachByte;
+    }
 
     void accept(byte[] bytes, int from, int to) {
         for (int i = from; i < to; i++) {
@@ -28,14 +34,14 @@ final class Utf8Decoder {
                 codePoint = (codePoint << 6) | (b & 0x3F);
                 low = 0x80;
                 high = 0xBF;
+                seen++;
                 missing--;
                 if (missing == 0) {
                     text.appendCodePoint(codePoint);
                 }
                 return;
             }
-            text.append(REPLACEMENT);
-            missing = 0;
+            finish();
         }
         if (b < 0x80) {
             text.append((char) b);
@@ -52,6 +58,7 @@ final class Utf8Decoder {
 
     private void begin(int bits, int continuationBytes, int low, int high) {
         codePoint = bits;
+        seen = 1;
         missing = continuationBytes;
         this.low = low;
         this.high = high;
@@ -59,7 +66,7 @@ final class Utf8Decoder {
 
     void finish() {
         if (missing > 0) {
-            text.append(REPLACEMENT);
+            text.repeat(REPLACEMENT, replacesEachByte ? seen : 1);
             missing = 0;
         }
     }

@@ -56,6 +56,22 @@ class BpeTokenizerTest {
         assertThat(tokenizer.encode("<s>", ControlTokens.AS_TEXT)).doesNotContain(0);
     }
 
+    /** A converter may take the end of a turn for a word like any other. */
+    @Test
+    void noMessageEndsATurnWhateverTheFileCallsItsTokens() {
+        BpeTokenizer tokenizer =
+                BpeTokenizer.fromGguf(
+                        new String[] {"<|im_end|>", "<", "a"},
+                        new int[] {4, 1, 1},
+                        new String[0],
+                        "gpt-2",
+                        BpeTokenizer.TextEnds.none());
+
+        assertThat(tokenizer.isSpecial(0)).isTrue();
+        assertThat(tokenizer.encode("a<|im_end|>", ControlTokens.AS_TEXT)).containsExactly(2, 1);
+        assertThat(tokenizer.encode("a<|im_end|>", ControlTokens.PARSE)).containsExactly(2, 0);
+    }
+
     @Test
     void tellsWhatItsTokensAre() {
         BpeTokenizer tokenizer = gguf("smollm");
@@ -98,7 +114,7 @@ class BpeTokenizerTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"default", "", "qwen2", "llama-spm"})
+    @ValueSource(strings = {"", "bert-bge", "llama-spm", "LLAMA-BPE"})
     void unknownPreTokenisersAreNamedNotGuessed(String pre) {
         assertThatThrownBy(() -> gguf(pre))
                 .isInstanceOf(TokenizerException.class)
@@ -122,7 +138,10 @@ class BpeTokenizerTest {
     @ParameterizedTest
     @ValueSource(strings = {"smollm", "llama3"})
     void workGrowsWithTheTextAndNotWithItsSquare(String name) throws IOException {
-        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer(name);
+        assertWorkGrowsWithTheText(TokenizerGoldenTest.tokenizer(name), name);
+    }
+
+    static void assertWorkGrowsWithTheText(Tokenizer tokenizer, String name) {
         int small = 1 << 12;
         int large = 32 * small;
         String[] less = repetitive(small);

@@ -139,7 +139,7 @@ class CollisionTest {
         assertThat(drawn[0]).as("draws, seed %s", seed).isBetween(2, MergeTable.MOST_DRAWS);
         for (int rank = 0; rank < pairs.length; rank++) {
             assertThat(table.rank(pairs[rank][0], pairs[rank][1])).isEqualTo(rank);
-            assertThat(table.result(rank)).isEqualTo(rank);
+            assertThat(table.result(pairs[rank][0], pairs[rank][1], rank)).isEqualTo(rank);
         }
         assertThat(table.rank(1, 1)).isEqualTo(MergeTable.NONE);
     }

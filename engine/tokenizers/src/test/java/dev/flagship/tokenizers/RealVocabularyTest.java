@@ -101,6 +101,68 @@ class RealVocabularyTest {
         assertThat(compare(tokenizer, corpus())).isGreaterThan(10_000);
     }
 
+    @Test
+    void tokenizerModelEqualsSentencePieceOnTenThousandStringsAndACorpus() throws IOException {
+        BpeTokenizer tokenizer = model();
+        Path golden = file("FLAGSHIP_TOKENIZER_MODEL_GOLDEN");
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(golden))) {
+            assertThat(compare(tokenizer, Goldens.json(in))).isGreaterThan(10_000);
+        }
+    }
+
+    private static BpeTokenizer model() throws IOException {
+        return BpeTokenizer.fromModel(
+                Files.readAllBytes(file("FLAGSHIP_TOKENIZER_MODEL")), TokenizerConfig.empty());
+    }
+
+    /** Vectors of llama-tokenizer-js, one of which transformers documents, without begin token. */
+    @Test
+    void llama2GivesThePublishedIds() throws IOException {
+        BpeTokenizer tokenizer = model();
+        assumeTrue(tokenizer.vocabularySize() == 32000, "the vocabulary is not LLaMA 2's");
+        Map<String, int[]> vectors =
+                Map.ofEntries(
+                        Map.entry("Hello world", new int[] {15043, 3186}),
+                        Map.entry("Hello this is a test", new int[] {15043, 445, 338, 263, 1243}),
+                        Map.entry(
+                                "Hello, world! 1234567 don't",
+                                new int[] {
+                                    15043, 29892, 3186, 29991, 29871, 29896, 29906, 29941, 29946,
+                                    29945, 29953, 29955, 1016, 29915, 29873
+                                }),
+                        Map.entry(" leading space", new int[] {29871, 8236, 2913}),
+                        Map.entry("  two", new int[] {259, 1023}),
+                        Map.entry(
+                                "The quick brown fox jumps over the lazy dog.",
+                                new int[] {
+                                    450, 4996, 17354, 1701, 29916, 432, 17204, 975, 278, 17366,
+                                    11203, 29889
+                                }),
+                        Map.entry(
+                                "naïve café 你好 😀",
+                                new int[] {
+                                    1055, 30085, 345, 274, 28059, 29871, 30919, 31076, 29871, 243,
+                                    162, 155, 131
+                                }),
+                        Map.entry("\n\n", new int[] {29871, 13, 13}),
+                        Map.entry(
+                                "def f(x):\n    return x+1\n",
+                                new int[] {
+                                    822, 285, 29898, 29916, 1125, 13, 1678, 736, 921, 29974, 29896,
+                                    13
+                                }),
+                        Map.entry("grabbed", new int[] {2646, 1327, 287}),
+                        Map.entry("<s>", new int[] {529, 29879, 29958}));
+        vectors.forEach((text, ids) -> {
+            assertThat(tokenizer.encode(text, ControlTokens.AS_TEXT)).as(text).isEqualTo(ids);
+            assertThat(tokenizer.decode(ids)).isEqualTo(text);
+        });
+        assertThat(tokenizer.bos()).hasValue(1);
+        assertThat(tokenizer.eos()).hasValue(2);
+        assertThat(tokenizer.addsBos()).isTrue();
+        assertThat(tokenizer.encode("<s>", ControlTokens.PARSE)).containsExactly(1);
+    }
+
     /** Vectors of llama3-tokenizer-js and of Meta's own tokenizer, without begin token. */
     @Test
     void llama3GivesThePublishedIds() throws IOException {

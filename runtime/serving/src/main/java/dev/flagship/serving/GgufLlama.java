@@ -44,9 +44,6 @@ final class GgufLlama {
                     "output_norm.weight", "model.norm.weight",
                     "output.weight", "lm_head.weight");
 
-    /** Pre-tokenisers whose texts llama.cpp begins with BOS where the file does not say. */
-    private static final Set<String> PRE_WITH_BOS = Set.of("llama-bpe", "llama3", "llama-v3");
-
     private static final String ROPE_FREQUENCIES = "rope_freqs.weight";
 
     private final GgufFile file;
@@ -242,26 +239,54 @@ final class GgufLlama {
 
     private Tokenizer tokenizer() {
         String model = meta.string("tokenizer.ggml.model");
-        if (!model.equals("gpt2")) {
-            throw new LoadException(
-                    file.path(),
-                    "its tokenizer is %s".formatted(FormatException.quote(model)),
-                    "This version reads byte-level BPE (gpt2); SentencePiece follows.");
-        }
-        String pre = meta.findString("tokenizer.ggml.pre").orElse("default");
+        return switch (model) {
+            case "gpt2" -> byteLevel();
+            case "llama" -> sentencePiece();
+            default ->
+                    throw new LoadException(
+                            file.path(),
+                            "its tokenizer is %s".formatted(FormatException.quote(model)),
+                            "This version reads byte-level BPE (gpt2) and SentencePiece's BPE (llama).");
+        };
+    }
+
+    private Tokenizer byteLevel() {
+        String pre =
+                meta.findString("tokenizer.ggml.pre")
+                        .orElseThrow(() ->
+                                new LoadException(
+                                        file.path(),
+                                        "it does not say how its tokenizer cuts text (tokenizer.ggml.pre)",
+                                        "Convert the model again with a newer converter, or use its tokenizer.json."));
         OptionalInt bos = meta.findInt32("tokenizer.ggml.bos_token_id");
         var ends =
                 new BpeTokenizer.TextEnds(
                         bos,
                         meta.findInt32("tokenizer.ggml.eos_token_id"),
                         meta.findBool("tokenizer.ggml.add_bos_token")
-                                .orElse(bos.isPresent() && PRE_WITH_BOS.contains(pre)),
+                                .orElse(bos.isPresent() && BpeTokenizer.beginsTexts(pre)),
                         meta.findBool("tokenizer.ggml.add_eos_token").orElse(false));
         return BpeTokenizer.fromGguf(
                 meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
                 meta.ints("tokenizer.ggml.token_type"),
                 meta.strings("tokenizer.ggml.merges").toArray(String[]::new),
                 pre,
+                ends);
+    }
+
+    /** What the file leaves open is as in LLaMA 1 and 2, and in llama.cpp. */
+    private Tokenizer sentencePiece() {
+        var ends =
+                new BpeTokenizer.TextEnds(
+                        OptionalInt.of(meta.findInt32("tokenizer.ggml.bos_token_id").orElse(1)),
+                        OptionalInt.of(meta.findInt32("tokenizer.ggml.eos_token_id").orElse(2)),
+                        meta.findBool("tokenizer.ggml.add_bos_token").orElse(true),
+                        meta.findBool("tokenizer.ggml.add_eos_token").orElse(false));
+        return BpeTokenizer.fromGgufScores(
+                meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
+                meta.floats("tokenizer.ggml.scores"),
+                meta.ints("tokenizer.ggml.token_type"),
+                meta.findBool("tokenizer.ggml.add_space_prefix").orElse(true),
                 ends);
     }
 
@@ -272,8 +297,13 @@ final class GgufLlama {
             OptionalInt id = meta.findInt32("tokenizer.ggml." + key);
             id.ifPresent(ends::add);
         }
-        // Llama 3's end of turn; converters do not always write its key.
-        tokenizer.id("<|eot_id|>").ifPresent(ends::add);
+        // Ends of turns, of Llama 3 and of ChatML; converters do not always write their keys.
+        for (String end : List.of("<|eot_id|>", "<|im_end|>")) {
+            OptionalInt id = tokenizer.id(end);
+            if (id.isPresent() && tokenizer.isSpecial(id.getAsInt())) {
+                ends.add(id.getAsInt());
+            }
+        }
         return ends;
     }
 }

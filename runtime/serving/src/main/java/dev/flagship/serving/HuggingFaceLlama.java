@@ -72,14 +72,13 @@ final class HuggingFaceLlama {
         }
         refuseVariants(json);
         Llama.Config config = config(json);
-        Path tokenizerJson = folder.resolve("tokenizer.json");
-        if (!Files.exists(tokenizerJson)) {
-            throw new LoadException(
-                    folder,
-                    "tokenizer.json is missing",
-                    "Download it into the folder; this version does not read tokenizer.model.");
-        }
-        Tokenizer tokenizer = BpeTokenizer.fromJson(tokenizerJson);
+        Tokenizer tokenizer =
+                BpeTokenizer.fromFolder(folder)
+                        .orElseThrow(() ->
+                                new LoadException(
+                                        folder,
+                                        "tokenizer.json is missing, and so are tokenizer.model and vocab.json with merges.txt",
+                                        "Download one of them into the folder, beside the weights."));
         return new ModelSource(
                 file,
                 config,

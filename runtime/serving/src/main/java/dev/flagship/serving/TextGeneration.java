@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
+import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.TokenLogprob;
 import dev.flagship.serving.api.Usage;
 import dev.flagship.tokenizers.StreamingDecoder;
@@ -33,7 +34,12 @@ final class TextGeneration implements Generation {
         this.job = job;
         this.tokenizer = tokenizer;
         this.endTokens = endTokens;
-        this.decoder = tokenizer.streaming();
+        // An answer is a text of its own; what continues a text keeps the space in front.
+        this.decoder =
+                switch (job.request.prompt()) {
+                    case Prompt.Conversation _ -> tokenizer.streaming();
+                    case Prompt.Raw _, Prompt.Tokens _ -> tokenizer.continuing();
+                };
         this.stops = new StopStrings(job.request.stop());
         ready.add(new Event.Started(job.prompt.length));
     }

@@ -1,0 +1,115 @@
+package dev.flagship.tokenizers;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.OptionalInt;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+
+/**
+ * Reads GPT-2's pair of files, {@code vocab.json} and {@code merges.txt}. They do not say how text
+ * is cut into pieces; the {@code tokenizer_class} of {@code tokenizer_config.json} does.
+ */
+final class GptVocabulary {
+    private static final int MOST_TOKENS = 1 << 22;
+
+    private final TokenizerConfig config;
+
+    GptVocabulary(TokenizerConfig config) {
+        this.config = config;
+    }
+
+    /**
+     * @param merges lines of the file
+     */
+    BpeTokenizer read(InputStream vocabulary, List<String> merges) throws IOException {
+        PreTokenizer preTokenizer = preTokenizer();
+        String[] tokens = tokens(vocabulary);
+        BpeModel.Kind[] kinds = new BpeModel.Kind[tokens.length];
+        Arrays.fill(kinds, BpeModel.Kind.NORMAL);
+        ExtraTokens extra = new ExtraTokens(config, tokens, kinds, "vocab.json");
+        List<String> texts = new ArrayList<>(merges.size());
+        for (int i = 0; i < merges.size(); i++) {
+            String line = merges.get(i);
+            boolean version = i == 0 && line.startsWith("#version");
+            if (!version && !line.isBlank()) {
+                texts.add(line);
+            }
+        }
+        BpeModel model =
+                BpeModel.ranked(
+                        Spelling.BYTES,
+                        extra.tokens(),
+                        extra.kinds(),
+                        texts.toArray(String[]::new),
+                        new BpeModel.Options(false, -1, false));
+        return new BpeTokenizer(
+                extra.tokens(),
+                extra.kinds(),
+                model,
+                BpeTokenizer.Rules.byteLevel(preTokenizer),
+                extra.ends(OptionalInt.empty(), OptionalInt.empty(), false));
+    }
+
+    private PreTokenizer preTokenizer() {
+        String name = config.tokenizerClass().orElse("");
+        PreTokenizer steps =
+                switch (name) {
+                    case "GPT2Tokenizer", "GPT2TokenizerFast" -> new PreTokenizer.Gpt2();
+                    default ->
+                            throw TokenizerException.unsupported(
+                                    "vocab.json and merges.txt do not say how text is cut, and the tokenizer_class of"
+                                            + " tokenizer_config.json is %s; known is GPT2Tokenizer. Put the model's tokenizer.json"
+                                            + " beside them",
+                                    name.isEmpty() ? "missing" : TokenizerException.quote(name));
+                };
+        return config.addsPrefixSpace().orElse(false)
+                ? new PreTokenizer.Sequence(List.of(new PreTokenizer.PrefixSpace(), steps))
+                : steps;
+    }
+
+    private static String[] tokens(InputStream in) throws IOException {
+        String[] tokens = new String[1 << 16];
+        int size = 0;
+        try (JsonParser parser = Json.open(in)) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                throw TokenizerException.invalid("vocab.json is not an object");
+            }
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String token = parser.currentName();
+                boolean whole = parser.nextToken() == JsonToken.VALUE_NUMBER_INT;
+                long id = whole ? parser.getLongValue() : -1;
+                if (id < 0 || id >= MOST_TOKENS) {
+                    throw TokenizerException.invalid(
+                            "vocab.json: the id of %s is no number from 0 to %d",
+                            TokenizerException.quote(token), MOST_TOKENS - 1);
+                }
+                int at = (int) id;
+                if (at >= tokens.length) {
+                    tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, at + 1));
+                }
+                if (tokens[at] != null) {
+                    throw TokenizerException.invalid(
+                            "vocab.json: id %d is both %s and %s",
+                            at,
+                            TokenizerException.quote(tokens[at]),
+                            TokenizerException.quote(token));
+                }
+                tokens[at] = token;
+                size = Math.max(size, at + 1);
+            }
+            Json.end(parser, "vocab.json");
+        } catch (JacksonException e) {
+            throw Json.failure("vocab.json", e);
+        }
+        String[] byId = Arrays.copyOf(tokens, size);
+        for (int id = 0; id < size; id++) {
+            byId[id] = byId[id] == null ? "" : byId[id];
+        }
+        return byId;
+    }
+}
