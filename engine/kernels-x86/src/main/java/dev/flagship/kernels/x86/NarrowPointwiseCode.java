@@ -8,6 +8,7 @@ import static dev.flagship.kernels.x86.VectorOp.*;
 import dev.flagship.kernels.x86.PointwiseCode.Constant;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.function.IntConsumer;
 
 /**
@@ -43,6 +44,24 @@ final class NarrowPointwiseCode {
     static final long PARAM_BYTES = (long) ZEROS + LINE;
 
     private static final NarrowExp EXP = new NarrowExp(Mem.at(RDI, EXP_CONSTANTS));
+
+    private static final List<Constant> ERF_LOW =
+            List.of(
+                    Constant.ERF_LOW_5,
+                    Constant.ERF_LOW_4,
+                    Constant.ERF_LOW_3,
+                    Constant.ERF_LOW_2,
+                    Constant.ERF_LOW_1,
+                    Constant.ERF_LOW_0);
+    private static final List<Constant> ERF_HIGH =
+            List.of(
+                    Constant.ERF_HIGH_6,
+                    Constant.ERF_HIGH_5,
+                    Constant.ERF_HIGH_4,
+                    Constant.ERF_HIGH_3,
+                    Constant.ERF_HIGH_2,
+                    Constant.ERF_HIGH_1,
+                    Constant.ERF_HIGH_0);
 
     /** Lanes of the last load or store by lanes. */
     private static final Ymm SOME = ymm(15);
@@ -99,7 +118,7 @@ final class NarrowPointwiseCode {
         switch (kernel) {
             case ADD -> sweep(tail -> each(half -> add(half, tail)));
             case RELU -> relu();
-            case GELU -> sweep(tail -> each(half -> gelu(half, tail)));
+            case GELU -> sweep(this::gelu);
             case SWIGLU -> sweep(this::swiGlu);
             case RMS_NORM -> rmsNorm();
             case ROPE -> rope();
@@ -216,11 +235,33 @@ final class NarrowPointwiseCode {
         return xmm(v.number());
     }
 
-    /** Horner's rule: out ← the polynomial of x with these coefficients, highest first. */
-    private void polynomial(Ymm out, Ymm x, Constant highest, Constant... lower) {
-        asm.op(VMOVUPS, out, inMemory(highest));
-        for (Constant c : lower) {
-            asm.op(VFMADD213PS, out, x, inMemory(c));
+    /**
+     * Horner's rule for two polynomials in turn, each of both halves: outs ← the polynomial of xs
+     * with these coefficients, highest first.
+     */
+    private void polynomials(
+            int outs,
+            int xs,
+            List<Constant> coefficients,
+            int otherOuts,
+            int otherXs,
+            List<Constant> otherCoefficients) {
+        for (int i = 0; i < Math.max(coefficients.size(), otherCoefficients.size()); i++) {
+            step(outs, xs, coefficients, i);
+            step(otherOuts, otherXs, otherCoefficients, i);
+        }
+    }
+
+    private void step(int outs, int xs, List<Constant> coefficients, int i) {
+        if (i < coefficients.size()) {
+            Mem c = inMemory(coefficients.get(i));
+            each(half -> {
+                if (i == 0) {
+                    asm.op(VMOVUPS, ymm(outs + half), c);
+                } else {
+                    asm.op(VFMADD213PS, ymm(outs + half), ymm(xs + half), c);
+                }
+            });
         }
     }
 
@@ -267,53 +308,49 @@ final class NarrowPointwiseCode {
         });
     }
 
-    private void gelu(int half, boolean tail) {
-        Ymm x = ymm(0);
-        Ymm y = ymm(1);
-        Ymm magnitude = ymm(2);
-        Ymm square = ymm(3);
-        Ymm small = ymm(4);
-        Ymm large = ymm(5);
-        Ymm erf = large;
-        Ymm end = ymm(6);
-        Ymm sign = ymm(9);
-        Ymm isSmall = ymm(10);
-        load(x, IN_A, half, tail);
-        asm.op(VMULPS, y, x, inMemory(Constant.SQRT_HALF));
-        asm.op(VPAND, sign, y, inMemory(Constant.SIGN));
-        asm.op(VPXOR, magnitude, y, sign);
-        asm.op(VCMPPS_LANES, isSmall, magnitude, inMemory(Constant.ERF_SPLIT), LESS);
-        asm.op(VMULPS, square, y, y);
-        polynomial(
-                small,
-                square,
-                Constant.ERF_LOW_5,
-                Constant.ERF_LOW_4,
-                Constant.ERF_LOW_3,
-                Constant.ERF_LOW_2,
-                Constant.ERF_LOW_1,
-                Constant.ERF_LOW_0);
-        asm.op(VFMADD213PS, small, y, y);
-        asm.op(VMOVUPS, end, inMemory(Constant.ERF_END));
-        asm.op(VMINPS, magnitude, end, magnitude);
-        polynomial(
-                large,
-                magnitude,
-                Constant.ERF_HIGH_6,
-                Constant.ERF_HIGH_5,
-                Constant.ERF_HIGH_4,
-                Constant.ERF_HIGH_3,
-                Constant.ERF_HIGH_2,
-                Constant.ERF_HIGH_1,
-                Constant.ERF_HIGH_0);
-        EXP.exp(asm, large.number(), 1);
-        asm.op(VMOVUPS, end, EXP.one());
-        asm.op(VSUBPS, erf, end, erf);
-        asm.op(VPOR, erf, erf, sign);
-        blend(erf, isSmall, small);
-        asm.op(VMULPS, x, x, inMemory(Constant.HALF));
-        asm.op(VFMADD213PS, erf, x, x);
-        store(TO, erf, half, tail);
+    /**
+     * Both polynomials of both halves in turn: each alone is a chain of waits, longer than a
+     * processor looks ahead.
+     */
+    private void gelu(boolean tail) {
+        int xs = 0;
+        int ys = 2;
+        int squares = 4;
+        int smalls = 6;
+        int larges = 8; // from here to 14 exp works
+        int magnitudes = 10;
+        Ymm sign = ymm(12);
+        asm.op(VMOVUPS, sign, inMemory(Constant.SIGN));
+        asm.op(VMOVUPS, ymm(13), inMemory(Constant.ERF_END));
+        each(half -> {
+            Ymm y = ymm(ys + half);
+            Ymm magnitude = ymm(magnitudes + half);
+            load(ymm(xs + half), IN_A, half, tail);
+            asm.op(VMULPS, y, ymm(xs + half), inMemory(Constant.SQRT_HALF));
+            asm.op(VMULPS, ymm(squares + half), y, y);
+            asm.op(VPANDN, magnitude, sign, y);
+            asm.op(VMINPS, magnitude, ymm(13), magnitude);
+        });
+        polynomials(smalls, squares, ERF_LOW, larges, magnitudes, ERF_HIGH);
+        each(half -> asm.op(VFMADD213PS, ymm(smalls + half), ymm(ys + half), ymm(ys + half)));
+        EXP.exp(asm, larges, HALVES);
+        asm.op(VMOVUPS, sign, inMemory(Constant.SIGN));
+        asm.op(VMOVUPS, ymm(13), EXP.one());
+        each(half -> {
+            Ymm x = ymm(xs + half);
+            Ymm y = ymm(ys + half);
+            Ymm erf = ymm(larges + half);
+            Ymm isSmall = ymm(magnitudes + half);
+            asm.op(VPANDN, isSmall, sign, y);
+            asm.op(VCMPPS_LANES, isSmall, isSmall, inMemory(Constant.ERF_SPLIT), LESS);
+            asm.op(VPAND, y, y, sign);
+            asm.op(VSUBPS, erf, ymm(13), erf);
+            asm.op(VPOR, erf, erf, y);
+            blend(erf, isSmall, ymm(smalls + half));
+            asm.op(VMULPS, x, x, inMemory(Constant.HALF));
+            asm.op(VFMADD213PS, erf, x, x);
+            store(TO, erf, half, tail);
+        });
     }
 
     // --- rows
