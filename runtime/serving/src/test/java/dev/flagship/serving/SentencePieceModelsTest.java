@@ -60,8 +60,10 @@ class SentencePieceModelsTest {
         String text = new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
         int before = text.length();
         String type = latin1(int32(8));
-        text = text.replace(latin1(string("tokenizer.ggml.model")) + type + latin1(string("gpt2")),
-                latin1(string("tokenizer.ggml.model")) + type + latin1(string("llama")));
+        text =
+                text.replace(
+                        latin1(string("tokenizer.ggml.model")) + type + latin1(string("gpt2")),
+                        latin1(string("tokenizer.ggml.model")) + type + latin1(string("llama")));
         text = text.replace(latin1(string("Ġ")), latin1(string("▁")));
         text = text.replace(latin1(string("Ġa")), latin1(string("▁a")));
         int key = text.indexOf(latin1(string("tokenizer.ggml.merges")));
@@ -139,7 +141,10 @@ class SentencePieceModelsTest {
             Prompt raw = new Prompt.Raw("the a thing1 !");
             assertThat(gguf.ids(raw)).isEqualTo(ids);
             assertThat(folder.ids(raw)).isEqualTo(ids);
-            assertThat(folder.ids(new Prompt.Conversation(List.of(new Message("user", "<|eos|> a")))))
+            assertThat(
+                            folder.ids(
+                                    new Prompt.Conversation(
+                                            List.of(new Message("user", "<|eos|> a")))))
                     .isEqualTo(gguf.ids(new Prompt.Raw("<|eos|> a")));
             RunningLoop.Answer ofGguf = answer(gguf, raw);
             RunningLoop.Answer ofFolder = answer(folder, raw);
@@ -148,17 +153,20 @@ class SentencePieceModelsTest {
         }
     }
 
-    /** The space in front of an answer is the vocabulary's, the one that continues a text is not. */
+    /**
+     * The space in front of an answer is the vocabulary's, the one that continues a text is not.
+     */
     @Test
     void answersLoseTheSpaceInFrontAndContinuationsKeepIt() throws Exception {
         int spaced = 0;
         try (TextModel model = open(folder())) {
-            for (String start : "a b c d e f g h i j k l m n o p q r s t".split(" ")) {
+            for (String start : "a b c d e f g h i j k l m n o p q r s t".split(" ", -1)) {
                 Prompt asked = new Prompt.Conversation(List.of(new Message("user", start)));
                 RunningLoop.Answer own = answer(model, asked);
                 RunningLoop.Answer further = answer(model, new Prompt.Raw(start));
                 assertThat(own.ids()).isEqualTo(further.ids());
-                assertThat(own.text()).isEqualTo(model.tokenizer().decodeSkippingControl(own.ids()));
+                assertThat(own.text())
+                        .isEqualTo(model.tokenizer().decodeSkippingControl(own.ids()));
                 boolean begins = PIECES.get(further.ids()[0]).startsWith("▁");
                 spaced += begins ? 1 : 0;
                 assertThat(further.text()).isEqualTo((begins ? " " : "") + own.text());
