@@ -25,9 +25,7 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
     /** Queries of the tile, from its scores to its end. */
     static final Gp WIDTH = R15;
 
-    /** Address of a page's keys, each. */
-    static final Gp[] PAGE_KEYS = {R8, R9, R10, R11};
-
+    private static final Gp[] PAGE_KEYS = {R8, R9, R10, R11};
     private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
 
     final Assembler asm = new Assembler();
@@ -267,6 +265,11 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
             }
             asm.mov(PAGE_KEYS[p], Mem.at(RAX, 8 * p));
         }
+    }
+
+    /** Holds the address of a page's keys while scores are summed. */
+    static Gp pageKeys(int page) {
+        return PAGE_KEYS[page];
     }
 
     static Mem query(int query, Gp base, Gp stride, Gp stride3, Gp stride5) {

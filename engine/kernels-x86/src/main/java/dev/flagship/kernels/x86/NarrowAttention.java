@@ -92,13 +92,13 @@ final class NarrowAttention extends AttentionCode {
                 int bytes = d * PARTS * line;
                 for (int p = first; fromPages && p < first + pages; p++) {
                     if (bytes % LINE == 0) {
-                        asm.prefetcht0(Mem.at(PAGE_KEYS[p], values, 1).plus(bytes));
+                        asm.prefetcht0(Mem.at(pageKeys(p), values, 1).plus(bytes));
                     }
                 }
                 Mem[] lines = new Mem[parts];
                 for (int v = 0; v < parts; v++) {
                     lines[v] =
-                            Mem.at(PAGE_KEYS[first + v / PARTS], at, 1)
+                            Mem.at(pageKeys(first + v / PARTS), at, 1)
                                     .plus(bytes + v % PARTS * line);
                 }
                 Mem[] numbers = new Mem[width];

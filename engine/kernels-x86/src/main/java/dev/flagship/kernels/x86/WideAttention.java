@@ -95,9 +95,9 @@ final class WideAttention extends AttentionCode {
         int unroll = 4;
         for (int d = 0; d < unroll; d++) {
             for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
-                load(zmm(LINES + p), Mem.at(PAGE_KEYS[p], at, 1).plus(d * line));
+                load(zmm(LINES + p), Mem.at(pageKeys(p), at, 1).plus(d * line));
                 if (fromPages && d * line % LINE == 0) {
-                    asm.prefetcht0(Mem.at(PAGE_KEYS[p], values, 1).plus(d * line));
+                    asm.prefetcht0(Mem.at(pageKeys(p), values, 1).plus(d * line));
                 }
             }
             for (int i = 0; i < width; i++) {
