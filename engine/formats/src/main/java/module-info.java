@@ -1,4 +1,4 @@
-/** GGUF and safetensors: untrusted bytes in, tensors out. */
+/** GGUF, safetensors and PyTorch files: untrusted bytes in, tensors out. */
 module dev.flagship.formats {
     requires transitive dev.flagship.tensor;
     requires tools.jackson.core;

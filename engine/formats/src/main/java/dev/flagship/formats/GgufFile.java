@@ -9,7 +9,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +23,8 @@ public final class GgufFile implements ModelFile {
     private static final int LEAST_TENSOR = 8 + 1 + 4 + 8 + 4 + 8;
     private static final int DEFAULT_ALIGNMENT = 32;
     private static final String ALIGNMENT = "general.alignment";
+    private static final String SPLIT_COUNT = "split.count";
+    private static final String SPLIT_NUMBER = "split.no";
     private static final String TYPES_READ =
             "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K and Q6_K.";
 
@@ -40,11 +41,12 @@ public final class GgufFile implements ModelFile {
     }
 
     /**
-     * Maps a file and reads its header; nothing stays open if that fails.
+     * Maps a file, with its other parts if it is one of a split model, and reads the headers;
+     * nothing stays open if that fails. Any part names the whole.
      *
-     * @throws FormatException if the file breaks the format, is part of a split model, or has a
-     *     tensor in a type that this version does not read
-     * @throws IOException if it cannot be read
+     * @throws FormatException if a file breaks the format, a part is missing or of another model,
+     *     or a tensor is of a type that this version does not read
+     * @throws IOException if a file cannot be read
      */
     public static GgufFile open(Path path) throws IOException {
         MappedTensors mapped = new MappedTensors();
@@ -57,6 +59,28 @@ public final class GgufFile implements ModelFile {
     }
 
     private static GgufFile read(Path path, MappedTensors mapped) throws IOException {
+        Head named = head(path, mapped, 0);
+        long parts = named.metadata.findInteger(SPLIT_COUNT).orElse(1);
+        if (parts == 0 || parts == 1) {
+            mapped.index(named.tensors);
+            return new GgufFile(path, mapped, named.version, named.metadata);
+        }
+        GgufSplit split = GgufSplit.of(path, parts);
+        List<Head> heads = new ArrayList<>();
+        int opened = 1;
+        for (int i = 0; i < parts; i++) {
+            Head head = i == split.number() ? named : head(split.part(i), mapped, opened++);
+            checkPart(split, i, head);
+            heads.add(head);
+        }
+        mapped.index(together(split, heads));
+        return new GgufFile(path, mapped, heads.getFirst().version, heads.getFirst().metadata);
+    }
+
+    /** What one file says of itself. */
+    private record Head(int version, GgufMetadata metadata, Map<String, TensorEntry> tensors) {}
+
+    private static Head head(Path path, MappedTensors mapped, int index) throws IOException {
         MemorySegment bytes = mapped.map(path);
         if (Signature.of(bytes) != Signature.GGUF) {
             throw Signature.mismatch(path, "a GGUF file", bytes);
@@ -69,10 +93,56 @@ public final class GgufFile implements ModelFile {
         header.place("metadata count");
         int pairs = header.count("metadata pairs", LEAST_PAIR, GgufMetadata.MAX_PAIRS);
         GgufMetadata metadata = GgufMetadata.read(header, pairs);
-        refuseSplit(header, metadata);
-        mapped.index(
-                new Tensors(header, bytes.byteSize(), alignment(header, metadata)).read(tensors));
-        return new GgufFile(path, mapped, version, metadata);
+        long alignment = alignment(header, metadata);
+        return new Head(
+                version,
+                metadata,
+                new Tensors(header, bytes.byteSize(), alignment, index).read(tensors));
+    }
+
+    private static void checkPart(GgufSplit split, int number, Head head) {
+        long count = head.metadata.findInteger(SPLIT_COUNT).orElse(1);
+        long own = head.metadata.findInteger(SPLIT_NUMBER).orElse(-1);
+        if (count != split.parts() || own != number) {
+            throw new FormatException(
+                    split.part(number),
+                    "metadata keys split.no and split.count",
+                    "%d of %d, expected %d of %d as its name says"
+                            .formatted(own, count, number, split.parts()),
+                    GgufSplit.FETCH_ALL);
+        }
+    }
+
+    private static Map<String, TensorEntry> together(GgufSplit split, List<Head> heads) {
+        Map<String, TensorEntry> all = new LinkedHashMap<>();
+        for (int i = 0; i < heads.size(); i++) {
+            for (TensorEntry entry : heads.get(i).tensors.values()) {
+                if (all.put(entry.name(), entry) != null) {
+                    throw new FormatException(
+                            split.part(i),
+                            "tensor " + FormatException.quote(entry.name()),
+                            "another part has a tensor of that name",
+                            GgufSplit.FETCH_ALL);
+                }
+            }
+            if (all.size() > HeaderReader.MAX_TENSORS) {
+                throw new FormatException(
+                        split.part(i),
+                        "tensors of all parts",
+                        "more than " + HeaderReader.MAX_TENSORS,
+                        HeaderReader.TOO_MANY);
+            }
+        }
+        long promised =
+                heads.getFirst().metadata.findInteger("split.tensors.count").orElse(all.size());
+        if (promised != all.size()) {
+            throw new FormatException(
+                    split.part(0),
+                    "metadata key split.tensors.count",
+                    promised + " tensors, but all parts have " + all.size(),
+                    GgufSplit.FETCH_ALL);
+        }
+        return all;
     }
 
     private static int version(HeaderReader header) {
@@ -95,16 +165,6 @@ public final class GgufFile implements ModelFile {
         throw header.bad(
                 "GGUF version " + Integer.toUnsignedString(version) + ", expected 2 or 3",
                 "Use a newer Flagship or a file in version 3.");
-    }
-
-    private static void refuseSplit(HeaderReader header, GgufMetadata metadata) {
-        OptionalLong parts = metadata.findInteger("split.count");
-        if (parts.isPresent() && parts.getAsLong() > 1) {
-            header.place("metadata key", "split.count");
-            throw header.bad(
-                    "one of " + parts.getAsLong() + " parts of a split model",
-                    "Join them with `llama-gguf-split --merge`.");
-        }
     }
 
     private static long alignment(HeaderReader header, GgufMetadata metadata) {
@@ -135,6 +195,12 @@ public final class GgufFile implements ModelFile {
     @Override
     public Map<String, TensorEntry> tensors() {
         return mapped.tensors();
+    }
+
+    /** None: a file with another type is refused whole. */
+    @Override
+    public Map<String, String> withheld() {
+        return Map.of();
     }
 
     @Override
@@ -169,7 +235,7 @@ public final class GgufFile implements ModelFile {
      * The tensor table: read in order, placed once the header's end is known, then checked against
      * each other.
      */
-    private record Tensors(HeaderReader header, long fileBytes, long alignment) {
+    private record Tensors(HeaderReader header, long fileBytes, long alignment, int file) {
         private record Declared(String name, DType type, List<Long> shape, long offset) {}
 
         Map<String, TensorEntry> read(int count) {
@@ -265,7 +331,7 @@ public final class GgufFile implements ModelFile {
                                 + Math.max(0, room),
                         HeaderReader.DAMAGED);
             }
-            return new TensorEntry(info.name, info.type, info.shape, 0, dataStart + info.offset);
+            return new TensorEntry(info.name, info.type, info.shape, file, dataStart + info.offset);
         }
 
         private void refuseOverlap(Map<String, TensorEntry> entries) {

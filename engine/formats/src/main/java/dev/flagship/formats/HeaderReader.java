@@ -6,9 +6,9 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 
 /**
- * Reads the front of a GGUF file in order. Every read is checked against the bytes left first; the
- * error names the current {@link #place} and the offset. Positions are bytes from the start of the
- * file. One thread.
+ * Reads the little-endian head of a file, or another part of it, in order. Every read is checked
+ * against the bytes left first; the error names the current {@link #place} and the offset in the
+ * file. Positions are bytes from where the part begins. One thread.
  */
 final class HeaderReader {
     /**
@@ -30,30 +30,40 @@ final class HeaderReader {
 
     private final Path file;
     private final ByteBuffer bytes;
+    private final long base;
     private final boolean capped;
     private int position;
     private String place = "header";
     private String name = "";
 
-    private HeaderReader(Path file, ByteBuffer bytes, boolean capped, int position) {
+    private HeaderReader(Path file, ByteBuffer bytes, long base, boolean capped, int position) {
         this.file = file;
         this.bytes = bytes;
+        this.base = base;
         this.capped = capped;
         this.position = position;
     }
 
     static HeaderReader of(Path file, MemorySegment whole) {
-        MemorySegment front = whole.asSlice(0, Math.min(whole.byteSize(), MAX_HEADER));
+        return of(file, whole, 0);
+    }
+
+    /** A reader of what follows {@code base}, at most {@link #MAX_HEADER} bytes of it. */
+    static HeaderReader of(Path file, MemorySegment whole, long base) {
+        long size = whole.byteSize() - base;
         return new HeaderReader(
                 file,
-                front.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN),
-                whole.byteSize() > MAX_HEADER,
+                whole.asSlice(base, Math.min(size, MAX_HEADER))
+                        .asByteBuffer()
+                        .order(ByteOrder.LITTLE_ENDIAN),
+                base,
+                size > MAX_HEADER,
                 0);
     }
 
     /** Another reader of the same bytes, for values that are decoded later. */
     HeaderReader at(int newPosition, String newPlace, String newName) {
-        HeaderReader other = new HeaderReader(file, bytes, capped, newPosition);
+        HeaderReader other = new HeaderReader(file, bytes, base, capped, newPosition);
         other.place(newPlace, newName);
         return other;
     }
@@ -81,8 +91,13 @@ final class HeaderReader {
     }
 
     FormatException bad(String problem, String remedy) {
+        return bad(position, problem, remedy);
+    }
+
+    /** The error for something at another position. */
+    FormatException bad(int at, String problem, String remedy) {
         String where = name.isEmpty() ? place : place + " " + FormatException.quote(name);
-        return new FormatException(file, where + " (byte " + position + ")", problem, remedy);
+        return new FormatException(file, where + " (byte " + (base + at) + ")", problem, remedy);
     }
 
     /** Moves over bytes whose count the file claims; a negative count is a huge unsigned one. */
@@ -161,7 +176,12 @@ final class HeaderReader {
 
     /** Length-prefixed strict UTF-8 of at most {@code most} bytes. */
     String string(int most) {
-        int length = count("bytes of text", 1, most);
+        return text(count("bytes of text", 1, most));
+    }
+
+    /** Strict UTF-8 of so many bytes. */
+    String text(int length) {
+        need(length);
         byte[] text = new byte[length];
         bytes.get(position, text);
         String decoded = Utf8.decode(text, 0, length);

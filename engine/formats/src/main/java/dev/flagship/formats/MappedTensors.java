@@ -57,7 +57,12 @@ final class MappedTensors implements AutoCloseable {
                 entry.equals(tensors.get(entry.name())),
                 "tensor %s is not one of this model's entries",
                 Quoted.of(entry.name()));
-        return mapped.get(entry.file()).bytes().asSlice(entry.offset(), entry.byteSize());
+        return bytes(entry);
+    }
+
+    /** The bytes of an entry whose file is known to have them. */
+    MemorySegment bytes(TensorEntry entry) {
+        return mapped.get(entry.file()).bytes().asSlice(entry.offset(), entry.span());
     }
 
     List<Path> files() {

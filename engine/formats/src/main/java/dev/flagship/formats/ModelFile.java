@@ -9,7 +9,8 @@ import java.util.Map;
  * An open model: an index of tensors over mapped files. Nothing is copied; everything it hands out
  * dies with {@link #close}. May be read from any thread, but not while it is being closed.
  */
-public sealed interface ModelFile extends AutoCloseable permits GgufFile, SafetensorsFile {
+public sealed interface ModelFile extends AutoCloseable
+        permits GgufFile, SafetensorsFile, TorchFile {
     /** The file or folder that was opened. */
     Path path();
 
@@ -20,6 +21,12 @@ public sealed interface ModelFile extends AutoCloseable permits GgufFile, Safete
     Map<String, TensorEntry> tensors();
 
     /**
+     * Tensors left out of {@link #tensors} because this version does not read their type, each with
+     * the reason. Unmodifiable.
+     */
+    Map<String, String> withheld();
+
+    /**
      * A tensor that the caller cannot do without.
      *
      * @throws FormatException if the file has no such tensor, or has it in a type that this version
@@ -28,8 +35,8 @@ public sealed interface ModelFile extends AutoCloseable permits GgufFile, Safete
     TensorEntry tensor(String name);
 
     /**
-     * The bytes of one tensor: read-only, exactly {@link TensorEntry#byteSize} long, aligned to
-     * nothing.
+     * The bytes of one tensor, from its first element to its last: read-only, exactly {@link
+     * TensorEntry#span} long, aligned to nothing.
      *
      * @throws dev.flagship.base.InvalidArgumentException if the entry is not one of {@link
      *     #tensors}

@@ -10,18 +10,35 @@ import java.util.Locale;
 enum Signature {
     GGUF,
     SAFETENSORS,
+    PYTORCH,
     UNKNOWN;
+
+    /** The pickle of the magic number with which PyTorch's stream begins, in protocol 2. */
+    static final String LEGACY_MAGIC = "\u0080\2\u008a\12l\u00fc\u009cF\u00f9 j\u00a8P\u0019.";
+
+    private static final String ZIP = "PK\3\4";
 
     private static final int PEEK = 64;
     private static final String CONVERT = "Convert it to GGUF or safetensors.";
+
+    /** Every pickle of protocol 2 and later begins so. */
+    private static final String PICKLE = "\u0080";
 
     static Signature of(MemorySegment bytes) {
         String start = start(bytes);
         if (start.startsWith("GGUF")) {
             return GGUF;
         }
+        if (start.startsWith(ZIP) || start.startsWith(LEGACY_MAGIC)) {
+            return PYTORCH;
+        }
         // Eight bytes of length, then the JSON object.
         return start.length() > 8 && start.charAt(8) == '{' ? SAFETENSORS : UNKNOWN;
+    }
+
+    /** Whether a PyTorch file is an archive, not a stream. */
+    static boolean isZip(MemorySegment bytes) {
+        return start(bytes).startsWith(ZIP);
     }
 
     /**
@@ -50,12 +67,12 @@ enum Signature {
                     "this is a web page, not a model",
                     "Fetch the file from its download link; the server may want a login.");
         }
-        if (start.startsWith("PK\3\4") || start.startsWith("\u0080\2")) {
+        if (of(bytes) == UNKNOWN && start.startsWith(PICKLE)) {
             return new FormatException(
                     file,
                     place,
-                    "this is a PyTorch file, which this version does not read",
-                    CONVERT);
+                    "this is a pickle, but no PyTorch checkpoint in a container that is read",
+                    "Save it by torch.save without pickle_protocol, or as safetensors.");
         }
         if (start.startsWith("lmgg") || start.startsWith("tjgg") || start.startsWith("algg")) {
             return new FormatException(

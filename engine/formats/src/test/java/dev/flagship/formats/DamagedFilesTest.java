@@ -34,7 +34,13 @@ class DamagedFilesTest {
     @Test
     void refusesEveryTruncation() throws IOException {
         for (byte[] valid :
-                new byte[][] {TinyModels.gguf(2), TinyModels.gguf(3), TinyModels.safetensors()}) {
+                new byte[][] {
+                    TinyModels.gguf(2),
+                    TinyModels.gguf(3),
+                    TinyModels.safetensors(),
+                    TinyModels.archive(),
+                    TinyModels.stream()
+                }) {
             for (int length = 0; length < valid.length; length++) {
                 assertThat(OpenedModels.readAll(write(Arrays.copyOf(valid, length))))
                         .as("first %d bytes", length)
@@ -51,6 +57,16 @@ class DamagedFilesTest {
     @Test
     void survivesRandomDamageToSafetensors() throws IOException {
         fuzz(TinyModels.safetensors());
+    }
+
+    @Test
+    void survivesRandomDamageToPyTorchsArchive() throws IOException {
+        fuzz(TinyModels.archive());
+    }
+
+    @Test
+    void survivesRandomDamageToPyTorchsStream() throws IOException {
+        fuzz(TinyModels.stream());
     }
 
     private void fuzz(byte[] valid) throws IOException {

@@ -55,8 +55,8 @@ class HostileGgufTest {
                 text("another magic", "XXXXXXXXXXXXXXXX", "first bytes"),
                 text("LFS pointer", "version https://git-lfs.github.com/spec/v1\noid", "Git LFS"),
                 text("web page", "\n<!DOCTYPE html><html>", "web page"),
-                text("zip", "PK\3\4.................", "PyTorch"),
-                of("pickle", new LittleEndian().raw(0x80, 2).data(60), "PyTorch"),
+                text("zip", "PK\3\4.................", "zip directory"),
+                of("pickle", new LittleEndian().raw(0x80, 2).data(60), "a pickle"),
                 text("old GGML", "tjgg............", "before GGUF"),
                 text("forged log line", "A\n2026 INFO fine", "\"A\\u000a2026"),
                 text("magic only", "GGUF", "version"),
@@ -290,6 +290,10 @@ class HostileGgufTest {
                         "part of a split",
                         gguf(3, 0, 1).pair("split.count", U16, v -> v.u16(3)),
                         "split.count"),
+                of(
+                        "part of 2^64 − 1",
+                        gguf(3, 0, 1).pair("split.count", U64, v -> v.u64(-1)),
+                        "metadata"),
                 of(
                         "same name twice",
                         gguf(3, 2, 0).tensor("t", 0, 0, 4).tensor("t", 0, 32, 4).pad(32).data(64),

@@ -358,8 +358,8 @@ class HostileSafetensorsTest {
 
     @Test
     void refusesAFolderWithoutAModel() throws IOException {
-        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("neither");
+        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("no model.safe");
         Files.writeString(folder.resolve("pytorch_model.bin"), "x", StandardCharsets.UTF_8);
-        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("convert it");
+        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("a PyTorch file");
     }
 }

@@ -44,10 +44,16 @@ class ModelFilesTest {
         assertThatThrownBy(() -> ModelFiles.open(tensors))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("expected a safetensors file");
-        Path text = Files.writeString(folder.resolve("text.bin"), "hello, this is text");
+        for (String name : new String[] {"text.bin", "text.pth", "text.pt"}) {
+            Path text = Files.writeString(folder.resolve(name), "hello, this is text");
+            assertThatThrownBy(() -> ModelFiles.open(text))
+                    .isInstanceOf(FormatException.class)
+                    .hasMessageContaining("expected a PyTorch file");
+        }
+        Path text = Files.writeString(folder.resolve("text.txt"), "hello, this is text");
         assertThatThrownBy(() -> ModelFiles.open(text))
                 .isInstanceOf(FormatException.class)
-                .hasMessageContaining("expected a GGUF or safetensors file");
+                .hasMessageContaining("expected a GGUF, safetensors or PyTorch file");
     }
 
     @Test

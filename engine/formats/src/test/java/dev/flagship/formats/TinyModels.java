@@ -57,6 +57,14 @@ final class TinyModels {
                 .bytes();
     }
 
+    static byte[] archive() {
+        return PickleBytes.archive(PickleBytes.oneTensor(), PickleBytes.storages(16));
+    }
+
+    static byte[] stream() {
+        return PickleBytes.stream(PickleBytes.oneTensor(), PickleBytes.storages(16), 4);
+    }
+
     static byte[] safetensors() {
         return LittleEndian.safetensors(SAFETENSORS_HEADER, 38);
     }
