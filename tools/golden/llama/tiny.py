@@ -290,4 +290,5 @@ def main() -> None:
     make_wide(out)
 
 
-main()
+if __name__ == "__main__":
+    main()
