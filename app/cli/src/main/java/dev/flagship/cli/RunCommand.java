@@ -82,38 +82,35 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--temperature",
             paramLabel = "T",
-            defaultValue = "0.8",
-            description = "0, always the likeliest token, to 2. Default: ${DEFAULT-VALUE}.")
-    private float temperature;
+            description = "0, always the likeliest token, to 2. Default: the model's own, or 0.8.")
+    private @Nullable Float temperature;
 
     @Option(
             names = "--top-k",
             paramLabel = "K",
-            defaultValue = "40",
-            description = "Choose from the K likeliest; 0: all. Default: ${DEFAULT-VALUE}.")
-    private int topK;
+            description = "Choose from the K likeliest; 0: all. Default: the model's own, or 40.")
+    private @Nullable Integer topK;
 
     @Option(
             names = "--top-p",
             paramLabel = "P",
-            defaultValue = "0.95",
-            description = "Choose from the likeliest of joint share P. Default: ${DEFAULT-VALUE}.")
-    private float topP;
+            description =
+                    "Choose from the likeliest of joint share P. Default: the model's own, or 0.95.")
+    private @Nullable Float topP;
 
     @Option(
             names = "--min-p",
             paramLabel = "P",
-            defaultValue = "0.05",
-            description = "Drop those below this share of the best. Default: ${DEFAULT-VALUE}.")
-    private float minP;
+            description =
+                    "Drop those below this share of the best. Default: the model's own, or 0.05.")
+    private @Nullable Float minP;
 
     @Option(
             names = "--repeat-penalty",
             paramLabel = "R",
-            defaultValue = "1",
             description =
-                    "Make tokens that prompt or answer have less likely; 1.1 keeps small models from going in circles. Default: ${DEFAULT-VALUE}, off.")
-    private float repetitionPenalty;
+                    "Make tokens that prompt or answer have less likely; 1.1 keeps small models from going in circles. Default: the model's own, or 1, off.")
+    private @Nullable Float repetitionPenalty;
 
     @Option(
             names = "--presence-penalty",
@@ -151,7 +148,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        var settings = settings();
+        settings(Sampling.usual(0)); // so that a mistake is known before a model is loaded
         checkModel();
         checkReadable(String.join(" ", words));
         checkReadable(system == null ? "" : system);
@@ -179,6 +176,7 @@ final class RunCommand implements Callable<Integer> {
                                 .formatted(text.info().id(), model),
                         null);
             }
+            var settings = settings(text.info().sampling());
             return chat
                     ? Chat.onTerminal(text, settings)
                     : new OneAnswer(text, streams)
@@ -186,8 +184,12 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    /** Checks all flags, so that a mistake is known before a model is loaded. */
-    private AnswerSettings settings() {
+    /**
+     * Checks all flags.
+     *
+     * @param usual sampling, for what no flag says
+     */
+    private AnswerSettings settings(Sampling usual) {
         if (misplaced != null) {
             throw new ParameterException(
                     spec.commandLine(),
@@ -197,11 +199,11 @@ final class RunCommand implements Callable<Integer> {
             flags.options("check");
             var sampling =
                     new Sampling(
-                            temperature,
-                            topK,
-                            topP,
-                            minP,
-                            repetitionPenalty,
+                            either(temperature, usual.temperature()),
+                            topK == null ? usual.topK() : topK,
+                            either(topP, usual.topP()),
+                            either(minP, usual.minP()),
+                            either(repetitionPenalty, usual.repetitionPenalty()),
                             presencePenalty,
                             frequencyPenalty,
                             Map.of(),
@@ -221,6 +223,10 @@ final class RunCommand implements Callable<Integer> {
         } catch (InvalidArgumentException e) {
             throw new ParameterException(spec.commandLine(), flagNames(e.getMessage()), e);
         }
+    }
+
+    private static float either(@Nullable Float flag, float usual) {
+        return flag == null ? usual : flag;
     }
 
     /** The API's names of settings, as the flags that they were given by. */

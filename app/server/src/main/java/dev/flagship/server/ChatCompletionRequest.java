@@ -19,7 +19,7 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * A body of {@code POST /v1/chat/completions}, as OpenAI's API reference describes it, with {@code
  * top_k}, {@code min_p} and {@code repetition_penalty} as other servers name them. What is absent
- * takes its default: {@link Sampling#usual}, one choice, a random seed. What cannot be honoured is
+ * takes its default: the model's sampling, one choice, a random seed. What cannot be honoured is
  * refused.
  *
  * @param model the name asked for; empty if the client leaves it to the server
@@ -46,16 +46,26 @@ record ChatCompletionRequest(
     }
 
     /**
+     * The model that a body asks for, if it names one.
+     *
+     * @throws ApiException 400 if that is no text
+     */
+    static Optional<String> model(ObjectNode body) {
+        return new Fields(body, "").string("model");
+    }
+
+    /**
      * Reads a body.
      *
+     * @param usual sampling of the model, for what the body does not say
      * @throws ApiException 400 that names the parameter at fault
      */
-    static ChatCompletionRequest of(ObjectNode body) {
+    static ChatCompletionRequest of(ObjectNode body, Sampling usual) {
         var fields = new Fields(body, "");
         var warnings = new ArrayList<String>();
         Optional<String> model = fields.string("model");
         List<Message> messages = messages(fields, warnings);
-        Sampling sampling = sampling(fields);
+        Sampling sampling = sampling(fields, usual);
         OptionalInt maxTokens = maxTokens(fields);
         List<String> stop = stop(fields);
         OptionalInt topLogprobs = topLogprobs(fields);
@@ -143,8 +153,7 @@ record ChatCompletionRequest(
         return String.join("\n", texts);
     }
 
-    private static Sampling sampling(Fields fields) {
-        Sampling usual = Sampling.usual(0);
+    private static Sampling sampling(Fields fields, Sampling usual) {
         float temperature =
                 fields.number(
                         "temperature",
@@ -159,7 +168,10 @@ record ChatCompletionRequest(
                         "min_p", usual.minP(), p -> p >= 0 && p < 1, "at least 0 and below 1");
         float repetition =
                 fields.number(
-                        "repetition_penalty", 1, p -> p > 0 && p <= 100, "above 0 and at most 100");
+                        "repetition_penalty",
+                        usual.repetitionPenalty(),
+                        p -> p > 0 && p <= 100,
+                        "above 0 and at most 100");
         float presence = penalty(fields, "presence_penalty");
         float frequency = penalty(fields, "frequency_penalty");
         OptionalLong seed = fields.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE);

@@ -27,8 +27,9 @@ final class ChatCompletions {
     }
 
     void handle(Exchange exchange) throws InterruptedException {
-        var request = ChatCompletionRequest.of(Wire.read(exchange.body()));
-        ChatModel model = models.find(request.model());
+        ObjectNode body = Wire.read(exchange.body());
+        ChatModel model = models.find(ChatCompletionRequest.model(body));
+        var request = ChatCompletionRequest.of(body, model.info().sampling());
         checkBiases(request, model.info().vocabularySize());
         var writer = new CompletionWriter(model.info(), request);
         try (Choices choices = start(model, request)) {

@@ -6,6 +6,7 @@ import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
 import dev.flagship.serving.api.ModelInfo;
+import dev.flagship.serving.api.Sampling;
 import dev.flagship.serving.api.TokenLogprob;
 import dev.flagship.serving.api.Usage;
 import java.time.Duration;
@@ -33,10 +34,16 @@ final class FakeChatModel implements ChatModel {
     private volatile Script script = _ -> List.of(text("Hello"), end(FinishReason.STOP, 1));
     private volatile Duration pause = Duration.ZERO;
     private volatile Optional<String> failure = Optional.empty();
+    private volatile Sampling sampling = Sampling.usual(0);
     private volatile Optional<Throwable> breach = Optional.empty();
 
     FakeChatModel(String id) {
         this.id = id;
+    }
+
+    FakeChatModel recommends(Sampling usual) {
+        sampling = usual;
+        return this;
     }
 
     FakeChatModel says(Script next) {
@@ -78,6 +85,7 @@ final class FakeChatModel implements ChatModel {
                 4000,
                 16,
                 16 * 2048,
+                sampling,
                 Instant.EPOCH);
     }
 

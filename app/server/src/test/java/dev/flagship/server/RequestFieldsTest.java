@@ -67,6 +67,19 @@ class RequestFieldsTest extends ServedTest {
     }
 
     @Test
+    void whatIsAbsentTakesWhatTheModelsMakersRecommend() throws Exception {
+        model.recommends(new Sampling(0.6f, 7, 0.9f, 0.1f, 1.1f, 0, 0, Map.of(), 0));
+        client.chat(Client.body());
+        client.chat(Client.body("\"temperature\": 1.5, \"repetition_penalty\": 1"));
+        Sampling first = model.requests.get(0).sampling();
+        Sampling second = model.requests.get(1).sampling();
+        assertThat(first)
+                .isEqualTo(new Sampling(0.6f, 7, 0.9f, 0.1f, 1.1f, 0, 0, Map.of(), first.seed()));
+        assertThat(second)
+                .isEqualTo(new Sampling(1.5f, 7, 0.9f, 0.1f, 1, 0, 0, Map.of(), second.seed()));
+    }
+
+    @Test
     void rolesAndTextPartsAreRead() throws Exception {
         var reply =
                 client.chat(
@@ -253,7 +266,8 @@ class RequestFieldsTest extends ServedTest {
     /** Without a model's vocabulary in the way. */
     private static int statusOfReading(String body) {
         try {
-            ChatCompletionRequest.of(Wire.read(body.getBytes(StandardCharsets.UTF_8)));
+            ChatCompletionRequest.of(
+                    Wire.read(body.getBytes(StandardCharsets.UTF_8)), Sampling.usual(0));
             return 200;
         } catch (ApiException e) {
             return e.status();

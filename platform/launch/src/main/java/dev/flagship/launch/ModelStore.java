@@ -179,13 +179,15 @@ public final class ModelStore {
                 model.contains("/")
                         || model.contains("\\")
                         || model.endsWith(".gguf")
-                        || model.endsWith(".safetensors");
+                        || model.endsWith(".safetensors")
+                        || model.endsWith(".bin")
+                        || model.endsWith(".pth");
         String names =
                 String.join(", ", catalogue.models().stream().map(CatalogueModel::name).toList());
         if (meantAsPath) {
             throw new LaunchException(
                     "no_such_file",
-                    "There is no file or folder \"%s\" (looked from %s). Give the path of a GGUF file or of a folder with safetensors, or a name: %s"
+                    "There is no file or folder \"%s\" (looked from %s). Give the path of a GGUF file or of a model's folder, or a name: %s"
                             .formatted(model, Path.of("").toAbsolutePath(), names),
                     null);
         }

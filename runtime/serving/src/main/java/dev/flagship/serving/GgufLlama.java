@@ -6,12 +6,14 @@ import dev.flagship.formats.GgufMetadata;
 import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
+import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -82,6 +84,7 @@ final class GgufLlama {
                 tokenizer,
                 meta.findString("tokenizer.chat_template").map(ChatTemplate::parse),
                 endTokens(tokenizer),
+                Sampling.usual(0),
                 List.of("gguf"));
     }
 
@@ -183,28 +186,23 @@ final class GgufLlama {
             }
             String name = name(entry.name());
             boolean rotated = name.endsWith("q_proj.weight") || name.endsWith("k_proj.weight");
+            TensorSource source = TensorSource.of(name, entry);
             if (rotated) {
-                checkHeads(entry, config.headSize());
+                checkHeads(file.path(), entry.name(), entry.rows(), config.headSize());
+                source = source.ordered(halvesFromPairs(config.headSize()));
             }
-            tensors.put(
-                    name,
-                    new TensorSource(
-                            name,
-                            entry,
-                            rotated
-                                    ? halvesFromPairs(config.headSize())
-                                    : IntUnaryOperator.identity()));
+            tensors.put(name, source);
         }
         return tensors;
     }
 
     /** Rows can be put in order only if heads are whole and have two halves. */
-    private void checkHeads(TensorEntry entry, int headSize) {
-        if (headSize % 2 != 0 || entry.rows() % headSize != 0) {
+    static void checkHeads(Path file, String tensor, long rows, int headSize) {
+        if (headSize < 2 || headSize % 2 != 0 || rows % headSize != 0) {
             throw new LoadException(
-                    file.path(),
+                    file,
                     "tensor %s has %d rows, no whole number of heads of %d"
-                            .formatted(FormatException.quote(entry.name()), entry.rows(), headSize),
+                            .formatted(FormatException.quote(tensor), rows, headSize),
                     "The file contradicts itself; fetch or convert it again.");
         }
     }

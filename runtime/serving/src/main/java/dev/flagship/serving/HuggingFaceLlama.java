@@ -1,18 +1,14 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.formats.FormatException;
-import dev.flagship.formats.SafetensorsFile;
+import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
-import dev.flagship.tokenizers.BpeTokenizer;
-import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.serving.api.Sampling;
 import dev.flagship.tokenizers.Tokenizer;
-import dev.flagship.tokenizers.TokenizerConfig;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -21,34 +17,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.json.JsonFactory;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
- * Translates a Hugging Face folder (or a file in one): config.json, safetensors, tokenizer files.
+ * Translates a Hugging Face folder (or a file in one): config.json, weights in safetensors or
+ * PyTorch's files, tokenizer files.
  */
 final class HuggingFaceLlama {
-    private static final long LARGEST_JSON = 16 << 20;
-    private static final JsonMapper JSON =
-            JsonMapper.builder(
-                            JsonFactory.builder()
-                                    .streamReadConstraints(
-                                            StreamReadConstraints.builder()
-                                                    .maxNestingDepth(64)
-                                                    .build())
-                                    .build())
-                    .build();
+    private static final String CONFIG = "config.json";
+    private static final List<String> RECIPE = List.of("temperature", "top_k", "top_p", "min_p");
+    private static final String FUSED_HEADS = "self_attn.qkv_proj.weight";
+    private static final String FUSED_GATES = "mlp.gate_up_proj.weight";
 
-    private final SafetensorsFile file;
-    private final Path folder;
+    private final ModelFile file;
+    private final ModelFolder folder;
 
-    private HuggingFaceLlama(SafetensorsFile file) {
+    private HuggingFaceLlama(ModelFile file) {
         this.file = file;
-        Path path = file.path().toAbsolutePath();
-        this.folder = Files.isDirectory(path) ? path : path.resolveSibling("");
+        this.folder = ModelFolder.of(file.path());
     }
 
     /**
@@ -57,161 +42,108 @@ final class HuggingFaceLlama {
      * @throws LoadException if a file is missing or the model is not supported
      * @throws IOException if a file cannot be read
      */
-    static ModelSource read(SafetensorsFile file) throws IOException {
+    static ModelSource read(ModelFile file) throws IOException {
         return new HuggingFaceLlama(file).read();
     }
 
     private ModelSource read() throws IOException {
-        JsonNode json = require("config.json");
-        String type = json.path("model_type").asString("");
+        Settings json = folder.require(CONFIG);
+        String type = json.text("model_type", "");
         if (!type.equals("llama")) {
             throw new LoadException(
-                    folder.resolve("config.json"),
+                    json.file(),
                     "model_type is %s".formatted(FormatException.quote(type)),
                     "This version runs llama.");
         }
         refuseVariants(json);
-        Llama.Config config = config(json);
-        Tokenizer tokenizer =
-                BpeTokenizer.fromFolder(folder)
-                        .orElseThrow(() ->
-                                new LoadException(
-                                        folder,
-                                        "tokenizer.json is missing, and so are tokenizer.model and vocab.json with merges.txt",
-                                        "Download one of them into the folder, beside the weights."));
+        Llama.Config config = config(file.path(), json);
+        Tokenizer tokenizer = folder.tokenizer();
+        Optional<Settings> generation = folder.find("generation_config.json");
         return new ModelSource(
                 file,
                 config,
                 tensors(config),
-                integer(json, "max_position_embeddings", 2048),
+                json.integer("max_position_embeddings", 2048),
                 tokenizer,
-                template(),
-                endTokens(json, tokenizer),
+                folder.template(),
+                endTokens(json, generation, tokenizer),
+                generation.map(HuggingFaceLlama::sampling).orElse(Sampling.usual(0)),
                 List.of("hugging face"));
     }
 
-    private void refuseVariants(JsonNode json) {
+    private static void refuseVariants(Settings json) {
         for (String key : List.of("attention_bias", "mlp_bias")) {
-            if (flag(json, key)) {
+            if (json.flag(key, false)) {
                 throw new LoadException(
-                        folder.resolve("config.json"),
+                        json.file(),
                         key + " is true",
                         "This version runs LLaMA models without biases.");
             }
         }
-        for (JsonNode place : List.of(json, json.path("rope_parameters"))) {
-            JsonNode rotated = place.path("partial_rotary_factor");
+        for (Settings place : List.of(json, json.below("rope_parameters"))) {
+            var rotated = place.json().path("partial_rotary_factor");
             if (!rotated.isMissingNode()
                     && !rotated.isNull()
                     && !(rotated.isNumber() && rotated.doubleValue() == 1)) {
                 throw new LoadException(
-                        folder.resolve("config.json"),
+                        json.file(),
                         "partial_rotary_factor is " + FormatException.quote(rotated.toString()),
                         "This version runs LLaMA models that rotate whole heads.");
             }
         }
-        String activation = json.path("hidden_act").asString("silu");
+        String activation = json.text("hidden_act", "silu");
         if (!activation.equals("silu")) {
             throw new LoadException(
-                    folder.resolve("config.json"),
+                    json.file(),
                     "hidden_act is %s".formatted(FormatException.quote(activation)),
                     "This version runs LLaMA models with silu.");
         }
     }
 
-    private Llama.Config config(JsonNode json) {
-        int dim = integer(json, "hidden_size", -1);
-        int heads = integer(json, "num_attention_heads", -1);
+    /**
+     * Sizes and constants.
+     *
+     * @param path for messages
+     */
+    static Llama.Config config(Path path, Settings json) {
+        int dim = json.integer("hidden_size");
+        int heads = json.integer("num_attention_heads");
         int headSize =
                 ModelSource.headSize(
-                        file.path(),
-                        integer(json, "head_dim", heads > 0 ? Math.max(0, dim / heads) : 0));
-        boolean tied = flag(json, "tie_word_embeddings");
+                        path, json.integer("head_dim", heads > 0 ? Math.max(0, dim / heads) : 0));
+        Settings rope = json.below("rope_parameters");
         return new Llama.Config(
-                integer(json, "vocab_size", -1),
+                json.integer("vocab_size"),
                 dim,
-                integer(json, "intermediate_size", -1),
-                integer(json, "num_hidden_layers", -1),
+                json.integer("intermediate_size"),
+                json.integer("num_hidden_layers"),
                 heads,
-                integer(json, "num_key_value_heads", heads),
+                json.integer("num_key_value_heads", heads),
                 headSize,
-                real(json, "rms_norm_eps", 1e-6f),
-                real(
-                        ropeParameters(json).has("rope_theta") ? ropeParameters(json) : json,
-                        "rope_theta",
-                        10_000),
+                json.real("rms_norm_eps", 1e-6f),
+                (rope.has("rope_theta") ? rope : json).real("rope_theta", 10_000),
                 scaling(json, headSize),
-                tied);
-    }
-
-    private boolean flag(JsonNode json, String key) {
-        JsonNode value = json.path(key);
-        if (value.isBoolean() || value.isMissingNode() || value.isNull()) {
-            return value.isBoolean() && value.booleanValue();
-        }
-        throw new LoadException(
-                folder.resolve("config.json"),
-                "%s is %s, expected true or false"
-                        .formatted(key, FormatException.quote(value.toString())),
-                "Download the file again.");
-    }
-
-    private int integer(JsonNode json, String key, int otherwise) {
-        JsonNode value = json.path(key);
-        if (value.isIntegralNumber() && value.canConvertToInt()) {
-            return value.intValue();
-        }
-        if (otherwise >= 0 && (value.isMissingNode() || value.isNull())) {
-            return otherwise;
-        }
-        throw new LoadException(
-                folder.resolve("config.json"),
-                "%s is %s, expected a whole number"
-                        .formatted(key, FormatException.quote(value.toString())),
-                "Download the file again.");
-    }
-
-    private float real(JsonNode json, String key, float otherwise) {
-        JsonNode value = json.path(key);
-        if (value.isMissingNode() || value.isNull()) {
-            return otherwise;
-        }
-        float number = value.isNumber() ? (float) value.asDouble(Double.NaN) : Float.NaN;
-        if (Float.isFinite(number)) {
-            return number;
-        }
-        throw new LoadException(
-                folder.resolve("config.json"),
-                "%s is %s, expected a number"
-                        .formatted(key, FormatException.quote(value.toString())),
-                "Download the file again.");
+                json.flag("tie_word_embeddings", false));
     }
 
     /** Transformers 5 gathers rotary settings under rope_parameters; before, they stood alone. */
-    private static JsonNode ropeParameters(JsonNode json) {
-        return json.path("rope_parameters");
-    }
-
-    private Rope.Scaling scaling(JsonNode json, int headSize) {
-        JsonNode s =
-                json.hasNonNull("rope_parameters")
-                        ? ropeParameters(json)
-                        : json.path("rope_scaling");
-        String type = s.path("rope_type").asString(s.path("type").asString("default"));
+    private static Rope.Scaling scaling(Settings json, int headSize) {
+        Settings s = json.below(json.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
+        String type = s.text("rope_type", s.text("type", "default"));
         return switch (type) {
             case "default" -> new Rope.Scaling.None();
             case "linear" ->
                     new Rope.Scaling.Divisors(
-                            Collections.nCopies(Math.max(0, headSize / 2), real(s, "factor", 1)));
+                            Collections.nCopies(Math.max(0, headSize / 2), s.real("factor", 1)));
             case "llama3" ->
                     new Rope.Scaling.Llama3(
-                            real(s, "factor", 8),
-                            real(s, "low_freq_factor", 1),
-                            real(s, "high_freq_factor", 4),
-                            integer(s, "original_max_position_embeddings", 8192));
+                            s.real("factor", 8),
+                            s.real("low_freq_factor", 1),
+                            s.real("high_freq_factor", 4),
+                            s.integer("original_max_position_embeddings", 8192));
             default ->
                     throw new LoadException(
-                            folder.resolve("config.json"),
+                            json.file(),
                             "rope_type is %s".formatted(FormatException.quote(type)),
                             "This version knows default, linear and llama3.");
         };
@@ -220,77 +152,90 @@ final class HuggingFaceLlama {
     private Map<String, TensorSource> tensors(Llama.Config config) {
         Map<String, TensorSource> tensors = new LinkedHashMap<>();
         for (TensorEntry entry : file.tensors().values()) {
-            boolean stray = entry.name().endsWith(".rotary_emb.inv_freq");
-            boolean shadow = config.tiedHead() && entry.name().equals("lm_head.weight");
-            if (!stray && !shadow) {
-                tensors.put(entry.name(), TensorSource.of(entry.name(), entry));
+            String name = entry.name();
+            boolean stray = name.endsWith(".rotary_emb.inv_freq");
+            boolean shadow = config.tiedHead() && name.equals("lm_head.weight");
+            if (stray || shadow) {
+                continue;
+            }
+            for (TensorSource source : split(entry, config)) {
+                if (tensors.put(source.name(), source) != null) {
+                    throw new LoadException(
+                            file.path(),
+                            "tensor %s is there twice, once in a fused one"
+                                    .formatted(FormatException.quote(source.name())),
+                            "The file contradicts itself; fetch or convert it again.");
+                }
             }
         }
         return tensors;
     }
 
-    private Optional<ChatTemplate> template() throws IOException {
-        Path own = folder.resolve("chat_template.jinja");
-        if (Files.exists(own)) {
-            return Optional.of(ChatTemplate.parse(text(own)));
+    /** Takes matrices apart that some store in one: q, k and v; gate and up. */
+    private List<TensorSource> split(TensorEntry entry, Llama.Config config) {
+        String name = entry.name();
+        long q = (long) config.heads() * config.headSize();
+        long kv = (long) config.kvHeads() * config.headSize();
+        if (name.endsWith("." + FUSED_HEADS)) {
+            checkFused(entry, q + 2 * kv);
+            String layer = name.substring(0, name.length() - FUSED_HEADS.length()) + "self_attn.";
+            return List.of(
+                    TensorSource.ofRows(layer + "q_proj.weight", entry, 0, q),
+                    TensorSource.ofRows(layer + "k_proj.weight", entry, q, kv),
+                    TensorSource.ofRows(layer + "v_proj.weight", entry, q + kv, kv));
         }
-        Path config = folder.resolve("tokenizer_config.json");
-        if (!Files.exists(config)) {
-            return Optional.empty();
+        if (name.endsWith("." + FUSED_GATES)) {
+            long hidden = config.ffn();
+            checkFused(entry, 2 * hidden);
+            String layer = name.substring(0, name.length() - FUSED_GATES.length()) + "mlp.";
+            return List.of(
+                    TensorSource.ofRows(layer + "gate_proj.weight", entry, 0, hidden),
+                    TensorSource.ofRows(layer + "up_proj.weight", entry, hidden, hidden));
         }
-        try (InputStream in = Files.newInputStream(config)) {
-            return TokenizerConfig.read(in).chatTemplate().map(ChatTemplate::parse);
+        return List.of(TensorSource.of(name, entry));
+    }
+
+    private void checkFused(TensorEntry entry, long rows) {
+        if (entry.shape().size() != 2 || entry.rows() != rows) {
+            throw new LoadException(
+                    file.path(),
+                    "tensor %s is %s, its description asks for %d rows"
+                            .formatted(FormatException.quote(entry.name()), entry.shape(), rows),
+                    "The file contradicts itself; fetch or convert it again.");
         }
     }
 
-    private Set<Integer> endTokens(JsonNode config, Tokenizer tokenizer) throws IOException {
+    private static Set<Integer> endTokens(
+            Settings config, Optional<Settings> generation, Tokenizer tokenizer) {
         Set<Integer> ends = new LinkedHashSet<>();
         tokenizer.eos().ifPresent(ends::add);
-        addIds(ends, config.path("eos_token_id"));
-        Path defaults = folder.resolve("generation_config.json");
-        if (Files.exists(defaults)) {
-            addIds(ends, json(defaults).path("eos_token_id"));
-        }
+        ends.addAll(config.ids("eos_token_id"));
+        generation.ifPresent(g -> ends.addAll(g.ids("eos_token_id")));
         return ends;
     }
 
-    private static void addIds(Set<Integer> ends, JsonNode ids) {
-        if (ids.isArray()) {
-            ids.forEach(id -> addIds(ends, id));
-        } else if (ids.isIntegralNumber() && ids.canConvertToInt()) {
-            ends.add(ids.intValue());
-        }
-    }
-
-    private JsonNode require(String name) throws IOException {
-        Path path = folder.resolve(name);
-        if (!Files.exists(path)) {
-            throw new LoadException(
-                    folder,
-                    name + " is missing",
-                    "Download it into the folder, beside the weights.");
-        }
-        return json(path);
-    }
-
-    private JsonNode json(Path path) throws IOException {
+    /**
+     * What the model's makers recommend. A recipe stands as it is: where they name any of its
+     * numbers, those that they do not name cut nothing off.
+     */
+    private static Sampling sampling(Settings generation) {
+        boolean recipe = RECIPE.stream().anyMatch(generation::has);
+        Sampling base = recipe ? Sampling.at(1, 0) : Sampling.usual(0);
+        boolean greedy = !generation.flag("do_sample", true);
         try {
-            return JSON.readTree(text(path));
-        } catch (JacksonException e) {
+            return new Sampling(
+                    greedy ? 0 : generation.real("temperature", base.temperature()),
+                    generation.integer("top_k", base.topK()),
+                    generation.real("top_p", base.topP()),
+                    generation.real("min_p", base.minP()),
+                    generation.real("repetition_penalty", 1),
+                    0,
+                    0,
+                    Map.of(),
+                    0);
+        } catch (InvalidArgumentException e) {
             throw new LoadException(
-                    path, "it is not JSON: " + e.getOriginalMessage(), "Download it again.", e);
-        }
-    }
-
-    private static String text(Path path) throws IOException {
-        if (Files.size(path) > LARGEST_JSON) {
-            throw new LoadException(
-                    path, "it is larger than 16 MiB", "This is not the file that its name says.");
-        }
-        try {
-            return Files.readString(path);
-        } catch (CharacterCodingException e) {
-            throw new LoadException(path, "it is not UTF-8", "Download it again.", e);
+                    generation.file(), e.getMessage(), "Correct it, or delete the file.", e);
         }
     }
 }

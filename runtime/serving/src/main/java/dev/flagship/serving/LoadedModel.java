@@ -7,9 +7,11 @@ import dev.flagship.formats.GgufFile;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.ModelFiles;
 import dev.flagship.formats.SafetensorsFile;
+import dev.flagship.formats.TorchFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
 import dev.flagship.nn.PagedKvCache;
+import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvLayout;
@@ -38,6 +40,7 @@ public final class LoadedModel implements AutoCloseable {
     private final Tokenizer tokenizer;
     private final Optional<ChatTemplate> template;
     private final Set<Integer> endTokens;
+    private final Sampling sampling;
     private final Room room;
     private final long parameters;
 
@@ -57,6 +60,7 @@ public final class LoadedModel implements AutoCloseable {
         this.tokenizer = source.tokenizer();
         this.template = source.template();
         this.endTokens = source.endTokens();
+        this.sampling = source.sampling();
         this.parameters = source.parameters();
         this.room = room;
     }
@@ -65,8 +69,8 @@ public final class LoadedModel implements AutoCloseable {
     static final int DEFAULT_CONTEXT = 8192;
 
     /**
-     * Loads a GGUF file, a safetensors file or a Hugging Face folder. Nothing stays open if it
-     * fails.
+     * Loads a GGUF, safetensors or PyTorch file, or a folder as Hugging Face or Meta gives it out.
+     * Nothing stays open if it fails.
      *
      * @throws LoadException or another {@link dev.flagship.base.FlagshipException} that says what
      *     is wrong with the model
@@ -92,7 +96,12 @@ public final class LoadedModel implements AutoCloseable {
             owned.add(kernels);
             Numerics numerics = numerics(source, options);
             PackPlan plan = PackPlan.of(path, source.tensors().values());
-            CausalLm shape = ShapeCheck.of(path, plan, w -> new Llama(source.config(), w));
+            CausalLm shape =
+                    ShapeCheck.of(
+                            path,
+                            plan,
+                            source.file().withheld(),
+                            w -> new Llama(source.config(), w));
             Room room = new Room(machine, path, kvLayout(shape, numerics), contextLength);
             PackedWeights weights = pack(source, plan, room, options, team, listener);
             owned.add(weights);
@@ -119,12 +128,13 @@ public final class LoadedModel implements AutoCloseable {
         return switch (file) {
             case GgufFile gguf -> GgufLlama.read(gguf);
             case SafetensorsFile safetensors -> HuggingFaceLlama.read(safetensors);
+            case TorchFile torch ->
+                    torch.consolidated() ? MetaLlama.read(torch) : HuggingFaceLlama.read(torch);
         };
     }
 
     private static Numerics numerics(ModelSource source, LoadOptions options) {
-        boolean quantized =
-                source.tensors().values().stream().anyMatch(t -> t.entry().type().quantized());
+        boolean quantized = source.tensors().values().stream().anyMatch(t -> t.type().quantized());
         return options.numerics().orElse(quantized ? Numerics.FAST : Numerics.EXACT);
     }
 
@@ -246,6 +256,11 @@ public final class LoadedModel implements AutoCloseable {
     /** Tokens that end an answer. */
     public Set<Integer> endTokens() {
         return endTokens;
+    }
+
+    /** How tokens are chosen where a request does not say. */
+    public Sampling sampling() {
+        return sampling;
     }
 
     /** Most tokens of one conversation. */

@@ -2,6 +2,7 @@ package dev.flagship.serving;
 
 import dev.flagship.formats.ModelFile;
 import dev.flagship.models.Llama;
+import dev.flagship.serving.api.Sampling;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.Set;
  * @param tensors by Hugging Face name
  * @param contextLength most positions that the model was made for
  * @param endTokens tokens that end an answer
+ * @param sampling how tokens are chosen where a request does not say
  * @param identity what besides the weight files decides the packed weights, for their key
  */
 record ModelSource(
@@ -28,6 +30,7 @@ record ModelSource(
         Tokenizer tokenizer,
         Optional<ChatTemplate> template,
         Set<Integer> endTokens,
+        Sampling sampling,
         List<String> identity) {
 
     ModelSource {
@@ -56,6 +59,6 @@ record ModelSource(
 
     /** Weights, each counted once. */
     long parameters() {
-        return tensors.values().stream().mapToLong(t -> t.entry().elements()).sum();
+        return tensors.values().stream().mapToLong(TensorSource::elements).sum();
     }
 }

@@ -57,19 +57,19 @@ record PackPlan(List<Entry> entries, long bytes) {
         List<Entry> entries = new ArrayList<>();
         long at = 0;
         for (TensorSource source : sorted) {
-            var shape = source.entry().shape();
+            var shape = source.shape();
             boolean fits =
                     (shape.size() == 1 || shape.size() == 2)
                             && shape.stream().allMatch(n -> n <= Integer.MAX_VALUE / 64);
-            boolean plain = !source.entry().type().quantized();
+            boolean plain = !source.type().quantized();
             if (!fits || source.vector() && !plain) {
                 throw new LoadException(
                         file,
                         "tensor %s is %s %s"
-                                .formatted(Quoted.of(source.name()), source.entry().type(), shape),
+                                .formatted(Quoted.of(source.name()), source.type(), shape),
                         "Expected a plain vector or a matrix of at most 33 million rows.");
             }
-            DType type = source.vector() ? DType.F32 : source.entry().type();
+            DType type = source.vector() ? DType.F32 : source.type();
             int rows = source.vector() ? 1 : Math.toIntExact(shape.get(0));
             int cols = Math.toIntExact(shape.getLast());
             Entry numbers = new Entry(source, type, rows, cols, at, 0);

@@ -4,15 +4,17 @@ import dev.flagship.base.Quoted;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.BandPacker;
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Team;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Moves one tensor from its file into bands, or into a plain F32 vector; bands are shared out over
- * the team.
+ * the team. A tensor whose numbers lie apart is put together in memory first.
  */
 final class Packer {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
@@ -33,7 +35,19 @@ final class Packer {
      * @throws LoadException if a weight is not finite
      */
     void pack(PackPlan.Entry entry, MemorySegment numbers, MemorySegment scales) {
-        MemorySegment data = source.file().data(entry.source().entry());
+        Optional<MemorySegment> inPlace = entry.source().inPlace(source.file());
+        if (inPlace.isPresent()) {
+            pack(entry, inPlace.get(), numbers, scales);
+            return;
+        }
+        try (OffHeap whole = OffHeap.allocate(entry.source().bytes())) {
+            entry.source().gather(source.file(), whole.segment());
+            pack(entry, whole.segment(), numbers, scales);
+        }
+    }
+
+    private void pack(
+            PackPlan.Entry entry, MemorySegment data, MemorySegment numbers, MemorySegment scales) {
         try {
             if (entry.source().vector()) {
                 vector(entry, data, numbers);
@@ -65,7 +79,7 @@ final class Packer {
     }
 
     private void vector(PackPlan.Entry entry, MemorySegment data, MemorySegment numbers) {
-        DType type = entry.source().entry().type();
+        DType type = entry.source().type();
         for (int i = 0; i < entry.cols(); i++) {
             float value =
                     switch (type) {

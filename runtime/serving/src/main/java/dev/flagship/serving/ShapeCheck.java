@@ -36,10 +36,16 @@ final class ShapeCheck implements Weights {
     private final String prefix;
     private final Map<String, PackPlan.Entry> entries;
     private final Set<String> used;
+    private final Map<String, String> withheld;
 
     private ShapeCheck(
-            Path file, String prefix, Map<String, PackPlan.Entry> entries, Set<String> used) {
+            Path file,
+            String prefix,
+            Map<String, PackPlan.Entry> entries,
+            Set<String> used,
+            Map<String, String> withheld) {
         this.file = file;
+        this.withheld = withheld;
         this.prefix = prefix;
         this.entries = entries;
         this.used = used;
@@ -48,15 +54,17 @@ final class ShapeCheck implements Weights {
     /**
      * Assembles a model for the sake of what it asks for.
      *
+     * @param withheld by Hugging Face name, why a tensor of the file is not in the plan
      * @return the model, which knows its shape and can compute nothing
      * @throws LoadException if a tensor is missing, has another shape, or is not asked for: what a
      *     model does not use would change its answers where it was made
      */
-    static <M> M of(Path file, PackPlan plan, Function<Weights, M> model) {
+    static <M> M of(
+            Path file, PackPlan plan, Map<String, String> withheld, Function<Weights, M> model) {
         Map<String, PackPlan.Entry> entries = new TreeMap<>();
         plan.entries().forEach(e -> entries.put(e.name(), e));
         Set<String> used = new HashSet<>();
-        M made = model.apply(new ShapeCheck(file, "", entries, used));
+        M made = model.apply(new ShapeCheck(file, "", entries, used, withheld));
         for (String name : entries.keySet()) {
             if (!used.contains(name)) {
                 throw new LoadException(
@@ -71,7 +79,7 @@ final class ShapeCheck implements Weights {
 
     @Override
     public Weights at(String name) {
-        return new ShapeCheck(file, prefix + name + ".", entries, used);
+        return new ShapeCheck(file, prefix + name + ".", entries, used, withheld);
     }
 
     @Override
@@ -93,11 +101,18 @@ final class ShapeCheck implements Weights {
     }
 
     private PackPlan.Entry find(String name) {
-        PackPlan.@Nullable Entry entry = entries.get(prefix + name + ".weight");
+        String full = prefix + name + ".weight";
+        PackPlan.@Nullable Entry entry = entries.get(full);
+        if (entry == null && withheld.containsKey(full)) {
+            throw new LoadException(
+                    file,
+                    "tensor %s cannot be used: %s".formatted(full, withheld.get(full)),
+                    "This version reads weights in F32, F16 and BF16 here; convert it.");
+        }
         if (entry == null) {
             throw new LoadException(
                     file,
-                    "tensor %s%s.weight is missing".formatted(prefix, name),
+                    "tensor %s is missing".formatted(full),
                     "The file is incomplete or of another model; fetch or convert it again.");
         }
         used.add(entry.name());
@@ -108,7 +123,7 @@ final class ShapeCheck implements Weights {
         return new LoadException(
                 file,
                 "tensor %s is %s, its description asks for %s"
-                        .formatted(entry.name(), entry.source().entry().shape(), expected),
+                        .formatted(entry.name(), entry.source().shape(), expected),
                 "The file contradicts itself; fetch or convert it again.");
     }
 }

@@ -62,6 +62,7 @@ public final class TextModel implements ChatModel {
                         model.weightBytes(),
                         cache.layout().bytesPerToken(),
                         cache.bytes(),
+                        model.sampling(),
                         Instant.now());
         this.thread = Thread.ofPlatform().name("flagship-step-" + id).daemon().unstarted(loop);
     }

@@ -102,6 +102,12 @@ class LoadFailuresTest {
                         "a tensor under another name",
                         f -> TinyModels.patch(f.resolve(weights), "", "model.norm.", "model.nrom."),
                         "model.norm.weight is missing"),
+                folder(
+                        "a weight of whole numbers",
+                        f ->
+                                TinyModels.patch(
+                                        f.resolve(weights), "model.norm.", "\"F32\"", "\"I32\""),
+                        "model.norm.weight cannot be used: its type is \"I32\""),
                 folder("NaN", f -> TinyModels.endWithNaN(f.resolve(weights)), "NaN"),
                 folder(
                         "truncated",
@@ -229,7 +235,28 @@ class LoadFailuresTest {
                         folder(
                                 "generation_config that is none",
                                 f -> Files.writeString(f.resolve("generation_config.json"), "]"),
-                                "generation_config.json")));
+                                "generation_config.json"),
+                        folder(
+                                "generation_config of a fever",
+                                f ->
+                                        Files.writeString(
+                                                f.resolve("generation_config.json"),
+                                                "{\"temperature\": 5}"),
+                                "generation_config.json: temperature 5.0"),
+                        folder(
+                                "generation_config of words",
+                                f ->
+                                        Files.writeString(
+                                                f.resolve("generation_config.json"),
+                                                "{\"top_k\": \"many\"}"),
+                                "generation_config.json: top_k is"),
+                        folder(
+                                "PyTorch's file that is none",
+                                f -> {
+                                    Files.delete(f.resolve("model.safetensors"));
+                                    Files.writeString(f.resolve("pytorch_model.bin"), "hello");
+                                },
+                                "expected a PyTorch file")));
     }
 
     private static Stream<Arguments> ggufs() {

@@ -196,9 +196,7 @@ class TinyGoldenTest {
         Golden right = Golden.read("llama/llama.expected.safetensors");
         Golden wrong = Golden.read("llama/llama.wrong-rope.safetensors");
         Map<String, TensorSource> tensors = new LinkedHashMap<>();
-        source.tensors()
-                .forEach((name, t) ->
-                        tensors.put(name, new TensorSource(name, t.entry(), order.of(name))));
+        source.tensors().forEach((name, t) -> tensors.put(name, t.ordered(order.of(name))));
         PackPlan plan = PackPlan.of(source.file().path(), tensors.values());
         OffHeap memory = OffHeap.allocate(plan.bytes());
         var team = new SerialTeam();

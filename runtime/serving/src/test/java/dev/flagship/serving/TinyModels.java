@@ -52,7 +52,11 @@ final class TinyModels {
 
     /** Replaces text in config.json, which must be there. */
     static void config(Path folder, String old, String replacement) throws IOException {
-        Path file = folder.resolve(CONFIG);
+        replace(folder.resolve(CONFIG), old, replacement);
+    }
+
+    /** Replaces text in a file, which must be there. */
+    static void replace(Path file, String old, String replacement) throws IOException {
         String text = Files.readString(file);
         if (!text.contains(old)) {
             throw new AssertionError(old + " is not in " + text);

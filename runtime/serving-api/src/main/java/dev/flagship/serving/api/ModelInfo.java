@@ -15,6 +15,8 @@ import java.time.Instant;
  * @param weightBytes size of the packed weights in memory
  * @param kvBytesPerToken cost of one token of context in the KV pool
  * @param kvPoolBytes size of the KV pool
+ * @param sampling what its makers recommend, or {@link Sampling#usual}, for requests that do not
+ *     say; its seed means nothing
  * @param loaded when it became ready
  */
 public record ModelInfo(
@@ -28,4 +30,5 @@ public record ModelInfo(
         long weightBytes,
         long kvBytesPerToken,
         long kvPoolBytes,
+        Sampling sampling,
         Instant loaded) {}

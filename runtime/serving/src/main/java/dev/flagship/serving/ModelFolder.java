@@ -1,0 +1,119 @@
+package dev.flagship.serving;
+
+import dev.flagship.tokenizers.BpeTokenizer;
+import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.Tokenizer;
+import dev.flagship.tokenizers.TokenizerConfig;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What lies beside the weights of a model: its description, its tokenizer, its template.
+ *
+ * @param path absolute
+ */
+record ModelFolder(Path path) {
+    private static final long LARGEST_JSON = 16 << 20;
+    private static final JsonMapper JSON =
+            JsonMapper.builder(
+                            JsonFactory.builder()
+                                    .streamReadConstraints(
+                                            StreamReadConstraints.builder()
+                                                    .maxNestingDepth(64)
+                                                    .build())
+                                    .build())
+                    .build();
+
+    /** The folder itself, or the one in which a file lies. */
+    static ModelFolder of(Path fileOrFolder) {
+        Path path = fileOrFolder.toAbsolutePath();
+        return new ModelFolder(Files.isDirectory(path) ? path : path.resolveSibling(""));
+    }
+
+    /**
+     * A description that must be there.
+     *
+     * @throws LoadException if it is missing or no JSON
+     */
+    Settings require(String name) throws IOException {
+        return find(name)
+                .orElseThrow(() ->
+                        new LoadException(
+                                path,
+                                name + " is missing",
+                                "Download it into the folder, beside the weights."));
+    }
+
+    /**
+     * A description that may be there.
+     *
+     * @throws LoadException if it is no JSON
+     */
+    Optional<Settings> find(String name) throws IOException {
+        Path file = path.resolve(name);
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        try {
+            JsonNode json = JSON.readTree(text(file));
+            return Optional.of(new Settings(file, json));
+        } catch (JacksonException e) {
+            throw new LoadException(
+                    file, "it is not JSON: " + e.getOriginalMessage(), "Download it again.", e);
+        }
+    }
+
+    /**
+     * The tokenizer, from whichever of its files is there.
+     *
+     * @throws LoadException if none is
+     */
+    Tokenizer tokenizer() throws IOException {
+        return BpeTokenizer.fromFolder(path)
+                .orElseThrow(() ->
+                        new LoadException(
+                                path,
+                                "tokenizer.json is missing, and so are tokenizer.model and vocab.json with merges.txt",
+                                "Download one of them into the folder, beside the weights."));
+    }
+
+    /**
+     * The chat template of its own file, or of tokenizer_config.json; empty if neither has one.
+     *
+     * @throws dev.flagship.base.FlagshipException if it is bad
+     */
+    Optional<ChatTemplate> template() throws IOException {
+        Path own = path.resolve("chat_template.jinja");
+        if (Files.exists(own)) {
+            return Optional.of(ChatTemplate.parse(text(own)));
+        }
+        Path config = path.resolve("tokenizer_config.json");
+        if (!Files.exists(config)) {
+            return Optional.empty();
+        }
+        try (InputStream in = Files.newInputStream(config)) {
+            return TokenizerConfig.read(in).chatTemplate().map(ChatTemplate::parse);
+        }
+    }
+
+    private static String text(Path file) throws IOException {
+        if (Files.size(file) > LARGEST_JSON) {
+            throw new LoadException(
+                    file, "it is larger than 16 MiB", "This is not the file that its name says.");
+        }
+        try {
+            return Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new LoadException(file, "it is not UTF-8", "Download it again.", e);
+        }
+    }
+}
