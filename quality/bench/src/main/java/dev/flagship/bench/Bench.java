@@ -416,7 +416,7 @@ final class Bench {
             Workload work,
             Path scratch,
             List<Rival> peers) {
-        if (!settings.path().toString().endsWith(".gguf")) {
+        if (!engine.reads(settings.path())) {
             rounds.noRatio(engine, "bench gives it GGUF files only");
             return;
         }
@@ -477,16 +477,39 @@ final class Bench {
     }
 
     private void compare(Rival peer, OwnModel own, int[] greedy, Workload work) {
+        Engine engine = peer.engine();
         double ours = perplexity(work, own::nll);
-        double theirs = perplexity(work, peer::nll);
+        List<Engine.Setting> all = engine.settings();
+        if (engine.settingsDiffer()) {
+            for (Engine.Setting each : all) {
+                String name = "%s, %s".formatted(engine.title(), each.title());
+                difference(name, peer, each, each, ours, greedy, work)
+                        .ifPresent(why -> rounds.noRatio(engine, each, why));
+            }
+        } else {
+            difference(engine.title(), peer, all.getFirst(), all.getLast(), ours, greedy, work)
+                    .ifPresent(why -> rounds.noRatio(engine, why));
+        }
+    }
+
+    /** Tells how near its answers are to ours; if not near enough, says so. */
+    private Optional<String> difference(
+            String name,
+            Rival peer,
+            Engine.Setting decoding,
+            Engine.Setting likelihood,
+            double ours,
+            int[] greedy,
+            Workload work) {
+        double theirs = perplexity(work, (start, count) -> peer.nll(likelihood, start, count));
         double off = ours / theirs - 1;
-        int[] other = peer.greedy();
+        int[] other = peer.greedy(decoding);
         int same = 0;
         while (same < Math.min(other.length, greedy.length) && other[same] == greedy[same]) {
             same++;
         }
         report.fact(
-                "same work, " + peer.engine().title(),
+                "same work, " + name,
                 String.format(
                         Locale.ROOT,
                         "perplexity of %d x %d tokens %.4f, its own %.4f (%+.3f %%); greedy ids agree for %d of %d",
@@ -498,12 +521,13 @@ final class Bench {
                         same,
                         greedy.length));
         double most = peer.engine().tolerance();
-        if (!(Math.abs(off) <= most)) {
-            rounds.noRatio(
-                    peer.engine(),
-                    String.format(
-                            Locale.ROOT, "its perplexity differs by more than %s %%", 100 * most));
-        }
+        return Math.abs(off) <= most
+                ? Optional.empty()
+                : Optional.of(
+                        String.format(
+                                Locale.ROOT,
+                                "its perplexity differs by more than %s %%",
+                                100 * most));
     }
 
     private void addAllocation(OwnModel.Allocation allocation) {

@@ -1,5 +1,7 @@
 package dev.flagship.bench;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,7 +13,8 @@ enum Engine {
     LLAMA_CPP("llama.cpp", "llamacpp_peer.py", true),
     IK_LLAMA_CPP("ik_llama.cpp", "llamacpp_peer.py", true),
     PYTORCH("pytorch", "pytorch_peer.py", false),
-    LLAMA3_JAVA("llama3.java", "Llama3Peer.java", false);
+    LLAMA3_JAVA("llama3.java", "Llama3Peer.java", false),
+    JLAMA("jlama", "JlamaPeer.java", false);
 
     /** What Linux calls a feature, and what a build of llama.cpp must report where it is there. */
     private static final Map<String, String> REPORTED = reported();
@@ -77,7 +80,21 @@ enum Engine {
                             new Setting("fa on, repacked", true, true));
             case PYTORCH -> List.of(new Setting("F32", false, false));
             case LLAMA3_JAVA -> List.of(new Setting("C2", false, false));
+            case JLAMA ->
+                    List.of(
+                            new Setting("as stored", false, false),
+                            new Setting("Q4", false, false));
         };
+    }
+
+    /** Whether its settings have weights of their own, so that each may be right or wrong. */
+    boolean settingsDiffer() {
+        return this == JLAMA;
+    }
+
+    /** Whether it reads such a model: a GGUF file or, for jlama, a Hugging Face folder. */
+    boolean reads(Path model) {
+        return this == JLAMA ? Files.isDirectory(model) : model.toString().endsWith(".gguf");
     }
 
     /**

@@ -62,7 +62,7 @@ public final class Main implements Callable<Integer> {
             split = ",",
             paramLabel = "PEER",
             description =
-                    "Measure peers in turns with us: llama.cpp, ik_llama.cpp, pytorch, llama3.java, or several with commas.")
+                    "Measure peers in turns with us: llama.cpp, ik_llama.cpp, pytorch, llama3.java, jlama, or several with commas. jlama takes folders, the others GGUF files.")
     private List<String> against = List.of();
 
     @Option(
@@ -70,7 +70,11 @@ public final class Main implements Callable<Integer> {
             split = ",",
             paramLabel = "[PEER=]PATH",
             description =
-                    "Where it is: the Python that has llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers; or the file Llama3.java. With --shapes the Python that has torch, or onnxruntime and onnx, or all. Default: python3.")
+                    "Where it is: the Python that has llama-cpp-python or ik-llama-cpp-python built for this processor, or torch and transformers; or the file Llama3.java; or the folder of Jlama's jars. "
+                            + JavaPeer.JLAMA_JARS
+                            + " fills it; with "
+                            + JavaPeer.JLAMA_NATIVE
+                            + " Jlama uses its native code. With --shapes the Python that has torch, or onnxruntime and onnx, or all. Default: python3.")
     private List<String> paths = List.of();
 
     @Option(
@@ -186,6 +190,7 @@ public final class Main implements Callable<Integer> {
     public Integer call() throws IOException {
         checkCombination();
         Map<Engine, String> peers = peers();
+        checkJars(peers);
         if (runs < 1 || runs > 1000) {
             throw wrong("--runs %d is not in [1, 1000]".formatted(runs));
         }
@@ -207,6 +212,7 @@ public final class Main implements Callable<Integer> {
         }
         ModelStore store = ModelStore.open(ModelStore.defaultHome(System.getenv()));
         Path path = store.resolve(model, new Stages(err));
+        checkFolder(peers, path);
         Path packed = store.home().resolve("packed");
         if (parity) {
             boolean good = new Parity(path, options.withPackedFolder(packed), out).run(greedyOnly);
@@ -325,6 +331,23 @@ public final class Main implements Callable<Integer> {
             }
         }
         return peers;
+    }
+
+    private void checkJars(Map<Engine, String> peers) {
+        String folder = peers.get(Engine.JLAMA);
+        if (folder != null && !JavaPeer.hasJlama(Path.of(folder))) {
+            throw wrong(
+                    "--against jlama needs --peer-path jlama=FOLDER with its jars, and %s holds no jlama-core; fill one by %s"
+                            .formatted(folder, JavaPeer.JLAMA_JARS));
+        }
+    }
+
+    private void checkFolder(Map<Engine, String> peers, Path path) {
+        if (peers.containsKey(Engine.JLAMA) && !Engine.JLAMA.reads(path)) {
+            throw wrong(
+                    "--against jlama: it reads folders only, with config.json, tokenizer.json and safetensors, and %s is a file; give the folder that it was made from, or make one by tools/bench/make_folder.py %s FOLDER"
+                            .formatted(path, path));
+        }
     }
 
     private Engine engine(String name, String flag) {

@@ -33,10 +33,11 @@ final class Report {
     record Row(String key, String label, String unit, Samples ours, List<Rival> rivals) {}
 
     /**
-     * Another side of a figure.
+     * Another side of a figure. An engine's first is its best; what follows are settings that do
+     * other work than ours.
      *
      * @param name of the engine
-     * @param setting with which it was best
+     * @param setting with which it was measured
      * @param ratio ours to theirs; empty where it would be unfair
      */
     record Rival(String name, String setting, Samples samples, OptionalDouble ratio) {}
@@ -141,7 +142,12 @@ final class Report {
             figure.put("unit", row.unit());
             numbers(figure, row.ours());
             for (Rival rival : row.rivals()) {
-                ObjectNode other = figure.withObject("/rivals").putObject(rival.name());
+                ObjectNode others = figure.withObject("/rivals");
+                String name =
+                        others.has(rival.name())
+                                ? "%s, %s".formatted(rival.name(), rival.setting())
+                                : rival.name();
+                ObjectNode other = others.putObject(name);
                 other.put("setting", rival.setting());
                 numbers(other, rival.samples());
                 rival.ratio().ifPresent(r -> other.put("ratio", r));

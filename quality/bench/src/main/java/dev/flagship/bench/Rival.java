@@ -28,7 +28,8 @@ final class Rival implements AutoCloseable {
     /**
      * Starts it and loads the file.
      *
-     * @param where it lives: a Python interpreter, or for llama3.java the file Llama3.java
+     * @param where it lives: a Python interpreter; for llama3.java the file Llama3.java, for jlama
+     *     the folder of its jars
      * @param scratch an empty folder, for what must be compiled first
      * @throws BenchException {@code peer_failed} if one of them fails
      */
@@ -36,9 +37,11 @@ final class Rival implements AutoCloseable {
             Engine engine, String where, Path model, int threads, Workload work, Path scratch) {
         String script = Peer.script(engine.script());
         List<String> command =
-                engine == Engine.LLAMA3_JAVA
-                        ? JavaPeer.command(Path.of(where), engine.script(), script, scratch)
-                        : List.of(where, "-u", "-c", script);
+                switch (engine) {
+                    case LLAMA3_JAVA -> JavaPeer.llama3(Path.of(where), script, scratch);
+                    case JLAMA -> JavaPeer.jlama(Path.of(where), script, scratch);
+                    case LLAMA_CPP, IK_LLAMA_CPP, PYTORCH -> List.of(where, "-u", "-c", script);
+                };
         return start(engine, command, model, threads, work);
     }
 
@@ -119,11 +122,9 @@ final class Rival implements AutoCloseable {
         return answer.path("tokens").asDouble() / answer.path("seconds").asDouble();
     }
 
-    /** The tokens that its decode at short context gives, with its first setting. */
-    int[] greedy() {
-        JsonNode ids =
-                ask("decode", ids(work.shortPrefix() + 1), 1, engine.settings().getFirst())
-                        .path("ids");
+    /** The tokens that its decode at short context gives. */
+    int[] greedy(Engine.Setting setting) {
+        JsonNode ids = ask("decode", ids(work.shortPrefix() + 1), 1, setting).path("ids");
         int[] decoded = new int[ids.size()];
         for (int i = 0; i < decoded.length; i++) {
             decoded[i] = ids.get(i).asInt();
@@ -132,9 +133,9 @@ final class Rival implements AutoCloseable {
     }
 
     /** Mean negative log-likelihood of ids [start, start + count), the first not counted. */
-    double nll(int start, int count) {
+    double nll(Engine.Setting setting, int start, int count) {
         int[] window = Arrays.copyOfRange(work.ids(), start, start + count);
-        return ask("nll", window, 1, engine.settings().getLast()).path("nll").asDouble();
+        return ask("nll", window, 1, setting).path("nll").asDouble();
     }
 
     private int[] ids(int count) {
@@ -149,6 +150,7 @@ final class Rival implements AutoCloseable {
                         "sequences", sequences,
                         "count", work.decode(),
                         "seconds", work.seconds(),
+                        "setting", setting.title(),
                         "flash", setting.flash(),
                         "repack", setting.repack()));
     }

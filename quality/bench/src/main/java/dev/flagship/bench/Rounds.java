@@ -27,6 +27,7 @@ final class Rounds {
     private final Map<Task, Samples> others = new LinkedHashMap<>();
     private final List<String> noRatios = new ArrayList<>();
     private final Map<Engine, List<String>> noRatio = new EnumMap<>(Engine.class);
+    private final Map<Entry, String> unlike = new LinkedHashMap<>();
     private Optional<ProcessorTimes> began = Optional.empty();
     private Optional<ProcessorTimes> ended = Optional.empty();
     private Optional<Workload> work = Optional.empty();
@@ -71,6 +72,11 @@ final class Rounds {
     /** Says why no ratio to an engine may be printed. */
     void noRatio(Engine engine, String why) {
         noRatio.computeIfAbsent(engine, _ -> new ArrayList<>()).add(why);
+    }
+
+    /** The same of one of its settings; the others keep theirs. */
+    void noRatio(Engine engine, Engine.Setting setting, String why) {
+        unlike.put(new Entry(engine, setting), why);
     }
 
     void run(
@@ -218,6 +224,11 @@ final class Rounds {
         }
         noRatio.forEach((engine, why) ->
                 report.fact("no ratio to " + engine.title(), String.join("; ", why)));
+        unlike.forEach((entry, why) ->
+                report.fact(
+                        "no ratio to %s, %s"
+                                .formatted(entry.engine().title(), entry.setting().title()),
+                        why));
     }
 
     /**
@@ -309,15 +320,24 @@ final class Rounds {
 
     private void addSpeed(Report report, Figure figure, String key, String label, Own samples) {
         var best = new EnumMap<Engine, Entry>(Engine.class);
+        var shown = new ArrayList<Entry>();
         for (Entry entry : rivals.keySet()) {
+            if (unlike.containsKey(entry)) {
+                shown.add(entry);
+                continue;
+            }
             Entry known = best.get(entry.engine());
             if (known == null || median(entry, figure) > median(known, figure)) {
                 best.put(entry.engine(), entry);
             }
         }
+        shown.addAll(0, best.values());
         var others = new ArrayList<Report.Rival>();
-        for (Entry entry : best.values()) {
-            boolean fair = noRatios.isEmpty() && !noRatio.containsKey(entry.engine());
+        for (Entry entry : shown) {
+            boolean fair =
+                    noRatios.isEmpty()
+                            && !noRatio.containsKey(entry.engine())
+                            && !unlike.containsKey(entry);
             double ratio = samples.speed().median() / median(entry, figure);
             others.add(
                     new Report.Rival(

@@ -218,6 +218,45 @@ class BenchTest {
     }
 
     @Test
+    void jlamaWithoutItsJarsIsAUsageErrorThatSaysHowToGetThem() {
+        var err = new ByteArrayOutputStream();
+        for (String where : List.of("", "jlama=" + folder)) {
+            err.reset();
+            var arguments = new ArrayList<String>(List.of("--against", "jlama"));
+            if (!where.isEmpty()) {
+                arguments.addAll(List.of("--peer-path", where));
+            }
+            int code =
+                    Main.execute(
+                            stream(new ByteArrayOutputStream()),
+                            stream(err),
+                            arguments.toArray(new String[0]));
+            assertThat(code).isEqualTo(2);
+            assertThat(err.toString(StandardCharsets.UTF_8))
+                    .contains("--peer-path jlama=", "jlama-core", "tools/bench/jlama-pom.xml");
+        }
+    }
+
+    @Test
+    void jlamaReadsNoGgufFilesAndTheErrorSaysWhatToDo() throws IOException {
+        Files.createFile(folder.resolve("jlama-core-0.8.4.jar"));
+        Path file = model();
+        var err = new ByteArrayOutputStream();
+        int code =
+                Main.execute(
+                        stream(new ByteArrayOutputStream()),
+                        stream(err),
+                        "--against",
+                        "jlama",
+                        "--peer-path",
+                        "jlama=" + folder,
+                        file.toString());
+        assertThat(code).isEqualTo(2);
+        assertThat(err.toString(StandardCharsets.UTF_8))
+                .contains("folders only", file.toString(), "tools/bench/make_folder.py");
+    }
+
+    @Test
     void parityIsOfTheReferencesFileOnly() throws IOException {
         var err = new ByteArrayOutputStream();
         int code =

@@ -4,11 +4,15 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.flagship.base.Bytes;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
+import java.util.jar.JarEntry;
+import java.util.jar.JarOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -61,8 +65,8 @@ class RivalTest {
             assertThat(peer.with(ON).read(Figure.PREFILL).tokensPerSecond()).isEqualTo(40);
             assertThat(peer.with(OFF).read(Figure.DECODE_SHORT).tokensPerSecond()).isEqualTo(24);
             assertThat(peer.with(ON).read(Figure.DECODE_MANY).tokensPerSecond()).isEqualTo(24);
-            assertThat(peer.greedy()).containsExactly(3, 1, 4, 1);
-            assertThat(peer.nll(0, 20)).isEqualTo(2.5);
+            assertThat(peer.greedy(ON)).containsExactly(3, 1, 4, 1);
+            assertThat(peer.nll(OFF, 0, 20)).isEqualTo(2.5);
         }
         List<JsonNode> asked =
                 Files.readAllLines(folder.resolve("asked")).stream()
@@ -72,6 +76,7 @@ class RivalTest {
         assertThat(asked.get(0).path("model").asString()).isEqualTo("m.gguf");
         assertThat(asked.get(0).path("engine").asString()).isEqualTo("llama.cpp");
         assertThat(asked.get(1).path("flash").asBoolean()).isTrue();
+        assertThat(asked.get(1).path("setting").asString()).isEqualTo(ON.title());
         assertThat(asked.get(1).path("ids")).hasSize(20);
         assertThat(asked.get(2).path("flash").asBoolean()).isFalse();
         assertThat(asked.get(2).path("ids")).hasSize(9);
@@ -87,7 +92,7 @@ class RivalTest {
             assertThatExceptionOfType(BenchException.class)
                     .isThrownBy(() -> peer.with(ON).read(Figure.PREFILL))
                     .withMessageContaining("RuntimeError: no room");
-            assertThat(peer.nll(0, 20)).as("it lives on").isEqualTo(2.5);
+            assertThat(peer.nll(OFF, 0, 20)).as("it lives on").isEqualTo(2.5);
         }
     }
 
@@ -146,7 +151,7 @@ class RivalTest {
     void aJavaPeerThatIsNotThereIsReportedWithItsPath() {
         Path absent = folder.resolve("Llama3.java");
         assertThatExceptionOfType(BenchException.class)
-                .isThrownBy(() -> JavaPeer.command(absent, "Driver.java", "", folder))
+                .isThrownBy(() -> JavaPeer.llama3(absent, "", folder))
                 .withMessageContaining(absent.toString())
                 .withMessageContaining("--peer-path");
     }
@@ -163,10 +168,47 @@ class RivalTest {
                     public static void main(String[] args) { System.out.println("it runs"); }
                 }
                 """;
-        List<String> command = JavaPeer.command(peer, "Llama3Peer.java", driver, folder);
+        List<String> command = JavaPeer.llama3(peer, driver, folder);
         Process process = new ProcessBuilder(command).start();
         assertThat(new String(process.getInputStream().readAllBytes(), UTF_8)).contains("it runs");
         assertThat(process.waitFor()).isZero();
+    }
+
+    @Test
+    void jlamaIsADriverCompiledAgainstTheJarsOfItsFolder() throws Exception {
+        Path jars = Files.createDirectory(folder.resolve("jars"));
+        assertThat(JavaPeer.hasJlama(jars)).isFalse();
+        assertThat(JavaPeer.hasJlama(jars.resolve("absent"))).isFalse();
+        Path jar = jars.resolve("jlama-core-0.jar");
+        String name = "dev/flagship/base/Bytes.class";
+        try (var in = Bytes.class.getResourceAsStream("/" + name);
+                var out = new JarOutputStream(Files.newOutputStream(jar))) {
+            out.putNextEntry(new JarEntry(name));
+            Objects.requireNonNull(in).transferTo(out);
+        }
+        assertThat(JavaPeer.hasJlama(jars)).isTrue();
+        String driver =
+                """
+                package com.github.tjake.jlama.model;
+                class JlamaPeer {
+                    public static void main(String[] args) {
+                        System.out.print(dev.flagship.base.Bytes.human(2048));
+                        System.out.print(" in " + System.getProperty("java.io.tmpdir"));
+                    }
+                }
+                """;
+        Process process = new ProcessBuilder(JavaPeer.jlama(jars, driver, folder)).start();
+        assertThat(new String(process.getInputStream().readAllBytes(), UTF_8))
+                .isEqualTo("2.0 KiB in " + folder);
+        assertThat(process.waitFor()).isZero();
+    }
+
+    @Test
+    void aDriverThatDoesNotFitIsReportedInTheCompilersWords() {
+        assertThatExceptionOfType(BenchException.class)
+                .isThrownBy(() -> JavaPeer.jlama(folder, "class JlamaPeer { Absent a; }", folder))
+                .withMessageContaining("does not compile")
+                .withMessageContaining("error: cannot find symbol");
     }
 
     @ParameterizedTest
