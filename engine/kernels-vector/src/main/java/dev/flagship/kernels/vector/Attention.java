@@ -255,8 +255,7 @@ final class Attention {
 
     /** Copies a block of Q8_0, its scales widened. */
     private void loadInt8(KvRows rows, long block) {
-        MemorySegment.copy(
-                rows.pool(), ValueLayout.JAVA_BYTE, block, quants, 0, size * PAGE);
+        MemorySegment.copy(rows.pool(), ValueLayout.JAVA_BYTE, block, quants, 0, size * PAGE);
         int count = size * PAGE / GROUP;
         long at = block + rows.layout().scalesOffset();
         MemorySegment.copy(rows.pool(), F16, at, halves, 0, count);

@@ -28,8 +28,7 @@ final class Lanes {
     static final VectorSpecies<Byte> BYTES =
             VectorSpecies.of(
                     byte.class,
-                    VectorShape.forBitSize(
-                            Math.max(Long.SIZE, FLOATS.length() * Byte.SIZE)));
+                    VectorShape.forBitSize(Math.max(Long.SIZE, FLOATS.length() * Byte.SIZE)));
 
     static final int LENGTH = FLOATS.length();
 

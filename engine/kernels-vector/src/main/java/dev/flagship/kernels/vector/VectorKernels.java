@@ -550,11 +550,11 @@ final class VectorKernels implements Kernels {
                 long valueScales =
                         kv.values(page, layer, head)
                                 + kv.scalesOffset()
-                                + slot * (size / KvLayout.GROUP) * 2L;
+                                + (long) slot * (size / KvLayout.GROUP) * 2;
                 for (int from = 0; from < size; from += KvLayout.GROUP) {
                     int group = from / KvLayout.GROUP;
                     short scale = round(keys, row, head * size + from, worker);
-                    pool.set(F16, keyScales + group * KvLayout.PAGE * 2L, scale);
+                    pool.set(F16, keyScales + (long) group * KvLayout.PAGE * 2, scale);
                     for (int i = 0; i < KvLayout.GROUP; i++) {
                         pool.set(
                                 ValueLayout.JAVA_BYTE,
