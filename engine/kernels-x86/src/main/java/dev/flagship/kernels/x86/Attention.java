@@ -48,6 +48,7 @@ final class Attention implements Team.Task, AutoCloseable {
     private final MemorySegment ofF32;
     private final MemorySegment ofF16;
     private final MemorySegment ofF16Widened;
+    private final MemorySegment ofQ8Widened;
     private final MemorySegment merge;
     private final Set<DType> types;
     private final int widenQueries;
@@ -90,6 +91,8 @@ final class Attention implements Team.Task, AutoCloseable {
         ofF16 = library.attention(new AttentionKernel(library.isa(), DType.F16, Source.PAGES));
         ofF16Widened =
                 library.attention(new AttentionKernel(library.isa(), DType.F16, Source.SCRATCH));
+        ofQ8Widened =
+                library.attention(new AttentionKernel(library.isa(), DType.Q8_0, Source.SCRATCH));
         merge = library.attentionMerge();
         this.types = Set.copyOf(types);
         this.widenQueries = widenQueries;
@@ -106,6 +109,7 @@ final class Attention implements Team.Task, AutoCloseable {
         private final OffHeap scratchPages =
                 OffHeap.allocate(8L * (AttentionKernel.PAGES_PER_SEGMENT + 1));
         private OffHeap scratch = OffHeap.allocate(0);
+        private OffHeap valueScales = OffHeap.allocate(0);
         private OffHeap limits = OffHeap.allocate(0);
         private OffHeap queries = OffHeap.allocate(0);
         private OffHeap states = OffHeap.allocate(0);
@@ -123,6 +127,7 @@ final class Attention implements Team.Task, AutoCloseable {
             queries = sized(queries, 4L * queryCount * headSize);
             states = sized(states, stateBytes);
             scratch = sized(scratch, AttentionKernel.scratchBytes(headSize));
+            valueScales = sized(valueScales, AttentionKernel.valueScaleBytes(headSize));
             for (int p = 0; p < AttentionKernel.PAGES_PER_SEGMENT; p++) {
                 long page = AttentionKernel.scratchBytes(headSize);
                 page = page / AttentionKernel.PAGES_PER_SEGMENT * p;
@@ -137,6 +142,7 @@ final class Attention implements Team.Task, AutoCloseable {
             scores.close();
             scratchPages.close();
             scratch.close();
+            valueScales.close();
             limits.close();
             queries.close();
             states.close();
@@ -284,9 +290,8 @@ final class Attention implements Team.Task, AutoCloseable {
         int queryBytes = 4 * size;
         long queries = queries(worker, first, end, kvHead);
         long row = stateRow(tileQueries);
-        boolean widen = kv.type() == DType.F16 && (end - first) * group >= widenQueries;
-        int elementBytes = kv.type() == DType.F32 || widen ? 4 : 2;
-        MemorySegment entry = kv.type() == DType.F32 ? ofF32 : widen ? ofF16Widened : ofF16;
+        MemorySegment entry = entry(kv.type(), (end - first) * group);
+        int elementBytes = entry.equals(ofF16) ? 2 : 4;
         for (int segment = 0; segment < segments; ) {
             // Rows that end before this segment are done, and the first that is not ends first.
             int done = Math.max(0, segment * SEGMENT - start);
@@ -308,6 +313,7 @@ final class Attention implements Team.Task, AutoCloseable {
             worker.set(AttentionKernel.BLOCK_BYTES, (long) KvLayout.PAGE * size * elementBytes);
             worker.set(AttentionKernel.SCORES, worker.scores.segment().address());
             worker.set(AttentionKernel.SCRATCH_PAGES, worker.scratchPages.segment().address());
+            worker.set(AttentionKernel.VALUE_SCALES, worker.valueScales.segment().address());
             worker.set(
                     AttentionKernel.POSITIONS,
                     constants.segment().address()
@@ -322,6 +328,16 @@ final class Attention implements Team.Task, AutoCloseable {
             worker.call(entry);
             segment = until;
         }
+    }
+
+    private MemorySegment entry(DType type, int queries) {
+        return switch (type) {
+            case F32 -> ofF32;
+            case F16 -> queries >= widenQueries ? ofF16Widened : ofF16;
+            case Q8_0 -> ofQ8Widened;
+            case BF16, Q4_0, Q4_1, Q4_K, Q6_K ->
+                    throw new IllegalStateException("no KV pages hold " + type);
+        };
     }
 
     /** Lists the addresses of a piece's pages. */

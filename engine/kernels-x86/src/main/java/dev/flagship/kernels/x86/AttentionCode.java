@@ -41,12 +41,14 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
     final int line;
 
     private final boolean half;
+    private final boolean scaled;
     private final int tilePages;
 
     AttentionCode(AttentionKernel kernel) {
         isa = kernel.isa();
         fromPages = kernel.source() == Source.PAGES;
         half = kernel.type() == DType.F16 && fromPages;
+        scaled = kernel.type() == DType.Q8_0;
         vector = isa.bytes();
         line = half ? vector / 2 : vector;
         tilePages = fromPages ? PAGES : SCRATCH_PAGES;
@@ -160,25 +162,108 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         asm.bind(done);
     }
 
-    /** Keys and values of a page are one run of numbers. */
     private void widenSegment() {
         asm.mov(R8, param(PAGES));
         asm.mov(R9, param(SCRATCH_PAGES));
         for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
             asm.mov(RSI, Mem.at(R8, 8 * p));
             asm.mov(RDX, Mem.at(R9, 8 * p));
-            asm.mov(RCX, param(BLOCK_BYTES));
-            Label lines = new Label();
-            asm.bind(lines);
-            for (int i = 0; i < 4; i++) { // a block has 16 lines or a multiple of that
-                asm.op(VCVTPH2PS, isa.register(i), Mem.at(RSI, i * vector / 2));
-                asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), isa.register(i));
+            if (scaled) {
+                widenKeys();
+                widenValues();
+            } else {
+                widenHalves();
             }
-            asm.add(RSI, 4 * vector / 2);
-            asm.add(RDX, 4 * vector);
-            asm.sub(RCX, 2 * vector); // two blocks
-            asm.jcc(Condition.NOT_EQUAL, lines);
         }
+    }
+
+    /** F16 keys and values of a page are one run of numbers. */
+    private void widenHalves() {
+        asm.mov(RCX, param(BLOCK_BYTES));
+        Label lines = new Label();
+        asm.bind(lines);
+        for (int i = 0; i < 4; i++) { // a block has 16 lines or a multiple of that
+            asm.op(VCVTPH2PS, isa.register(i), Mem.at(RSI, i * vector / 2));
+            asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), isa.register(i));
+        }
+        asm.add(RSI, 4 * vector / 2);
+        asm.add(RDX, 4 * vector);
+        asm.sub(RCX, 2 * vector); // two blocks
+        asm.jcc(Condition.NOT_EQUAL, lines);
+    }
+
+    /** Lines of 16 tokens; for each 32 of them, which are dimensions, there is a line of scales. */
+    private void widenKeys() {
+        int parts = LINE / vector;
+        int unroll = 4;
+        findScales();
+        Label groups = new Label();
+        asm.bind(groups);
+        for (int v = 0; v < parts; v++) {
+            asm.op(VCVTPH2PS, scale(v), Mem.at(R10, v * vector / 2));
+        }
+        asm.mov32(RCX, KvLayout.GROUP / unroll);
+        Label lines = new Label();
+        asm.bind(lines);
+        for (int i = 0; i < unroll * parts; i++) {
+            widenBytes(i, scale(i % parts));
+        }
+        asm.add(RSI, unroll * KvLayout.PAGE);
+        asm.add(RDX, unroll * LINE);
+        asm.sub(RCX, 1);
+        asm.jcc(Condition.NOT_EQUAL, lines);
+        asm.add(R10, LINE / 2);
+        asm.cmp(RSI, R12);
+        asm.jcc(Condition.NOT_EQUAL, groups);
+        asm.mov(RSI, R10); // values follow the scales
+    }
+
+    /** One run of groups of 32 numbers, and one of their scales, of which a line is a multiple. */
+    private void widenValues() {
+        findScales();
+        asm.mov(RBX, param(VALUE_SCALES));
+        asm.mov(RCX, R11);
+        Label scales = new Label();
+        asm.bind(scales);
+        asm.op(VCVTPH2PS, scale(0), Mem.at(R10));
+        asm.store(VMOVUPS_STORE, Mem.at(RBX), scale(0));
+        asm.add(R10, vector / 2);
+        asm.add(RBX, vector);
+        asm.sub(RCX, 2 * vector); // a scale of 2 bytes is for 32 numbers, and rcx counts two each
+        asm.jcc(Condition.NOT_EQUAL, scales);
+        asm.mov(RBX, param(VALUE_SCALES));
+        Label groups = new Label();
+        asm.bind(groups);
+        asm.op(VBROADCASTSS, scale(0), Mem.at(RBX));
+        for (int i = 0; i < 4 * KvLayout.GROUP / vector; i++) {
+            widenBytes(i, scale(0));
+        }
+        asm.add(RBX, 4);
+        asm.add(RSI, KvLayout.GROUP);
+        asm.add(RDX, 4 * KvLayout.GROUP);
+        asm.cmp(RSI, R12);
+        asm.jcc(Condition.NOT_EQUAL, groups);
+    }
+
+    /** Points r10 and r12 to the scales of the block at rsi, which has 16 bytes a dimension. */
+    private void findScales() {
+        asm.mov(R11, param(QUERY_STRIDE)); // 4 bytes a dimension
+        asm.lea(R12, Mem.at(RSI, R11, 4));
+        asm.mov(R10, R12);
+    }
+
+    /** Registers above those that bytes are widened in. */
+    private Vec scale(int part) {
+        return isa.register(8 + part);
+    }
+
+    /** Widens a register's numbers, the i-th from rsi on, to where rdx points. */
+    private void widenBytes(int i, Vec scale) {
+        Vec numbers = isa.register(i % 8);
+        asm.op(VPMOVSXBD, numbers, Mem.at(RSI, i * vector / 4));
+        asm.op(VCVTDQ2PS, numbers, numbers);
+        asm.op(VMULPS, numbers, numbers, scale);
+        asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), numbers);
     }
 
     // --- tiles

@@ -23,7 +23,10 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     enum Source {
         /** The pages themselves: right for few queries, and for F32. */
         PAGES,
-        /** Scratch, where a segment is first widened to F32: right where many tiles read it. */
+        /**
+         * Scratch, where a segment is first widened to F32: right where many tiles read it, and for
+         * numbers with scales.
+         */
         SCRATCH
     }
 
@@ -94,7 +97,11 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     static final int LAST_SEEN = 22;
     static final int STRIP = 23;
     static final int INFINITY = 25;
-    static final int SLOTS = 26;
+
+    /** Room for the scales of a page's values as F32, one for each 32 numbers; Q8_0 only. */
+    static final int VALUE_SCALES = 26;
+
+    static final int SLOTS = 27;
 
     /** Bytes of a line of the cache, and of 16 numbers. */
     static final int LINE = 64;
@@ -115,8 +122,9 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     static final int SCORE_BYTES = SEGMENT_SUMS + LINE;
 
     AttentionKernel {
-        check(type == DType.F32 || type == DType.F16, "no attention to pages of %s", type);
+        check(KvLayout.TYPES.contains(type), "no attention to pages of %s", type);
         check(source == Source.PAGES || type != DType.F32, "pages of F32 need no widening");
+        check(source == Source.SCRATCH || type != DType.Q8_0, "pages of Q8_0 are widened");
     }
 
     /** Every one of an instruction set. */
@@ -124,7 +132,8 @@ record AttentionKernel(Isa isa, DType type, Source source) {
         return List.of(
                 new AttentionKernel(isa, DType.F32, Source.PAGES),
                 new AttentionKernel(isa, DType.F16, Source.PAGES),
-                new AttentionKernel(isa, DType.F16, Source.SCRATCH));
+                new AttentionKernel(isa, DType.F16, Source.SCRATCH),
+                new AttentionKernel(isa, DType.Q8_0, Source.SCRATCH));
     }
 
     /** Name for profilers and messages. */
@@ -135,6 +144,11 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     /** Bytes of the pages that widened segments go to. */
     static long scratchBytes(int headSize) {
         return 2L * PAGES_PER_SEGMENT * headSize * LINE;
+    }
+
+    /** Bytes of {@link #VALUE_SCALES}. */
+    static long valueScaleBytes(int headSize) {
+        return 4L * KvLayout.PAGE * headSize / KvLayout.GROUP;
     }
 
     byte[] assemble() {
