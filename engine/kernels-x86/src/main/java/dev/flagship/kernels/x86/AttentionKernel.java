@@ -23,10 +23,7 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     enum Source {
         /** The pages themselves: right for few queries, and for F32. */
         PAGES,
-        /**
-         * Scratch, where a segment is first widened to F32: right where many tiles read it, and for
-         * numbers with scales.
-         */
+        /** Scratch, where a segment is first widened to F32: right where many tiles read it. */
         SCRATCH
     }
 
@@ -98,10 +95,32 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     static final int STRIP = 23;
     static final int INFINITY = 25;
 
-    /** Room for the scales of a page's values as F32, one for each 32 numbers; Q8_0 only. */
-    static final int VALUE_SCALES = 26;
+    // Of Q8_0 only.
 
-    static final int SLOTS = 27;
+    /**
+     * Room for the scales of a segment's keys as F32: 16 for each page and 32 dimensions. Only
+     * where tiles read pages.
+     */
+    static final int KEY_SCALES = 26;
+
+    /**
+     * Room for the scales of a segment's values as F32, one for each position and 32 dimensions.
+     */
+    static final int VALUE_SCALES = 27;
+
+    /**
+     * Room for the same, each in all lanes of a register. Only where tiles read pages and no
+     * operand is broadcast.
+     */
+    static final int SPREAD_SCALES = 28;
+
+    /** Bytes of a position's scales as tiles read them: {@link #scaleBytes} for 32 dimensions. */
+    static final int SCALE_STRIDE = 29;
+
+    // The code's own.
+    static final int STRIP_SCALES = 30;
+    static final int STRIP_BLOCK = 31;
+    static final int SLOTS = 32;
 
     /** Bytes of a line of the cache, and of 16 numbers. */
     static final int LINE = 64;
@@ -124,7 +143,6 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     AttentionKernel {
         check(KvLayout.TYPES.contains(type), "no attention to pages of %s", type);
         check(source == Source.PAGES || type != DType.F32, "pages of F32 need no widening");
-        check(source == Source.SCRATCH || type != DType.Q8_0, "pages of Q8_0 are widened");
     }
 
     /** Every one of an instruction set. */
@@ -133,6 +151,7 @@ record AttentionKernel(Isa isa, DType type, Source source) {
                 new AttentionKernel(isa, DType.F32, Source.PAGES),
                 new AttentionKernel(isa, DType.F16, Source.PAGES),
                 new AttentionKernel(isa, DType.F16, Source.SCRATCH),
+                new AttentionKernel(isa, DType.Q8_0, Source.PAGES),
                 new AttentionKernel(isa, DType.Q8_0, Source.SCRATCH));
     }
 
@@ -146,9 +165,14 @@ record AttentionKernel(Isa isa, DType type, Source source) {
         return 2L * PAGES_PER_SEGMENT * headSize * LINE;
     }
 
-    /** Bytes of {@link #VALUE_SCALES}. */
-    static long valueScaleBytes(int headSize) {
-        return 4L * KvLayout.PAGE * headSize / KvLayout.GROUP;
+    /** Bytes of the scales of a segment's keys, or values, as F32. */
+    static long segmentScaleBytes(int headSize) {
+        return 4L * ScalarKernels.SEGMENT * headSize / KvLayout.GROUP;
+    }
+
+    /** Bytes of a value's scale as tiles read it from {@link Source#PAGES}. */
+    static int scaleBytes(Isa isa) {
+        return isa.wide() ? 4 : isa.bytes();
     }
 
     byte[] assemble() {
