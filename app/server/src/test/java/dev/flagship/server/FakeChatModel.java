@@ -76,6 +76,7 @@ final class FakeChatModel implements ChatModel {
                 "exact",
                 "scalar",
                 4000,
+                "f32",
                 16,
                 16 * 2048,
                 Instant.EPOCH);
