@@ -10,6 +10,7 @@ import dev.flagship.serving.LoadOptions;
 import dev.flagship.serving.Rungs;
 import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ModelInfo;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
 import java.util.HashSet;
@@ -45,6 +46,14 @@ final class ModelFlags {
     private @Nullable Numerics numerics;
 
     @Option(
+            names = "--kv-cache",
+            paramLabel = "TYPE",
+            converter = KvCacheConverter.class,
+            description =
+                    "f16, q8_0 or f32: how keys and values are kept; q8_0 takes 17/32 of f16's memory and rounds more. Default: f16, in exact numerics f32.")
+    private @Nullable DType kvCache;
+
+    @Option(
             names = "--threads",
             paramLabel = "N",
             description = "Threads that compute. Default (or 0): one a physical core.")
@@ -70,6 +79,17 @@ final class ModelFlags {
         }
     }
 
+    /** Reads a type of KV cache by the name that people see. */
+    private static final class KvCacheConverter implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String text) {
+            return LoadOptions.kvCacheOf(text)
+                    .orElseThrow(() ->
+                            new TypeConversionException(
+                                    "\"" + text + "\" is none of f16, q8_0 and f32"));
+        }
+    }
+
     /**
      * Checks the flags.
      *
@@ -80,6 +100,7 @@ final class ModelFlags {
         return new LoadOptions(
                 id,
                 Optional.ofNullable(numerics),
+                Optional.ofNullable(kvCache),
                 kernels,
                 threads,
                 contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
@@ -139,7 +160,7 @@ final class ModelFlags {
         int usual = Math.min(USUAL_CHAT, info.contextLength());
         return String.format(
                 Locale.ROOT,
-                "%s: %.0f M weights in %s; numerics %s; kernels %s, %d threads; context %d; KV pool %s: room for %d chats of %d tokens",
+                "%s: %.0f M weights in %s; numerics %s; kernels %s, %d threads; context %d; KV pool %s in %s: room for %d chats of %d tokens",
                 info.id(),
                 info.parameters() / 1e6,
                 Bytes.human(info.weightBytes()),
@@ -148,6 +169,7 @@ final class ModelFlags {
                 model.threads(),
                 info.contextLength(),
                 Bytes.human(info.kvPoolBytes()),
+                info.kvCache(),
                 room / usual,
                 usual);
     }

@@ -101,6 +101,8 @@ class MainTest {
                 "run m --threads 9999          | threads 9999",
                 "run m --context 3             | context 3",
                 "run m --numerics quick        | neither exact nor fast",
+                "run m --kv-cache q4_0 hi      | \"q4_0\" is none of f16, q8_0 and f32",
+                "serve --kv-cache F16          | \"F16\" is none of f16, q8_0 and f32",
                 "run m --raw --system x hi     | --raw takes no --system",
                 "run m --raw                   | --raw needs a prompt",
                 "run m                         | no prompt",
@@ -238,7 +240,7 @@ class MainTest {
         assertThat(outcome.code()).isZero();
         assertThat(outcome.out()).endsWith("\n").doesNotContain("tiny");
         assertThat(outcome.err())
-                .contains("tiny: ", "exact", "scalar", "context 8192", "KV pool", "room for 4");
+                .contains("tiny: ", "exact", "scalar", "context 8192", "KV pool", "in f32: room for 4");
         assertThat(run("run " + model + " the cat --seed 4 --max-tokens 12 --kernels scalar").out())
                 .isEqualTo(outcome.out());
     }

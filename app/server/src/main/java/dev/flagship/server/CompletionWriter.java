@@ -101,7 +101,10 @@ final class CompletionWriter {
                 .put("created", created)
                 .put("model", model.id())
                 // Equal seeds give equal answers where these agree.
-                .put("system_fingerprint", "flagship-" + model.numerics() + "-" + model.rung());
+                .put(
+                        "system_fingerprint",
+                        "flagship-%s-kv-%s-%s"
+                                .formatted(model.numerics(), model.kvCache(), model.rung()));
     }
 
     private static ObjectNode withWarnings(ObjectNode json, List<String> warnings) {

@@ -115,6 +115,7 @@ final class Models {
                 .put("context_length", info.contextLength())
                 .put("vocabulary_size", info.vocabularySize())
                 .put("numerics", info.numerics())
+                .put("kv_cache", info.kvCache())
                 .put("kernels", info.rung());
         return json;
     }

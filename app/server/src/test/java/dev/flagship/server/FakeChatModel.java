@@ -83,6 +83,7 @@ final class FakeChatModel implements ChatModel {
                 "exact",
                 "scalar",
                 4000,
+                "f32",
                 16,
                 16 * 2048,
                 sampling,

@@ -61,6 +61,11 @@ public final class CanonicalMath {
     /** Largest magnitude of an int8 activation; −128 is never used. */
     public static final int INT8_MAX = 127;
 
+    /** All ones in F16's infinities and NaN alone. */
+    private static final int HALF_EXPONENT = 0x7C00;
+
+    private static final short HALF_NAN = 0x7E00;
+
     private CanonicalMath() {}
 
     /** Maximum in fixed operand order, as {@code vmaxps} computes it. */
@@ -185,6 +190,29 @@ public final class CanonicalMath {
         }
         int q = Float.floatToRawIntBits(y + ROUND_MAGIC) - ROUND_MAGIC_BITS;
         return Math.clamp(q, -INT8_MAX, INT8_MAX);
+    }
+
+    /**
+     * Scale of a block of the KV cache whose largest magnitude is {@code amax}: {@link #int8Scale}
+     * rounded to F16, to nearest even. NaN where F16 has no finite number for it, that is for a
+     * NaN, an infinity, and from 65,520·127 (8.3 million) on: an infinite scale would make
+     * infinities of finite numbers. Below 127·2⁻²⁵ (4·10⁻⁶) it is 0, and so is the whole block.
+     *
+     * @return bits of a non-negative F16, or those of one NaN
+     */
+    public static short cacheScale(float amax) {
+        short scale = Float.floatToFloat16(int8Scale(amax));
+        return (scale & HALF_EXPONENT) == HALF_EXPONENT ? HALF_NAN : scale;
+    }
+
+    /**
+     * Factor of {@link #int8} for a block of the KV cache: the reciprocal of the scale as it is
+     * kept (0 of 0), not of what was rounded to it. So a number comes back within half a step also
+     * where the scale is a denormal and has few bits. NaN for NaN, so that the block is one of
+     * zeros.
+     */
+    public static float cacheInverse(short scale) {
+        return scale == 0 ? 0f : 1f / Float.float16ToFloat(scale);
     }
 
     /** 1 / √(mean square + eps), from the sum of squares of n numbers. */

@@ -45,13 +45,17 @@ public interface Kernels extends AutoCloseable {
      */
     void rope(Tensor x, RopeTable table, int[] positions);
 
-    /** Writes keys and values (T, K·E) of each row to its place in the sequence's pages. */
+    /**
+     * Writes keys and values (T, K·E) of each row to its place in the sequence's pages, rounded to
+     * what these hold; {@link KvLayout} says how.
+     */
     void append(KvRows rows, int layer, Tensor keys, Tensor values);
 
     /**
-     * Causal attention over the sequence's pages: q (T, H, E) → out (T, H·E), scores scaled by
-     * 1/√E, query head h reads KV head h / (H/K). Softmax is online over segments of 64 positions
-     * aligned to absolute positions; pieces of 512 positions are merged in ascending order.
+     * Causal attention over the sequence's pages, their numbers widened to F32: q (T, H, E) → out
+     * (T, H·E), scores scaled by 1/√E, query head h reads KV head h / (H/K). Softmax is online over
+     * segments of 64 positions aligned to absolute positions; pieces of 512 positions are merged in
+     * ascending order.
      */
     void attend(KvRows rows, int layer, Tensor q, Tensor out);
 

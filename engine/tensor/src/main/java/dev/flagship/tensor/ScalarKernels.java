@@ -187,27 +187,88 @@ public final class ScalarKernels implements Kernels {
             for (int head = 0; head < kv.kvHeads(); head++) {
                 long k = kv.keys(page, layer, head);
                 long v = kv.values(page, layer, head);
-                for (int d = 0; d < kv.headSize(); d++) {
-                    int at = head * kv.headSize() + d;
-                    put(rows, k, d * KvLayout.PAGE + slot, keys.get(row, at));
-                    put(rows, v, slot * kv.headSize() + d, values.get(row, at));
+                int at = head * kv.headSize();
+                if (kv.type() == DType.Q8_0) {
+                    for (int group = 0; group < kv.headSize(); group += KvLayout.GROUP) {
+                        short scaleOfKeys = cacheScale(keys, row, at + group);
+                        short scaleOfValues = cacheScale(values, row, at + group);
+                        putScale(rows, k, keyScaleAt(group, slot), scaleOfKeys);
+                        putScale(rows, v, valueAt(kv, group, slot) / KvLayout.GROUP, scaleOfValues);
+                        for (int d = group; d < group + KvLayout.GROUP; d++) {
+                            float key = keys.get(row, at + d);
+                            float value = values.get(row, at + d);
+                            putQuant(rows, k + keyAt(d, slot), key, scaleOfKeys);
+                            putQuant(rows, v + valueAt(kv, d, slot), value, scaleOfValues);
+                        }
+                    }
+                } else {
+                    for (int d = 0; d < kv.headSize(); d++) {
+                        put(rows, k, keyAt(d, slot), keys.get(row, at + d));
+                        put(rows, v, valueAt(kv, d, slot), values.get(row, at + d));
+                    }
                 }
             }
         }
     }
 
-    private static void put(KvRows rows, long base, int index, float value) {
+    private static int keyAt(int d, int slot) {
+        return d * KvLayout.PAGE + slot;
+    }
+
+    private static int keyScaleAt(int d, int slot) {
+        return keyAt(d / KvLayout.GROUP, slot);
+    }
+
+    private static int valueAt(KvLayout kv, int d, int slot) {
+        return slot * kv.headSize() + d;
+    }
+
+    private static void put(KvRows rows, long block, int index, float value) {
         if (rows.layout().type() == DType.F32) {
-            rows.pool().set(F32, base + index * 4L, value);
+            rows.pool().set(F32, block + index * 4L, value);
         } else {
-            rows.pool().set(F16, base + index * 2L, Float.floatToFloat16(value));
+            rows.pool().set(F16, block + index * 2L, Float.floatToFloat16(value));
         }
     }
 
-    private static float cached(KvRows rows, long base, int index) {
-        return rows.layout().type() == DType.F32
-                ? rows.pool().get(F32, base + index * 4L)
-                : Float.float16ToFloat(rows.pool().get(F16, base + index * 2L));
+    /** Scale of the 32 numbers from {@code from} on. */
+    private static short cacheScale(Tensor x, int row, int from) {
+        int bits = 0;
+        for (int i = from; i < from + KvLayout.GROUP; i++) {
+            bits = CanonicalMath.maxMagnitudeBits(bits, x.get(row, i));
+        }
+        return CanonicalMath.cacheScale(Float.intBitsToFloat(bits));
+    }
+
+    private static void putScale(KvRows rows, long block, int index, short scale) {
+        rows.pool().set(F16, block + rows.layout().scalesOffset() + index * 2L, scale);
+    }
+
+    private static void putQuant(KvRows rows, long at, float value, short scale) {
+        int quant = CanonicalMath.int8(value, CanonicalMath.cacheInverse(scale));
+        rows.pool().set(ValueLayout.JAVA_BYTE, at, (byte) quant);
+    }
+
+    private static float cachedKey(KvRows rows, long block, int d, int slot) {
+        return cached(rows, block, keyAt(d, slot), keyScaleAt(d, slot));
+    }
+
+    private static float cachedValue(KvRows rows, long block, int d, int slot) {
+        int index = valueAt(rows.layout(), d, slot);
+        return cached(rows, block, index, index / KvLayout.GROUP);
+    }
+
+    private static float cached(KvRows rows, long block, int index, int scaleIndex) {
+        MemorySegment pool = rows.pool();
+        if (rows.layout().type() == DType.F32) {
+            return pool.get(F32, block + index * 4L);
+        }
+        if (rows.layout().type() == DType.F16) {
+            return Float.float16ToFloat(pool.get(F16, block + index * 2L));
+        }
+        long scale = block + rows.layout().scalesOffset() + scaleIndex * 2L;
+        return pool.get(ValueLayout.JAVA_BYTE, block + index)
+                * Float.float16ToFloat(pool.get(F16, scale));
     }
 
     @Override
@@ -275,18 +336,19 @@ public final class ScalarKernels implements Kernels {
             for (int t = 0; t < n; t++) {
                 long keys = kv.keys(rows.page(row, start + t), layer, kvHead);
                 float dot = 0;
+                int slot = (start + t) % KvLayout.PAGE;
                 for (int d = 0; d < size; d++) {
-                    int at = d * KvLayout.PAGE + (start + t) % KvLayout.PAGE;
-                    dot = Math.fma(q.get(row, head * size + d), cached(rows, keys, at), dot);
+                    float k = cachedKey(rows, keys, d, slot);
+                    dot = Math.fma(q.get(row, head * size + d), k, dot);
                 }
                 scores[t] = dot * scale;
             }
             segment(state, scores, n);
             for (int t = 0; t < n; t++) {
                 long values = kv.values(rows.page(row, start + t), layer, kvHead);
-                int at = (start + t) % KvLayout.PAGE * size;
+                int slot = (start + t) % KvLayout.PAGE;
                 for (int d = 0; d < size; d++) {
-                    float v = cached(rows, values, at + d);
+                    float v = cachedValue(rows, values, d, slot);
                     state.acc[d] = Math.fma(scores[t], v, state.acc[d]);
                 }
             }

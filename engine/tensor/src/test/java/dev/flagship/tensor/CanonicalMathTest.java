@@ -222,4 +222,51 @@ class CanonicalMathTest {
         assertThat(CanonicalMath.inverseRms(0f, 4, 0.25f)).isEqualTo(2f);
         assertThat(CanonicalMath.inverseRms(0f, 4, 0f)).isInfinite();
     }
+
+    private static float cacheScale(float amax) {
+        return Float.float16ToFloat(CanonicalMath.cacheScale(amax));
+    }
+
+    /** 65,520·127 is where F16, rounding to nearest, would have no number but infinity. */
+    @Test
+    void aCachesScaleIsNeverInfinite() {
+        assertThat(cacheScale(254f)).isEqualTo(2f);
+        float last = 65_519f * 127;
+        assertThat(cacheScale(last)).isEqualTo(65_504f);
+        for (float amax : new float[] {65_520f * 127, 1e30f, Float.POSITIVE_INFINITY, Float.NaN}) {
+            short scale = CanonicalMath.cacheScale(amax);
+            assertThat(scale).as("%s", amax).isEqualTo((short) 0x7E00);
+            float inverse = CanonicalMath.cacheInverse(scale);
+            assertThat(CanonicalMath.int8(amax, inverse)).as("%s", amax).isZero();
+            assertThat(CanonicalMath.int8(1f, inverse)).as("%s", amax).isZero();
+        }
+    }
+
+    @Test
+    void aCachesScaleOfLittleIsZeroAndSoIsItsBlock() {
+        float least = 127 * 0x1p-25f; // a tie, and 0 is even
+        assertThat(cacheScale(least)).isZero();
+        assertThat(CanonicalMath.int8(least, CanonicalMath.cacheInverse((short) 0))).isZero();
+        assertThat(cacheScale(Math.nextUp(least))).isEqualTo(0x1p-24f);
+        assertThat(cacheScale(0f)).isZero();
+    }
+
+    /** Half a step, but where the largest lie a little above 127 steps of a rounded scale. */
+    @Test
+    void cachedNumbersComeBackWithinHalfAStep() {
+        for (float amax = 1e-7f; amax < 8e6f; amax *= 1.0173f) {
+            float scale = cacheScale(amax);
+            float inverse = CanonicalMath.cacheInverse(CanonicalMath.cacheScale(amax));
+            for (int i = -1000; i <= 1000; i++) {
+                float x = amax * (i / 1000f);
+                int quant = CanonicalMath.int8(x, inverse);
+                assertThat(quant).isBetween(-127, 127);
+                double most = Math.max(0.500001 * scale, Math.abs(x) - 127.0 * scale);
+                assertThat(Math.abs(x - (double) quant * scale))
+                        .as("%s of %s", x, amax)
+                        .isLessThanOrEqualTo(most);
+            }
+            assertThat(amax - 127.0 * scale).isLessThanOrEqualTo(amax * 0x1p-11 + 127 * 0x1p-25);
+        }
+    }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.base.InvalidArgumentException;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class KvRowsTest {
@@ -66,24 +67,35 @@ class KvRowsTest {
 
     @Test
     void theLayoutsBlocksTileThePageWithoutOverlap() {
-        boolean[] covered = new boolean[Math.toIntExact(2 * LAYOUT.pageBytes())];
-        for (int page = 0; page < 2; page++) {
-            for (int layer = 0; layer < 2; layer++) {
-                for (int head = 0; head < 3; head++) {
-                    for (long from :
-                            new long[] {
-                                LAYOUT.keys(page, layer, head), LAYOUT.values(page, layer, head)
-                            }) {
-                        for (long i = from; i < from + LAYOUT.blockBytes(); i++) {
-                            assertThat(covered[(int) i]).isFalse();
-                            covered[(int) i] = true;
+        for (KvLayout layout : List.of(LAYOUT, new KvLayout(2, 3, 96, DType.Q8_0))) {
+            boolean[] covered = new boolean[Math.toIntExact(2 * layout.pageBytes())];
+            for (int page = 0; page < 2; page++) {
+                for (int layer = 0; layer < 2; layer++) {
+                    for (int head = 0; head < 3; head++) {
+                        for (long from :
+                                new long[] {
+                                    layout.keys(page, layer, head), layout.values(page, layer, head)
+                                }) {
+                            for (long i = from; i < from + layout.blockBytes(); i++) {
+                                assertThat(covered[(int) i]).isFalse();
+                                covered[(int) i] = true;
+                            }
                         }
                     }
                 }
             }
+            assertThat(covered).doesNotContain(false);
         }
-        assertThat(covered).doesNotContain(false);
         assertThat(LAYOUT.bytesPerToken()).isEqualTo(2 * 2 * 3 * 20 * 2);
+    }
+
+    /** SmolLM2's shape: 22.5 KiB a token in F16, and 17/32 of it. */
+    @Test
+    void eightBitsTakeOneByteANumberAndTwoForEach32() {
+        assertThat(new KvLayout(30, 3, 64, DType.F16).bytesPerToken()).isEqualTo(23_040);
+        KvLayout layout = new KvLayout(30, 3, 64, DType.Q8_0);
+        assertThat(layout.bytesPerToken()).isEqualTo(30 * 3 * 2 * (64 + 4));
+        assertThat(layout.scalesOffset()).isEqualTo(64 * 16);
     }
 
     @Test
@@ -93,11 +105,22 @@ class KvRowsTest {
     }
 
     @Test
-    void onlyFloatsAreCached() {
-        assertThatThrownBy(() -> new KvLayout(1, 1, 8, DType.Q8_0))
+    void onlyWhatAttentionReadsIsCached() {
+        assertThatThrownBy(() -> new KvLayout(1, 1, 32, DType.Q4_0))
                 .isInstanceOf(InvalidArgumentException.class)
-                .hasMessageContaining("Q8_0");
+                .hasMessageContaining("Q4_0");
         assertThatThrownBy(() -> new KvLayout(0, 1, 8, DType.F32))
                 .isInstanceOf(InvalidArgumentException.class);
+    }
+
+    @Test
+    void headsThatScalesDoNotDivideAreRefusedWithARemedy() {
+        assertThatThrownBy(() -> new KvLayout(1, 1, 80, DType.Q8_0))
+                .isInstanceOf(InvalidArgumentException.class)
+                .hasMessageContaining("80")
+                .hasMessageContaining("use F16");
+        assertThat(KvLayout.takes(80, DType.Q8_0)).isFalse();
+        assertThat(KvLayout.takes(80, DType.F16)).isTrue();
+        assertThat(KvLayout.takes(96, DType.Q8_0)).isTrue();
     }
 }

@@ -214,10 +214,11 @@ final class Bench {
                                         .formatted(Bytes.human(machine.lastCacheBytes())));
         report.fact(
                 "kernels",
-                "%s, %s, %d threads, context %d"
+                "%s, %s, KV cache %s, %d threads, context %d"
                         .formatted(
                                 model.kernels().rung(),
                                 model.numerics(),
+                                model.kvLayout().type(),
                                 model.threads(),
                                 model.contextLength()));
         report.fact(

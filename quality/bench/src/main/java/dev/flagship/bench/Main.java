@@ -5,6 +5,7 @@ import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.launch.Progress;
 import dev.flagship.serving.LoadOptions;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -105,6 +106,13 @@ public final class Main implements Callable<Integer> {
     private @Nullable String numerics;
 
     @Option(
+            names = "--kv-cache",
+            paramLabel = "TYPE",
+            description =
+                    "f16, q8_0 or f32. Default: f16, in exact numerics f32. With --parity: measured beside the default.")
+    private @Nullable String kvCache;
+
+    @Option(
             names = "--context",
             paramLabel = "TOKENS",
             description = "Most tokens of a conversation. Default: the model's, at most 8192.")
@@ -125,7 +133,7 @@ public final class Main implements Callable<Integer> {
     @Option(
             names = "--parity",
             description =
-                    "Measure the default model's distance from the reference implementation instead. Takes --threads and --kernels, no other flag of the above.")
+                    "Measure the default model's distance from the reference implementation instead. Takes --kv-cache, --threads and --kernels, no other flag of the above.")
     private boolean parity;
 
     @Option(
@@ -281,8 +289,14 @@ public final class Main implements Callable<Integer> {
         if (against.isEmpty() && !paths.isEmpty() && !shapes) {
             throw wrong("--peer-path belongs to --against or --shapes");
         }
+        if (kvCache != null && !against.isEmpty()) {
+            throw wrong("--against does not take --kv-cache: peers keep theirs in F16");
+        }
+        if (greedyOnly && kvCache != null) {
+            throw wrong("--greedy-only does not take --kv-cache");
+        }
         if (parity) {
-            takesOnly("--parity", "--greedy-only", "--threads", "--kernels");
+            takesOnly("--parity", "--greedy-only", "--kv-cache", "--threads", "--kernels");
         }
         if (shapes) {
             takesOnly(
@@ -362,6 +376,7 @@ public final class Main implements Callable<Integer> {
             return new LoadOptions(
                     model,
                     numerics == null ? Optional.empty() : Optional.of(mode(numerics)),
+                    kvCache == null ? Optional.empty() : Optional.of(kvCache(kvCache)),
                     kernels,
                     threads,
                     contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
@@ -378,6 +393,12 @@ public final class Main implements Callable<Integer> {
             }
         }
         throw wrong("--numerics knows exact and fast, not \"%s\"".formatted(text));
+    }
+
+    private DType kvCache(String text) {
+        return LoadOptions.kvCacheOf(text)
+                .orElseThrow(() ->
+                        wrong("--kv-cache knows f16, q8_0 and f32, not \"%s\"".formatted(text)));
     }
 
     private ParameterException wrong(String message) {

@@ -4,6 +4,7 @@ import dev.flagship.nn.Step;
 import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
 import dev.flagship.serving.LoadedModel;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Tensor;
 import dev.flagship.tokenizers.ControlTokens;
@@ -23,6 +24,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.DoubleStream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -30,7 +32,8 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Distance of the default model from the reference implementation: rendered prompts, their ids,
  * greedy answers and their logits, perplexity, and for {@code fast} the mean Kullback-Leibler
- * divergence to {@code exact}. The reference's figures were computed by {@code tools/golden/llama}.
+ * divergence to {@code exact}; for a type of KV cache the same of {@code fast} with it, beside {@code
+ * fast} with the usual one. The reference's figures were computed by {@code tools/golden/llama}.
  */
 final class Parity {
     private static final String GOLDEN = "/dev/flagship/testing/golden/";
@@ -39,11 +42,16 @@ final class Parity {
 
     private final Path path;
     private final LoadOptions options;
+    private final Optional<DType> kvCache;
     private final PrintStream out;
 
+    /**
+     * @param options numerics are not looked at; a KV cache is one to measure beside the usual
+     */
     Parity(Path path, LoadOptions options, PrintStream out) {
         this.path = path;
         this.options = options;
+        this.kvCache = options.kvCache();
         this.out = out;
     }
 
@@ -66,6 +74,11 @@ final class Parity {
             try (LoadedModel fast = load(Numerics.FAST)) {
                 good &= perplexity(exact, fast);
                 good &= divergence(exact, fast);
+                if (kvCache.isPresent()) {
+                    try (LoadedModel other = load(Numerics.FAST, kvCache)) {
+                        good &= kvCache(exact, fast, other);
+                    }
+                }
             }
             return good;
         }
@@ -99,7 +112,20 @@ final class Parity {
     }
 
     private LoadedModel load(Numerics numerics) throws IOException {
-        return LoadedModel.load(path, options.withNumerics(numerics), LoadListener.SILENT);
+        return load(numerics, Optional.empty());
+    }
+
+    private LoadedModel load(Numerics numerics, Optional<DType> pages) throws IOException {
+        LoadOptions mode =
+                new LoadOptions(
+                        options.id(),
+                        Optional.of(numerics),
+                        pages,
+                        options.kernels(),
+                        options.threads(),
+                        options.context(),
+                        options.packedFolder());
+        return LoadedModel.load(path, mode, LoadListener.SILENT);
     }
 
     private static JsonNode golden(String name) throws IOException {
@@ -207,25 +233,35 @@ final class Parity {
         return nll;
     }
 
+    /** What keys and values in other pages cost, products being the same. */
+    private boolean kvCache(LoadedModel exact, LoadedModel usual, LoadedModel other)
+            throws IOException {
+        int windows = golden("perplexity.json").path("windows").asInt();
+        int[] ids = ids(exact);
+        double before = Math.exp(mean(nll(usual, ids, windows)));
+        double after = Math.exp(mean(nll(other, ids, windows)));
+        int few = golden("llamacpp.json").path("windows").asInt();
+        Divergence toExact = divergence(exact, other, ids, few);
+        Divergence toUsual = divergence(usual, other, ids, few);
+        out.printf(
+                "fast with a KV cache of %s: perplexity %.5f (%s: %.5f, %+.4f %%); mean KL to exact %.6f, to %s %.6f, top-1 agreement with it %.4f%n",
+                other.kvLayout().type(),
+                after,
+                usual.kvLayout().type(),
+                before,
+                100 * (after / before - 1),
+                toExact.mean(),
+                usual.kvLayout().type(),
+                toUsual.mean(),
+                toUsual.agreement());
+        return after / before - 1 <= 0.005;
+    }
+
     private boolean divergence(LoadedModel exact, LoadedModel fast) throws IOException {
         JsonNode peer = golden("llamacpp.json");
-        int windows = peer.path("windows").asInt();
-        int[] ids = ids(exact);
-        Divergence d = new Divergence();
-        try (TeacherForced truth = new TeacherForced(exact, WINDOW);
-                TeacherForced tested = new TeacherForced(fast, WINDOW)) {
-            for (int w = 0; w < windows; w++) {
-                truth.restart();
-                tested.restart();
-                for (int at = w * WINDOW; at < (w + 1) * WINDOW; at += CHUNK) {
-                    List<float[]> rows = new ArrayList<>();
-                    truth.run(ids, at, CHUNK, Step.Wanted.ALL, l -> copy(l, rows));
-                    tested.run(ids, at, CHUNK, Step.Wanted.ALL, l -> d.add(rows, l));
-                }
-            }
-        }
-        double kl = d.sum / d.rows;
-        double agreement = (double) d.agreeing / d.rows;
+        Divergence d = divergence(exact, fast, ids(exact), peer.path("windows").asInt());
+        double kl = d.mean();
+        double agreement = d.agreement();
         double peerKl = peer.path("mean").path("mean_kl").asDouble();
         double peerAgreement = peer.path("mean").path("top1_agreement").asDouble();
         out.printf(
@@ -240,6 +276,24 @@ final class Parity {
         return kl <= 1.1 * peerKl && 1 - agreement <= 1.1 * (1 - peerAgreement);
     }
 
+    private static Divergence divergence(
+            LoadedModel exact, LoadedModel fast, int[] ids, int windows) {
+        Divergence d = new Divergence();
+        try (TeacherForced truth = new TeacherForced(exact, WINDOW);
+                TeacherForced tested = new TeacherForced(fast, WINDOW)) {
+            for (int w = 0; w < windows; w++) {
+                truth.restart();
+                tested.restart();
+                for (int at = w * WINDOW; at < (w + 1) * WINDOW; at += CHUNK) {
+                    List<float[]> rows = new ArrayList<>();
+                    truth.run(ids, at, CHUNK, Step.Wanted.ALL, l -> copy(l, rows));
+                    tested.run(ids, at, CHUNK, Step.Wanted.ALL, l -> d.add(rows, l));
+                }
+            }
+        }
+        return d;
+    }
+
     private static void copy(Tensor logits, List<float[]> rows) {
         for (int i = 0; i < logits.rows(); i++) {
             rows.add(logits.row(i));
@@ -251,6 +305,14 @@ final class Parity {
         private double sum;
         private int rows;
         private int agreeing;
+
+        double mean() {
+            return sum / rows;
+        }
+
+        double agreement() {
+            return (double) agreeing / rows;
+        }
 
         void add(List<float[]> exact, Tensor fast) {
             for (int i = 0; i < exact.size(); i++) {

@@ -17,6 +17,7 @@ import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -443,6 +444,14 @@ public abstract class KernelsContract {
         {1, 1, 8}, {2, 2, 20}, {3, 3, 64}, {1, 4, 80}, {2, 1, 128}
     };
 
+    private static final int[][] HEADS_OF_GROUPS = { // head size a multiple of 32
+        {1, 1, 32}, {3, 3, 64}, {1, 4, 96}, {2, 1, 128}
+    };
+
+    private static int[][] heads(DType type) {
+        return type == DType.Q8_0 ? HEADS_OF_GROUPS : HEADS;
+    }
+
     /** Pages of all sequences of a step in random order, filled. */
     private KvRows cache(KvLayout layout, List<Run> step, boolean special) {
         int pages = step.stream().mapToInt(r -> pagesFor(r)).sum() + 2;
@@ -452,7 +461,7 @@ public abstract class KernelsContract {
         }
         java.util.Collections.shuffle(order, random);
         KvRows rows = new KvRows(layout, memory.take((long) pages * layout.pageBytes()));
-        fill(rows, special);
+        KvPages.fill(layout, rows.pool(), special, random);
         int next = 0;
         for (Run run : step) {
             int[] table = new int[pagesFor(run)];
@@ -470,32 +479,9 @@ public abstract class KernelsContract {
         return (run.start + run.count + KvLayout.PAGE - 1) / KvLayout.PAGE;
     }
 
-    private void fill(KvRows rows, boolean special) {
-        boolean f32 = rows.layout().type() == DType.F32;
-        long numbers = rows.pool().byteSize() / (f32 ? 4 : 2);
-        for (long i = 0; i < numbers; i++) {
-            float value = (float) random.nextGaussian();
-            if (special && random.nextInt(2000) == 0) {
-                value =
-                        switch (random.nextInt(4)) {
-                            case 0 -> Float.NaN;
-                            case 1 -> Float.POSITIVE_INFINITY;
-                            case 2 -> -60000f;
-                            default -> 6e-8f; // a denormal of F16
-                        };
-            }
-            if (f32) {
-                rows.pool().set(java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED, i * 4, value);
-            } else {
-                short half = Float.floatToFloat16(value);
-                rows.pool().set(java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED, i * 2, half);
-            }
-        }
-    }
-
     private void attendEverywhere(boolean special) {
-        for (DType type : List.of(DType.F32, DType.F16)) {
-            for (int[] heads : HEADS) {
+        for (DType type : KvLayout.TYPES) {
+            for (int[] heads : heads(type)) {
                 KvLayout layout = new KvLayout(2, heads[0], heads[2], type);
                 for (List<Run> step : STEPS) {
                     KvRows rows = cache(layout, step, special);
@@ -526,12 +512,18 @@ public abstract class KernelsContract {
 
     @Test
     void aRowsAttentionDoesNotDependOnItsCompany() {
-        KvLayout layout = new KvLayout(1, 2, 20, DType.F16);
+        companyMakesNoDifference(new KvLayout(1, 2, 20, DType.F16));
+        companyMakesNoDifference(new KvLayout(1, 2, 32, DType.Q8_0));
+    }
+
+    private void companyMakesNoDifference(KvLayout layout) {
+        int size = layout.headSize();
+        int width = 4 * size;
         for (List<Run> step : STEPS) {
             KvRows rows = cache(layout, step, false);
-            Tensor q = usual(rows.count(), 80).split(4, 20);
+            Tensor q = usual(rows.count(), width).split(4, size);
             for (int r = 0; r < rungs.size(); r++) {
-                Tensor whole = memory.tensor(rows.count(), 80);
+                Tensor whole = memory.tensor(rows.count(), width);
                 rungs.get(r).attend(rows, 0, q, whole);
                 for (int row = 0; row < rows.count(); row++) {
                     KvRows alone = new KvRows(layout, rows.pool());
@@ -540,10 +532,10 @@ public abstract class KernelsContract {
                         table[p] = rows.page(row, p * KvLayout.PAGE);
                     }
                     alone.add(table, rows.position(row));
-                    Tensor one = memory.tensor(1, 80);
+                    Tensor one = memory.tensor(1, width);
                     one.put(0, q.row(row));
-                    Tensor out = memory.tensor(1, 80);
-                    rungs.get(r).attend(alone, 0, one.split(4, 20), out);
+                    Tensor out = memory.tensor(1, width);
+                    rungs.get(r).attend(alone, 0, one.split(4, size), out);
                     Bits.assertSameRow(describe("attend alone, " + step, r), out, 0, whole, row);
                 }
             }
@@ -553,8 +545,8 @@ public abstract class KernelsContract {
 
     @Test
     void appendsToItsPlaceAndNowhereElse() {
-        for (DType type : List.of(DType.F32, DType.F16)) {
-            for (int[] heads : HEADS) {
+        for (DType type : KvLayout.TYPES) {
+            for (int[] heads : heads(type)) {
                 for (List<Run> step : STEPS.subList(0, 4)) {
                     append(new KvLayout(2, heads[0], heads[2], type), step);
                 }
@@ -565,7 +557,7 @@ public abstract class KernelsContract {
     /** More than the size from which a team is woken; rows of several threads share a page. */
     @Test
     void appendsManyRowsAtOnce() {
-        for (DType type : List.of(DType.F32, DType.F16)) {
+        for (DType type : KvLayout.TYPES) {
             append(new KvLayout(2, 3, 64, type), List.of(new Run(5, 90), new Run(40, 13)));
         }
     }
@@ -574,21 +566,40 @@ public abstract class KernelsContract {
         KvRows start = cache(layout, step, false);
         Tensor keys = awkward(start.count(), layout.kvHeads() * layout.headSize());
         Tensor values = awkward(start.count(), layout.kvHeads() * layout.headSize());
+        String what = "append %s, %s".formatted(layout, step);
+        if (layout.type() == DType.Q8_0) {
+            appendBytes(what, start, keys, values);
+            return;
+        }
         int floats = Math.toIntExact(start.pool().byteSize() / 4);
         Tensor pool = Tensor.of(Shape.of(1, floats), start.pool());
         expectSameInPlace(
-                "append %s, %s".formatted(layout, step),
-                pool,
-                (kernels, out) -> {
-                    KvRows rows = new KvRows(layout, out.data());
-                    for (int row = 0; row < start.count(); row++) {
-                        int last = start.position(row) / KvLayout.PAGE;
-                        int[] table = new int[last + 1];
-                        table[last] = start.page(row, start.position(row));
-                        rows.add(table, start.position(row));
-                    }
-                    kernels.append(rows, 1, keys, values);
-                });
+                what, pool, (kernels, out) -> append(kernels, start, out.data(), keys, values));
+    }
+
+    /** Where bytes are no floats, and there is but one NaN, none may differ. */
+    private void appendBytes(String what, KvRows start, Tensor keys, Tensor values) {
+        MemorySegment expected = memory.take(start.pool().byteSize()).copyFrom(start.pool());
+        append(truth, start, expected, keys, values);
+        for (int i = 0; i < rungs.size(); i++) {
+            MemorySegment actual = memory.take(start.pool().byteSize()).copyFrom(start.pool());
+            append(rungs.get(i), start, actual, keys, values);
+            assertThat(actual.mismatch(expected)).as(describe(what, i)).isEqualTo(-1);
+        }
+        memory.reset(what + ", " + seed);
+    }
+
+    /** Appends to a pool what {@code start} has rows for. */
+    private static void append(
+            Kernels kernels, KvRows start, MemorySegment pool, Tensor keys, Tensor values) {
+        KvRows rows = new KvRows(start.layout(), pool);
+        for (int row = 0; row < start.count(); row++) {
+            int last = start.position(row) / KvLayout.PAGE;
+            int[] table = new int[last + 1];
+            table[last] = start.page(row, start.position(row));
+            rows.add(table, start.position(row));
+        }
+        kernels.append(rows, 1, keys, values);
     }
 
     // --- logits

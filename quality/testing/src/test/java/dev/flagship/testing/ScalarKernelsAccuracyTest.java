@@ -1,5 +1,7 @@
 package dev.flagship.testing;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -21,6 +23,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The scalar rung against textbook formulas in doubles, within the rounding that its order of
@@ -202,11 +205,17 @@ class ScalarKernelsAccuracyTest {
     @ParameterizedTest
     @EnumSource(
             value = DType.class,
-            names = {"F32", "F16"})
+            names = {"F32", "F16", "Q8_0"})
     void attentionIsSoftmaxOverThePast(DType type) {
         int kvHeads = 2;
         int group = 3;
-        int size = 20;
+        int size = type == DType.Q8_0 ? 64 : 20;
+        double tolerance =
+                switch (type) {
+                    case F32 -> 2e-6;
+                    case F16 -> 3e-3;
+                    default -> 2.5e-2; // half a step is 1/254 of the largest of 32, of all below 5
+                };
         int heads = kvHeads * group;
         KvLayout layout = new KvLayout(2, kvHeads, size, type);
         for (int last : new int[] {0, 15, 16, 63, 64, 511, 512, 700}) {
@@ -233,10 +242,74 @@ class ScalarKernelsAccuracyTest {
                 for (int d = 0; d < size; d++) {
                     assertThat((double) out.get(0, head * size + d))
                             .as("%s, position %d, head %d, %s", type, last, head, seed)
-                            .isCloseTo(expected[d], within(type == DType.F32 ? 2e-6 : 3e-3));
+                            .isCloseTo(expected[d], within(tolerance));
                 }
             }
             memory.reset(seed.toString());
+        }
+    }
+
+    /** Two groups of 32 whose largest numbers are 127 and 254, so that all is exact. */
+    @Test
+    void aTokenLiesInEightBitPagesWhereTheLayoutSays() {
+        KvLayout layout = new KvLayout(1, 2, 64, DType.Q8_0);
+        int slot = 5;
+        KvRows rows = new KvRows(layout, memory.take(2 * layout.pageBytes()));
+        rows.add(new int[] {0, 1}, 16 + slot);
+        Tensor keys = memory.tensor(1, 128);
+        Tensor values = memory.tensor(1, 128);
+        for (int i = 0; i < 128; i++) {
+            int step = i / 32 % 2 + 1;
+            keys.set(0, i, step * (127 - i));
+            values.set(0, i, step * (i - 127));
+        }
+        for (int head = 0; head < 2; head++) { // one in each group that gives its scale
+            keys.set(0, head * 64, 127);
+            keys.set(0, head * 64 + 32, 254);
+            values.set(0, head * 64, -127);
+            values.set(0, head * 64 + 32, -254);
+        }
+        kernels.append(rows, 0, keys, values);
+        for (int head = 0; head < 2; head++) {
+            long k = layout.keys(1, 0, head);
+            long v = layout.values(1, 0, head);
+            for (int d = 0; d < 64; d++) {
+                int step = d / 32 + 1;
+                assertThat((float) rows.pool().get(JAVA_BYTE, k + d * 16L + slot) * step)
+                        .isEqualTo(keys.get(0, head * 64 + d));
+                assertThat((float) rows.pool().get(JAVA_BYTE, v + slot * 64L + d) * step)
+                        .isEqualTo(values.get(0, head * 64 + d));
+            }
+            for (int group = 0; group < 2; group++) {
+                short scale = Float.floatToFloat16(group + 1f);
+                long key = k + 64 * 16 + 2L * (group * 16 + slot);
+                long value = v + 64 * 16 + 2L * (slot * 2 + group);
+                assertThat(rows.pool().get(JAVA_SHORT_UNALIGNED, key)).isEqualTo(scale);
+                assertThat(rows.pool().get(JAVA_SHORT_UNALIGNED, value)).isEqualTo(scale);
+            }
+        }
+    }
+
+    /**
+     * Neither an infinity nor a number that was cut: 8.4 million is above what a scale can tell.
+     */
+    @ParameterizedTest
+    @ValueSource(floats = {8.4e6f, Float.POSITIVE_INFINITY, Float.NaN})
+    void whatNoScaleHoldsMakesItsGroupNanAndNoOther(float value) {
+        KvLayout layout = new KvLayout(1, 1, 64, DType.Q8_0);
+        KvRows rows = new KvRows(layout, memory.take(layout.pageBytes()));
+        int[] table = {0};
+        rows.add(table, 0);
+        rows.add(table, 1);
+        Tensor keys = numbers(2, 64, 1);
+        Tensor values = numbers(2, 64, 1);
+        values.set(1, 40, value);
+        kernels.append(rows, 0, keys, values);
+        Tensor out = memory.tensor(2, 64);
+        kernels.attend(rows, 0, numbers(2, 64, 1).split(1, 64), out);
+        for (int d = 0; d < 64; d++) {
+            assertThat(out.get(0, d)).isFinite();
+            assertThat(Float.isNaN(out.get(1, d))).as("dimension %d", d).isEqualTo(d >= 32);
         }
     }
 

@@ -2,8 +2,11 @@ package dev.flagship.serving;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Numerics;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -12,6 +15,8 @@ import java.util.OptionalInt;
  *
  * @param id name it is served under
  * @param numerics empty: fast where any weight is quantised, else exact
+ * @param kvCache type of keys and values, one of {@link KvLayout#TYPES}; empty: F32 in exact
+ *     numerics, else F16
  * @param kernels name of a rung, or {@code auto} for the best that runs here
  * @param threads 0: one per physical core that this process may use
  * @param context most tokens of one conversation; empty: what the model allows, at most 8,192
@@ -20,6 +25,7 @@ import java.util.OptionalInt;
 public record LoadOptions(
         String id,
         Optional<Numerics> numerics,
+        Optional<DType> kvCache,
         String kernels,
         int threads,
         OptionalInt context,
@@ -31,6 +37,10 @@ public record LoadOptions(
     private static final int THREADS_PER_PROCESSOR = 4;
 
     public LoadOptions {
+        check(
+                kvCache.isEmpty() || KvLayout.TYPES.contains(kvCache.get()),
+                "a KV cache of %s: there are f16, q8_0 and f32",
+                kvCache);
         check(
                 threads >= 0 && threads <= mostThreads(),
                 "threads %s is not in [0, %s], which is %s for each processor; 0 means one for each core",
@@ -48,27 +58,50 @@ public record LoadOptions(
     /** Defaults, packed weights in memory. */
     public static LoadOptions of(String id) {
         return new LoadOptions(
-                id, Optional.empty(), AUTO, 0, OptionalInt.empty(), Optional.empty());
+                id,
+                Optional.empty(),
+                Optional.empty(),
+                AUTO,
+                0,
+                OptionalInt.empty(),
+                Optional.empty());
+    }
+
+    /** The type of a KV cache of this name; empty if there is none. */
+    public static Optional<DType> kvCacheOf(String name) {
+        return KvLayout.TYPES.stream().filter(type -> nameOf(type).equals(name)).findFirst();
+    }
+
+    /** The name that people see. */
+    static String nameOf(DType kvCache) {
+        return kvCache.toString().toLowerCase(Locale.ROOT);
     }
 
     public LoadOptions withNumerics(Numerics mode) {
-        return new LoadOptions(id, Optional.of(mode), kernels, threads, context, packedFolder);
+        return new LoadOptions(
+                id, Optional.of(mode), kvCache, kernels, threads, context, packedFolder);
+    }
+
+    public LoadOptions withKvCache(DType type) {
+        return new LoadOptions(
+                id, numerics, Optional.of(type), kernels, threads, context, packedFolder);
     }
 
     public LoadOptions withKernels(String name) {
-        return new LoadOptions(id, numerics, name, threads, context, packedFolder);
+        return new LoadOptions(id, numerics, kvCache, name, threads, context, packedFolder);
     }
 
     public LoadOptions withThreads(int count) {
-        return new LoadOptions(id, numerics, kernels, count, context, packedFolder);
+        return new LoadOptions(id, numerics, kvCache, kernels, count, context, packedFolder);
     }
 
     public LoadOptions withContext(int tokens) {
         return new LoadOptions(
-                id, numerics, kernels, threads, OptionalInt.of(tokens), packedFolder);
+                id, numerics, kvCache, kernels, threads, OptionalInt.of(tokens), packedFolder);
     }
 
     public LoadOptions withPackedFolder(Path folder) {
-        return new LoadOptions(id, numerics, kernels, threads, context, Optional.of(folder));
+        return new LoadOptions(
+                id, numerics, kvCache, kernels, threads, context, Optional.of(folder));
     }
 }

@@ -102,7 +102,8 @@ public final class LoadedModel implements AutoCloseable {
                             plan,
                             source.file().withheld(),
                             w -> new Llama(source.config(), w));
-            Room room = new Room(machine, path, kvLayout(shape, numerics), contextLength);
+            DType kvCache = kvCache(path, source, options, numerics);
+            Room room = new Room(machine, path, shape.kvLayout(kvCache), contextLength);
             PackedWeights weights = pack(source, plan, room, options, team, listener);
             owned.add(weights);
             CausalLm lm = new Llama(source.config(), weights);
@@ -227,13 +228,24 @@ public final class LoadedModel implements AutoCloseable {
         return numerics;
     }
 
-    /** The pages that this model's keys and values need in these numerics. */
+    /** The pages that this model's keys and values lie in. */
     public KvLayout kvLayout() {
         return room.layout();
     }
 
-    private static KvLayout kvLayout(CausalLm lm, Numerics numerics) {
-        return lm.kvLayout(numerics == Numerics.EXACT ? DType.F32 : DType.F16);
+    private static DType kvCache(
+            Path path, ModelSource source, LoadOptions options, Numerics numerics) {
+        DType usual = numerics == Numerics.EXACT ? DType.F32 : DType.F16;
+        DType type = options.kvCache().orElse(usual);
+        int size = source.config().headSize();
+        if (!KvLayout.takes(size, type)) {
+            throw new LoadException(
+                    path,
+                    "its heads have %d numbers, and in a KV cache of %s each %d share a scale"
+                            .formatted(size, LoadOptions.nameOf(type), KvLayout.GROUP),
+                    "Choose --kv-cache f16.");
+        }
+        return type;
     }
 
     /**

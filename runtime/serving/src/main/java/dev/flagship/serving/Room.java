@@ -2,6 +2,7 @@ package dev.flagship.serving;
 
 import dev.flagship.base.Bytes;
 import dev.flagship.nn.PagedKvCache;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
 import java.nio.file.Path;
@@ -75,8 +76,15 @@ record Room(Memory machine, Path model, KvLayout layout, int context) {
                 model,
                 "its KV pool for %d tokens takes %s of memory; this machine has %s in all"
                         .formatted(context, Bytes.human(poolBytes()), Bytes.human(machine.total())),
-                "Choose a smaller --context, or close other programs.",
+                "Choose a smaller --context%s, or close other programs.".formatted(smallerPages()),
                 cause);
+    }
+
+    /** Another way to a smaller pool, where there is one. */
+    private String smallerPages() {
+        boolean smaller =
+                layout.type() != DType.Q8_0 && KvLayout.takes(layout.headSize(), DType.Q8_0);
+        return smaller ? " or --kv-cache q8_0" : "";
     }
 
     private LoadException weightsTooLarge(long bytes, @Nullable Throwable cause) {

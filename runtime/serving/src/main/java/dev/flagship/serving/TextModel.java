@@ -60,6 +60,7 @@ public final class TextModel implements ChatModel {
                         model.numerics().toString(),
                         model.kernels().rung(),
                         model.weightBytes(),
+                        LoadOptions.nameOf(cache.layout().type()),
                         cache.layout().bytesPerToken(),
                         cache.bytes(),
                         model.sampling(),

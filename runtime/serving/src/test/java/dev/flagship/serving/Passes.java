@@ -5,6 +5,7 @@ import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
+import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
@@ -22,14 +23,23 @@ final class Passes implements AutoCloseable {
     private final Step step;
 
     Passes(CausalLm lm, Kernels kernels, Numerics numerics) {
+        this(lm, kernels, numerics, lm.kvLayout(DType.F32));
+    }
+
+    private Passes(CausalLm lm, Kernels kernels, Numerics numerics, KvLayout layout) {
         this.lm = lm;
-        this.cache = new PagedKvCache(lm.kvLayout(DType.F32), 256);
+        this.cache = new PagedKvCache(layout, 256);
         this.sequence = cache.sequence();
         this.step = new Step(new Scratch(kernels, numerics), cache);
     }
 
     static Passes of(LoadedModel model) {
         return new Passes(model.lm(), model.kernels(), model.numerics());
+    }
+
+    /** As {@link #of}, with the pages that the model was loaded with. */
+    static Passes inPagesOf(LoadedModel model) {
+        return new Passes(model.lm(), model.kernels(), model.numerics(), model.kvLayout());
     }
 
     /** Logits of all rows. */

@@ -71,6 +71,7 @@ class SidecarTest {
                 new LoadOptions(
                         "tiny",
                         Optional.of(Numerics.EXACT),
+                        Optional.empty(),
                         "scalar",
                         1,
                         OptionalInt.empty(),

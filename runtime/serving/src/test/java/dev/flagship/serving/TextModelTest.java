@@ -544,6 +544,7 @@ class TextModelTest {
             assertThat(info.vocabularySize()).isEqualTo(48);
             assertThat(info.numerics()).isEqualTo("exact");
             assertThat(info.rung()).startsWith("vector-");
+            assertThat(info.kvCache()).isEqualTo("f32");
             assertThat(info.kvBytesPerToken()).isEqualTo(2 * 2 * 16 * 4); // layers, k and v, F32
             assertThat(info.kvPoolBytes()).isEqualTo(128 * info.kvBytesPerToken());
             // embedding and head, two blocks, last norm

@@ -50,6 +50,15 @@ final class TinyModels {
         return folder;
     }
 
+    /** A model with two heads of 32 numbers, which a KV cache of Q8_0 takes; 48 tokens. */
+    static Path wideHeads(Path parent) throws IOException {
+        Path folder = huggingFace("llama31", parent);
+        config(folder, "\"num_attention_heads\": 4", "\"num_attention_heads\": 2");
+        config(folder, "\"num_key_value_heads\": 2", "\"num_key_value_heads\": 1");
+        config(folder, "\"head_dim\": 16", "\"head_dim\": 32");
+        return folder;
+    }
+
     /** Replaces text in config.json, which must be there. */
     static void config(Path folder, String old, String replacement) throws IOException {
         replace(folder.resolve(CONFIG), old, replacement);

@@ -1,8 +1,5 @@
 package dev.flagship.kernels.vector;
 
-import static dev.flagship.kernels.vector.Lanes.FLOATS;
-import static dev.flagship.kernels.vector.Lanes.INTS;
-import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.CanonicalMath;
@@ -10,9 +7,6 @@ import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * The rows of one product, packed in tiles of columns: {@code [k][column of the tile]}, a tile of w
@@ -177,35 +171,11 @@ final class Activations {
         }
     }
 
-    /** As {@link CanonicalMath#int8} does it, number by number. */
     private void quantize(float[] row, int[] quants, int block, int scaleAt) {
         int from = block * BLOCK;
-        IntVector most = IntVector.zero(INTS);
-        for (int k = from; k < from + BLOCK; k += LENGTH) {
-            IntVector bits = FloatVector.fromArray(FLOATS, row, k).reinterpretAsInts();
-            most = most.max(bits.and(0x7FFFFFFF));
-        }
-        float amax = Float.intBitsToFloat(most.reduceLanes(VectorOperators.MAX));
+        float amax = Int8Blocks.largest(row, from);
         float scale = CanonicalMath.int8Scale(amax);
-        float inverse = CanonicalMath.int8Inverse(amax);
-        IntVector sums32 = IntVector.zero(INTS);
-        for (int k = from; k < from + BLOCK; k += LENGTH) {
-            FloatVector y = FloatVector.fromArray(FLOATS, row, k).mul(inverse);
-            IntVector q =
-                    y.add(CanonicalMath.ROUND_MAGIC)
-                            .reinterpretAsInts()
-                            .sub(CanonicalMath.ROUND_MAGIC_BITS)
-                            .max(-CanonicalMath.INT8_MAX)
-                            .min(CanonicalMath.INT8_MAX)
-                            .blend(
-                                    0,
-                                    y.reinterpretAsInts()
-                                            .and(0x7FFFFFFF)
-                                            .compare(VectorOperators.GT, 0x7F800000));
-            q.intoArray(quants, k);
-            sums32 = sums32.add(q);
-        }
-        int sum = sums32.reduceLanes(VectorOperators.ADD);
+        int sum = Int8Blocks.round(row, from, CanonicalMath.int8Inverse(amax), quants, from);
         scales[scaleAt] = scale;
         sums[scaleAt] = rows == 1 ? sum : scale * sum;
     }

@@ -1,9 +1,12 @@
 package dev.flagship.kernels.vector;
 
+import static dev.flagship.kernels.vector.Lanes.BYTES;
 import static dev.flagship.kernels.vector.Lanes.FLOATS;
+import static dev.flagship.kernels.vector.Lanes.INTS;
 import static dev.flagship.kernels.vector.Lanes.LENGTH;
 import static dev.flagship.kernels.vector.Lanes.PER_BAND;
 import static dev.flagship.tensor.CanonicalMath.LANES;
+import static dev.flagship.tensor.KvLayout.GROUP;
 import static dev.flagship.tensor.KvLayout.PAGE;
 import static dev.flagship.tensor.ScalarKernels.PIECE;
 import static dev.flagship.tensor.ScalarKernels.SEGMENT;
@@ -17,7 +20,9 @@ import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -35,6 +40,8 @@ final class Attention {
     private int size;
     private int padded;
     private short[] halves = {};
+    private byte[] quants = {};
+    private float[] scales = {};
     private float[] keys = {}; // [page of the segment][dimension][16 positions]
     private float[] values = {}; // [position of the segment][padded dimension]
     private float[] query = {};
@@ -65,6 +72,8 @@ final class Attention {
         if (size != headSize) {
             size = headSize;
             halves = new short[headSize * PAGE];
+            quants = new byte[headSize * PAGE + BYTES.length()];
+            scales = new float[headSize * PAGE / GROUP];
             keys = new float[headSize * SEGMENT];
             values = new float[padded * SEGMENT];
         }
@@ -217,6 +226,18 @@ final class Attention {
                 for (int t = 0; t < count; t++) {
                     widenRow(halves, t * size, values, (p * PAGE + t) * padded, size);
                 }
+            } else if (kv.type() == DType.Q8_0) {
+                loadInt8(rows, k);
+                for (int d = 0; d < size; d++) {
+                    int at = d * PAGE;
+                    widenLine(quants, at, scales, d / GROUP * PAGE, keys, p * blockSize + at);
+                }
+                loadInt8(rows, v);
+                for (int g = 0; g < count * (size / GROUP); g++) {
+                    int t = g * GROUP / size;
+                    int to = (p * PAGE + t) * padded + (g * GROUP - t * size);
+                    widenGroup(quants, g * GROUP, scales[g], values, to);
+                }
             } else {
                 MemorySegment.copy(rows.pool(), F32, k, keys, p * blockSize, blockSize);
                 for (int t = 0; t < count; t++) {
@@ -230,6 +251,41 @@ final class Attention {
                 }
             }
         }
+    }
+
+    /** Copies a block of Q8_0, its scales widened. */
+    private void loadInt8(KvRows rows, long block) {
+        MemorySegment.copy(rows.pool(), ValueLayout.JAVA_BYTE, block, quants, 0, size * PAGE);
+        int count = size * PAGE / GROUP;
+        long at = block + rows.layout().scalesOffset();
+        MemorySegment.copy(rows.pool(), F16, at, halves, 0, count);
+        widenRow(halves, 0, scales, 0, count);
+    }
+
+    /** 16 numbers, each with a scale of its own. */
+    private static void widenLine(
+            byte[] from, int fromAt, float[] scales, int scaleAt, float[] to, int toAt) {
+        for (int i = 0; i < PAGE; i += LENGTH) {
+            widen8(from, fromAt + i)
+                    .mul(FloatVector.fromArray(FLOATS, scales, scaleAt + i))
+                    .intoArray(to, toAt + i);
+        }
+    }
+
+    /** 32 numbers of one scale. */
+    private static void widenGroup(byte[] from, int fromAt, float scale, float[] to, int toAt) {
+        for (int i = 0; i < GROUP; i += LENGTH) {
+            widen8(from, fromAt + i).mul(scale).intoArray(to, toAt + i);
+        }
+    }
+
+    /** As many numbers as a vector has floats; bytes behind them may be read. */
+    private static FloatVector widen8(byte[] from, int at) {
+        return (FloatVector)
+                ((IntVector)
+                                ByteVector.fromArray(BYTES, from, at)
+                                        .convertShape(VectorOperators.B2I, INTS, 0))
+                        .convert(VectorOperators.I2F, 0);
     }
 
     private static void widenRow(short[] from, int fromAt, float[] to, int toAt, int count) {

@@ -24,6 +24,12 @@ final class Lanes {
     /** Two shorts for each float. */
     static final VectorSpecies<Short> PAIRS = VectorSpecies.of(short.class, FLOATS.vectorShape());
 
+    /** As many bytes as there are floats, or the 8 of the shortest vector. */
+    static final VectorSpecies<Byte> BYTES =
+            VectorSpecies.of(
+                    byte.class,
+                    VectorShape.forBitSize(Math.max(Long.SIZE, FLOATS.length() * Byte.SIZE)));
+
     static final int LENGTH = FLOATS.length();
 
     /** Vectors in a band of 16 rows. */

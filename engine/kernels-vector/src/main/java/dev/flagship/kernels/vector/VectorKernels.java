@@ -79,6 +79,8 @@ final class VectorKernels implements Kernels {
         private float[] acc = {};
         private float[] row = {};
         private int[] quants = {};
+        private final float[] group = new float[KvLayout.GROUP];
+        private final int[] group8 = new int[KvLayout.GROUP];
         private final Attention attention = new Attention();
     }
 
@@ -487,7 +489,7 @@ final class VectorKernels implements Kernels {
     }
 
     /** Rows have places of their own, so threads share them out. */
-    private static final class Append implements Team.Task {
+    private final class Append implements Team.Task {
         private KvRows rows = new KvRows(new KvLayout(1, 1, 1, DType.F32), MemorySegment.NULL);
         private int layer;
         private Tensor keys = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
@@ -495,9 +497,14 @@ final class VectorKernels implements Kernels {
 
         @Override
         public void run(int thread, int threads) {
+            boolean int8 = rows.layout().type() == DType.Q8_0;
             int to = share(rows.count(), thread + 1, threads);
             for (int row = share(rows.count(), thread, threads); row < to; row++) {
-                append(row);
+                if (int8) {
+                    appendInt8(row, workers[thread]);
+                } else {
+                    append(row);
+                }
             }
         }
 
@@ -527,6 +534,50 @@ final class VectorKernels implements Kernels {
                     }
                 }
             }
+        }
+
+        private void appendInt8(int row, Worker worker) {
+            KvLayout kv = rows.layout();
+            MemorySegment pool = rows.pool();
+            int size = kv.headSize();
+            int position = rows.position(row);
+            int page = rows.page(row, position);
+            int slot = position % KvLayout.PAGE;
+            for (int head = 0; head < kv.kvHeads(); head++) {
+                long k = kv.keys(page, layer, head);
+                long v = kv.values(page, layer, head) + (long) slot * size;
+                long keyScales = k + kv.scalesOffset() + slot * 2L;
+                long valueScales =
+                        kv.values(page, layer, head)
+                                + kv.scalesOffset()
+                                + (long) slot * (size / KvLayout.GROUP) * 2;
+                for (int from = 0; from < size; from += KvLayout.GROUP) {
+                    int group = from / KvLayout.GROUP;
+                    short scale = round(keys, row, head * size + from, worker);
+                    pool.set(F16, keyScales + (long) group * KvLayout.PAGE * 2, scale);
+                    for (int i = 0; i < KvLayout.GROUP; i++) {
+                        pool.set(
+                                ValueLayout.JAVA_BYTE,
+                                k + (from + i) * (long) KvLayout.PAGE + slot,
+                                (byte) worker.group8[i]);
+                    }
+                    scale = round(values, row, head * size + from, worker);
+                    pool.set(F16, valueScales + group * 2L, scale);
+                    for (int i = 0; i < KvLayout.GROUP; i++) {
+                        pool.set(ValueLayout.JAVA_BYTE, v + from + i, (byte) worker.group8[i]);
+                    }
+                }
+            }
+        }
+
+        /** Rounds 32 numbers of a row to the worker's group; returns their scale. */
+        private static short round(Tensor x, int row, int from, Worker worker) {
+            long at = ((long) row * x.rowSize() + from) * 4;
+            MemorySegment.copy(x.data(), F32, at, worker.group, 0, KvLayout.GROUP);
+            short scale = CanonicalMath.cacheScale(Int8Blocks.largest(worker.group, 0));
+            float inverse = CanonicalMath.cacheInverse(scale);
+            Int8Blocks.round(worker.group, 0, inverse, worker.group8, 0);
+            return scale;
         }
     }
 

@@ -77,7 +77,7 @@ class VectorAllocationTest {
 
     @Test
     void attention() {
-        for (DType type : List.of(DType.F32, DType.F16)) {
+        for (DType type : KvLayout.TYPES) {
             KvLayout layout = new KvLayout(1, 2, 64, type);
             int[] table = new int[70];
             for (int i = 0; i < table.length; i++) {

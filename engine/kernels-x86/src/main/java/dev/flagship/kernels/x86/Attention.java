@@ -35,6 +35,9 @@ final class Attention implements Team.Task, AutoCloseable {
 
     private static final int LANES = CanonicalMath.LANES;
 
+    /** Bytes of the registers that scales are spread for. */
+    private static final int NARROW_BYTES = 32;
+
     /**
      * Pages of a piece, as many as a segment has to be asked for ahead, and one that is skipped.
      */
@@ -45,9 +48,12 @@ final class Attention implements Team.Task, AutoCloseable {
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
     private final Team team;
+    private final Isa isa;
     private final MemorySegment ofF32;
     private final MemorySegment ofF16;
     private final MemorySegment ofF16Widened;
+    private final MemorySegment ofQ8;
+    private final MemorySegment ofQ8Widened;
     private final MemorySegment merge;
     private final Set<DType> types;
     private final int widenQueries;
@@ -81,21 +87,22 @@ final class Attention implements Team.Task, AutoCloseable {
     }
 
     /**
-     * @param widenQueries queries from which F16 pages are widened first; the bits do not depend on
-     *     it
+     * @param widenQueries queries from which pages are widened first; the bits do not depend on it
      */
     Attention(Team team, KernelLibrary library, Set<DType> types, int widenQueries) {
         this.team = team;
-        ofF32 = library.attention(new AttentionKernel(library.isa(), DType.F32, Source.PAGES));
-        ofF16 = library.attention(new AttentionKernel(library.isa(), DType.F16, Source.PAGES));
-        ofF16Widened =
-                library.attention(new AttentionKernel(library.isa(), DType.F16, Source.SCRATCH));
+        this.isa = library.isa();
+        ofF32 = library.attention(new AttentionKernel(isa, DType.F32, Source.PAGES));
+        ofF16 = library.attention(new AttentionKernel(isa, DType.F16, Source.PAGES));
+        ofF16Widened = library.attention(new AttentionKernel(isa, DType.F16, Source.SCRATCH));
+        ofQ8 = library.attention(new AttentionKernel(isa, DType.Q8_0, Source.PAGES));
+        ofQ8Widened = library.attention(new AttentionKernel(isa, DType.Q8_0, Source.SCRATCH));
         merge = library.attentionMerge();
         this.types = Set.copyOf(types);
         this.widenQueries = widenQueries;
         workers = new Worker[team.size()];
         Arrays.setAll(workers, _ -> new Worker());
-        constants = AttentionConstants.of(library.isa());
+        constants = AttentionConstants.of(isa);
     }
 
     /** What one thread works in. */
@@ -106,6 +113,9 @@ final class Attention implements Team.Task, AutoCloseable {
         private final OffHeap scratchPages =
                 OffHeap.allocate(8L * (AttentionKernel.PAGES_PER_SEGMENT + 1));
         private OffHeap scratch = OffHeap.allocate(0);
+        private OffHeap keyScales = OffHeap.allocate(0);
+        private OffHeap valueScales = OffHeap.allocate(0);
+        private OffHeap spreadScales = OffHeap.allocate(0);
         private OffHeap limits = OffHeap.allocate(0);
         private OffHeap queries = OffHeap.allocate(0);
         private OffHeap states = OffHeap.allocate(0);
@@ -123,6 +133,10 @@ final class Attention implements Team.Task, AutoCloseable {
             queries = sized(queries, 4L * queryCount * headSize);
             states = sized(states, stateBytes);
             scratch = sized(scratch, AttentionKernel.scratchBytes(headSize));
+            long scaleBytes = AttentionKernel.segmentScaleBytes(headSize);
+            keyScales = sized(keyScales, scaleBytes);
+            valueScales = sized(valueScales, scaleBytes);
+            spreadScales = sized(spreadScales, scaleBytes * (NARROW_BYTES / 4));
             for (int p = 0; p < AttentionKernel.PAGES_PER_SEGMENT; p++) {
                 long page = AttentionKernel.scratchBytes(headSize);
                 page = page / AttentionKernel.PAGES_PER_SEGMENT * p;
@@ -137,6 +151,9 @@ final class Attention implements Team.Task, AutoCloseable {
             scores.close();
             scratchPages.close();
             scratch.close();
+            keyScales.close();
+            valueScales.close();
+            spreadScales.close();
             limits.close();
             queries.close();
             states.close();
@@ -284,9 +301,10 @@ final class Attention implements Team.Task, AutoCloseable {
         int queryBytes = 4 * size;
         long queries = queries(worker, first, end, kvHead);
         long row = stateRow(tileQueries);
-        boolean widen = kv.type() == DType.F16 && (end - first) * group >= widenQueries;
-        int elementBytes = kv.type() == DType.F32 || widen ? 4 : 2;
-        MemorySegment entry = kv.type() == DType.F32 ? ofF32 : widen ? ofF16Widened : ofF16;
+        boolean widen = kv.type() != DType.F32 && (end - first) * group >= widenQueries;
+        MemorySegment entry = entry(kv.type(), widen);
+        long blockBytes = widen ? 4L * KvLayout.PAGE * size : kv.blockBytes();
+        long valueBytes = widen ? 4L * size : valueBytes(kv);
         for (int segment = 0; segment < segments; ) {
             // Rows that end before this segment are done, and the first that is not ends first.
             int done = Math.max(0, segment * SEGMENT - start);
@@ -305,9 +323,15 @@ final class Attention implements Team.Task, AutoCloseable {
             worker.set(AttentionKernel.MAXIMA, state + 4L * skip);
             worker.set(AttentionKernel.SUMS, state + row + 4L * skip);
             worker.set(AttentionKernel.WEIGHTED, state + 2 * row + (long) skip * queryBytes);
-            worker.set(AttentionKernel.BLOCK_BYTES, (long) KvLayout.PAGE * size * elementBytes);
+            worker.set(AttentionKernel.BLOCK_BYTES, blockBytes);
             worker.set(AttentionKernel.SCORES, worker.scores.segment().address());
             worker.set(AttentionKernel.SCRATCH_PAGES, worker.scratchPages.segment().address());
+            worker.set(AttentionKernel.KEY_SCALES, worker.keyScales.segment().address());
+            worker.set(AttentionKernel.VALUE_SCALES, worker.valueScales.segment().address());
+            worker.set(AttentionKernel.SPREAD_SCALES, worker.spreadScales.segment().address());
+            worker.set(
+                    AttentionKernel.SCALE_STRIDE,
+                    (long) size / KvLayout.GROUP * AttentionKernel.scaleBytes(isa));
             worker.set(
                     AttentionKernel.POSITIONS,
                     constants.segment().address()
@@ -317,11 +341,26 @@ final class Attention implements Team.Task, AutoCloseable {
             worker.set(
                     AttentionKernel.SCALE,
                     Float.floatToRawIntBits(ScalarKernels.attentionScale(size)));
-            worker.set(AttentionKernel.VALUE_STRIDE, (long) size * elementBytes);
+            worker.set(AttentionKernel.VALUE_STRIDE, valueBytes);
             worker.set(AttentionKernel.START, (long) segment * SEGMENT);
             worker.call(entry);
             segment = until;
         }
+    }
+
+    private MemorySegment entry(DType type, boolean widen) {
+        return switch (type) {
+            case F32 -> ofF32;
+            case F16 -> widen ? ofF16Widened : ofF16;
+            case Q8_0 -> widen ? ofQ8Widened : ofQ8;
+            case BF16, Q4_0, Q4_1, Q4_K, Q6_K ->
+                    throw new IllegalStateException("no KV pages hold " + type);
+        };
+    }
+
+    /** Bytes of a value in a page, its scales not counted. */
+    private static int valueBytes(KvLayout kv) {
+        return kv.type() == DType.Q8_0 ? kv.headSize() : kv.headSize() * kv.type().blockBytes();
     }
 
     /** Lists the addresses of a piece's pages. */

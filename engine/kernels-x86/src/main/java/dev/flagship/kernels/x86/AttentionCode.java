@@ -25,6 +25,12 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
     /** Queries of the tile, from its scores to its end. */
     static final Gp WIDTH = R15;
 
+    /** Scales of 32 dimensions of a segment's keys. */
+    private static final Gp KEY_SCALES_AT = R15;
+
+    /** Where these dimensions end among a page's keys. */
+    private static final Gp GROUP_END = R14;
+
     private static final Gp[] PAGE_KEYS = {R8, R9, R10, R11};
     private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
 
@@ -40,15 +46,19 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
     /** Bytes of a register's numbers as tiles read them. */
     final int line;
 
-    private final boolean half;
+    /** Whether what tiles read has scales. */
+    final boolean scaledPages;
+
+    private final DType type;
     private final int tilePages;
 
     AttentionCode(AttentionKernel kernel) {
         isa = kernel.isa();
         fromPages = kernel.source() == Source.PAGES;
-        half = kernel.type() == DType.F16 && fromPages;
+        type = kernel.type();
+        scaledPages = type == DType.Q8_0 && fromPages;
         vector = isa.bytes();
-        line = half ? vector / 2 : vector;
+        line = scaledPages ? vector / 4 : type == DType.F16 && fromPages ? vector / 2 : vector;
         tilePages = fromPages ? PAGES : SCRATCH_PAGES;
     }
 
@@ -93,8 +103,34 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         return Mem.at(RDI, 8 * slot);
     }
 
-    final void load(Vec to, Mem from) {
-        asm.op(half ? VCVTPH2PS : VMOVUPS, to, from);
+    /**
+     * A register's numbers where tiles read them.
+     *
+     * @param scales as many F32 numbers, or one broadcast; looked at only where there are scales
+     */
+    record Line(Mem numbers, Mem scales) {}
+
+    final void load(Vec to, Line from) {
+        if (scaledPages) {
+            asm.op(VPMOVSXBD, to, from.numbers);
+            asm.op(VCVTDQ2PS, to, to);
+            asm.op(VMULPS, to, to, from.scales);
+        } else {
+            asm.op(line < vector ? VCVTPH2PS : VMOVUPS, to, from.numbers);
+        }
+    }
+
+    /** A register of a page's keys, while scores are summed. */
+    final Line keys(int page, Gp at, int bytes, int part) {
+        Mem numbers = Mem.at(pageKeys(page), at, 1).plus(bytes + part * line);
+        return new Line(numbers, Mem.at(KEY_SCALES_AT, page * LINE + part * vector));
+    }
+
+    /** A register of a value's numbers, while weighted sums are. */
+    final Line values(int part) {
+        int scale = part * vector / 4 / KvLayout.GROUP * scaleBytes(isa);
+        Mem scales = Mem.at(R11, scale);
+        return new Line(Mem.at(RSI, part * line), isa.wide() ? scales.broadcasting() : scales);
     }
 
     private void add(int slot, int value) {
@@ -115,6 +151,8 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         asm.bind(segment);
         if (!fromPages) {
             widenSegment();
+        } else if (scaledPages) {
+            widenScales();
         }
         tiles();
         add(PAGES, 8 * PAGES_PER_SEGMENT);
@@ -160,25 +198,166 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         asm.bind(done);
     }
 
-    /** Keys and values of a page are one run of numbers. */
     private void widenSegment() {
         asm.mov(R8, param(PAGES));
         asm.mov(R9, param(SCRATCH_PAGES));
         for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
             asm.mov(RSI, Mem.at(R8, 8 * p));
             asm.mov(RDX, Mem.at(R9, 8 * p));
-            asm.mov(RCX, param(BLOCK_BYTES));
-            Label lines = new Label();
-            asm.bind(lines);
-            for (int i = 0; i < 4; i++) { // a block has 16 lines or a multiple of that
-                asm.op(VCVTPH2PS, isa.register(i), Mem.at(RSI, i * vector / 2));
-                asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), isa.register(i));
+            if (type == DType.Q8_0) {
+                widenKeys();
+                widenValues();
+            } else {
+                widenHalves();
             }
-            asm.add(RSI, 4 * vector / 2);
-            asm.add(RDX, 4 * vector);
-            asm.sub(RCX, 2 * vector); // two blocks
-            asm.jcc(Condition.NOT_EQUAL, lines);
         }
+    }
+
+    /** F16 keys and values of a page are one run of numbers. */
+    private void widenHalves() {
+        asm.mov(RCX, param(BLOCK_BYTES));
+        Label lines = new Label();
+        asm.bind(lines);
+        for (int i = 0; i < 4; i++) { // a block has 16 lines or a multiple of that
+            asm.op(VCVTPH2PS, isa.register(i), Mem.at(RSI, i * vector / 2));
+            asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), isa.register(i));
+        }
+        asm.add(RSI, 4 * vector / 2);
+        asm.add(RDX, 4 * vector);
+        asm.sub(RCX, 2 * vector); // two blocks
+        asm.jcc(Condition.NOT_EQUAL, lines);
+    }
+
+    /** Lines of 16 tokens; for each 32 of them, which are dimensions, there is a line of scales. */
+    private void widenKeys() {
+        int parts = LINE / vector;
+        int unroll = 4;
+        findScales();
+        Label groups = new Label();
+        asm.bind(groups);
+        for (int v = 0; v < parts; v++) {
+            asm.op(VCVTPH2PS, scale(v), Mem.at(R10, v * vector / 2));
+        }
+        asm.mov32(RCX, KvLayout.GROUP / unroll);
+        Label lines = new Label();
+        asm.bind(lines);
+        for (int i = 0; i < unroll * parts; i++) {
+            widenBytes(i, scale(i % parts));
+        }
+        asm.add(RSI, unroll * KvLayout.PAGE);
+        asm.add(RDX, unroll * LINE);
+        asm.sub(RCX, 1);
+        asm.jcc(Condition.NOT_EQUAL, lines);
+        asm.add(R10, LINE / 2);
+        asm.cmp(RSI, R12);
+        asm.jcc(Condition.NOT_EQUAL, groups);
+        asm.mov(RSI, R10); // values follow the scales
+    }
+
+    /** One run of groups of 32 numbers, and one of their scales. */
+    private void widenValues() {
+        findScales();
+        asm.mov(RBX, param(VALUE_SCALES));
+        widenValueScales();
+        asm.mov(RBX, param(VALUE_SCALES));
+        Label groups = new Label();
+        asm.bind(groups);
+        asm.op(VBROADCASTSS, scale(0), Mem.at(RBX));
+        for (int i = 0; i < 4 * KvLayout.GROUP / vector; i++) {
+            widenBytes(i, scale(0));
+        }
+        asm.add(RBX, 4);
+        asm.add(RSI, KvLayout.GROUP);
+        asm.add(RDX, 4 * KvLayout.GROUP);
+        asm.cmp(RSI, R12);
+        asm.jcc(Condition.NOT_EQUAL, groups);
+    }
+
+    /**
+     * Widens a page's scales at r10 to rbx, both left behind the last; 16 for each 32 dimensions.
+     */
+    private void widenValueScales() {
+        asm.mov(RCX, R11);
+        Label scales = new Label();
+        asm.bind(scales);
+        asm.op(VCVTPH2PS, scale(0), Mem.at(R10));
+        asm.store(VMOVUPS_STORE, Mem.at(RBX), scale(0));
+        asm.add(R10, vector / 2);
+        asm.add(RBX, vector);
+        asm.sub(RCX, 2 * vector); // r11 has 128 for each 32 dimensions, and a line of scales
+        asm.jcc(Condition.NOT_EQUAL, scales);
+    }
+
+    /** Brings the scales of a segment to F32, and asks for those of the next. */
+    private void widenScales() {
+        asm.mov(R8, param(PAGES));
+        asm.mov(RDX, param(KEY_SCALES));
+        asm.mov(RBX, param(VALUE_SCALES));
+        for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
+            asm.mov(RSI, Mem.at(R8, 8 * p));
+            asm.mov(R9, Mem.at(R8, 8 * (PAGES_PER_SEGMENT + p)));
+            findScales();
+            asm.lea(R9, Mem.at(R9, R11, 4));
+            asm.mov(RSI, RDX);
+            asm.mov(RCX, R11);
+            Label groups = new Label();
+            asm.bind(groups);
+            asm.prefetcht0(Mem.at(R9));
+            for (int v = 0; v < LINE / vector; v++) {
+                asm.op(VCVTPH2PS, scale(v), Mem.at(R10, v * vector / 2));
+                asm.store(VMOVUPS_STORE, Mem.at(RSI, p * LINE + v * vector), scale(v));
+            }
+            asm.add(R9, LINE / 2);
+            asm.add(R10, LINE / 2);
+            asm.add(RSI, PAGES_PER_SEGMENT * LINE);
+            asm.sub(RCX, 4 * KvLayout.GROUP);
+            asm.jcc(Condition.NOT_EQUAL, groups);
+            asm.lea(R10, Mem.at(R10, R11, 4)); // over the values
+            asm.lea(R9, Mem.at(R9, R11, 4));
+            asm.prefetcht0(Mem.at(R9));
+            widenValueScales();
+        }
+        if (!isa.wide()) {
+            spreadScales();
+        }
+    }
+
+    private void spreadScales() {
+        int unroll = 8;
+        asm.mov(RSI, param(VALUE_SCALES));
+        asm.mov(RDX, param(SPREAD_SCALES));
+        asm.mov(RCX, R11);
+        Label scales = new Label();
+        asm.bind(scales);
+        for (int i = 0; i < unroll; i++) {
+            asm.op(VBROADCASTSS, isa.register(i), Mem.at(RSI, 4 * i));
+            asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), isa.register(i));
+        }
+        asm.add(RSI, 4 * unroll);
+        asm.add(RDX, unroll * vector);
+        asm.sub(RCX, 2 * unroll); // r11 has 128 for each 32 dimensions, the segment 64 scales
+        asm.jcc(Condition.NOT_EQUAL, scales);
+    }
+
+    /** Points r10 and r12 to the scales of the block at rsi, which has 16 bytes a dimension. */
+    private void findScales() {
+        asm.mov(R11, param(QUERY_STRIDE)); // 4 bytes a dimension
+        asm.lea(R12, Mem.at(RSI, R11, 4));
+        asm.mov(R10, R12);
+    }
+
+    /** Registers above those that bytes are widened in. */
+    private Vec scale(int part) {
+        return isa.register(8 + part);
+    }
+
+    /** Widens a register's numbers, the i-th from rsi on, to where rdx points. */
+    private void widenBytes(int i, Vec scale) {
+        Vec numbers = isa.register(i % 8);
+        asm.op(VPMOVSXBD, numbers, Mem.at(RSI, i * vector / 4));
+        asm.op(VCVTDQ2PS, numbers, numbers);
+        asm.op(VMULPS, numbers, numbers, scale);
+        asm.store(VMOVUPS_STORE, Mem.at(RDX, i * vector), numbers);
     }
 
     // --- tiles
@@ -267,6 +446,28 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         }
     }
 
+    /** Begins the loop over a segment's dimensions; {@code at} is 0, {@code stride} a query's. */
+    final void beginDimensions(Gp at, Gp end, Gp stride, Label dimensions) {
+        if (scaledPages) {
+            asm.lea(end, Mem.at(at, stride, 4)); // 16 bytes a dimension; scales are behind
+            asm.mov(KEY_SCALES_AT, param(KEY_SCALES));
+            asm.lea(GROUP_END, Mem.at(at, KvLayout.GROUP * KvLayout.PAGE));
+        }
+        asm.bind(dimensions);
+    }
+
+    /** Ends it. */
+    final void endDimensions(Gp at, Gp end, Label dimensions) {
+        if (scaledPages) {
+            asm.cmp(at, GROUP_END);
+            asm.jcc(Condition.NOT_EQUAL, dimensions);
+            asm.add(KEY_SCALES_AT, PAGES_PER_SEGMENT * LINE);
+            asm.add(GROUP_END, KvLayout.GROUP * KvLayout.PAGE);
+        }
+        asm.cmp(at, end);
+        asm.jcc(Condition.NOT_EQUAL, dimensions);
+    }
+
     /** Holds the address of a page's keys while scores are summed. */
     static Gp pageKeys(int page) {
         return PAGE_KEYS[page];
@@ -304,18 +505,34 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         asm.mov(RDX, param(VALUE_STRIDE));
         asm.xor(RAX, RAX);
         asm.mov(param(STRIP), RAX);
+        if (scaledPages) {
+            asm.mov(RAX, param(isa.wide() ? VALUE_SCALES : SPREAD_SCALES));
+            asm.mov(param(STRIP_SCALES), RAX);
+        }
         Label widest = new Label();
         asm.bind(widest);
         for (int vectors : strips(width)) {
+            boolean first = vectors == strips(width)[0];
+            int dimensions = vectors * vector / 4;
+            if (scaledPages && dimensions < KvLayout.GROUP && !first) {
+                continue; // wider ones leave nothing
+            }
+            int strips =
+                    scaledPages && dimensions < KvLayout.GROUP ? KvLayout.GROUP / dimensions : 1;
             Label skip = new Label();
-            asm.cmp(R14, vectors * vector);
+            asm.cmp(R14, strips * vectors * vector);
             asm.jcc(Condition.BELOW, skip);
-            strip(width, vectors);
-            add(STRIP, vectors * line);
-            asm.add(R11, vectors * line);
-            asm.add(R12, vectors * vector);
-            asm.sub(R14, vectors * vector);
-            if (vectors == strips(width)[0]) {
+            for (int i = 0; i < strips; i++) {
+                strip(width, vectors);
+                add(STRIP, vectors * line);
+                asm.add(R11, vectors * line);
+                asm.add(R12, vectors * vector);
+                asm.sub(R14, vectors * vector);
+            }
+            if (scaledPages) {
+                add(STRIP_SCALES, strips * dimensions / KvLayout.GROUP * scaleBytes(isa));
+            }
+            if (first) {
                 asm.jmp(widest);
             }
             asm.bind(skip);
@@ -343,6 +560,10 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
             asm.add(R9, R10);
         }
         asm.mov(RBX, param(tilePages));
+        if (scaledPages) {
+            asm.mov(param(STRIP_BLOCK), R11);
+            asm.mov(R11, param(STRIP_SCALES));
+        }
         page();
         asm.mov(R8, param(FIRST_SEEN));
         positions(width, vectors, false);
@@ -356,6 +577,9 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         prepareMasked();
         positions(width, vectors, true);
         asm.bind(done);
+        if (scaledPages) {
+            asm.mov(R11, param(STRIP_BLOCK));
+        }
         asm.mov(R9, R12);
         for (int i = 0; i < width; i++) {
             for (int v = 0; v < vectors; v++) {
@@ -368,7 +592,11 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
     /** Goes to the page that rbx points to. */
     private void page() {
         asm.mov(RSI, Mem.at(RBX));
-        asm.add(RSI, R11);
+        if (scaledPages) {
+            asm.add(RSI, param(STRIP_BLOCK));
+        } else {
+            asm.add(RSI, R11);
+        }
         if (fromPages) { // keys that the next segment wants
             asm.mov(R13, Mem.at(RBX, 8 * PAGES_PER_SEGMENT));
             asm.add(R13, param(STRIP));
@@ -386,6 +614,9 @@ abstract sealed class AttentionCode permits WideAttention, NarrowAttention {
         asm.add(RSI, RDX);
         if (fromPages) {
             asm.add(R13, RDX);
+        }
+        if (scaledPages) {
+            asm.add(R11, param(SCALE_STRIDE));
         }
         asm.sub(RCX, 1);
         asm.jcc(Condition.NOT_EQUAL, samePage);

@@ -94,7 +94,33 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     static final int LAST_SEEN = 22;
     static final int STRIP = 23;
     static final int INFINITY = 25;
-    static final int SLOTS = 26;
+
+    // Of Q8_0 only.
+
+    /**
+     * Room for the scales of a segment's keys as F32: 16 for each page and 32 dimensions. Only
+     * where tiles read pages.
+     */
+    static final int KEY_SCALES = 26;
+
+    /**
+     * Room for the scales of a segment's values as F32, one for each position and 32 dimensions.
+     */
+    static final int VALUE_SCALES = 27;
+
+    /**
+     * Room for the same, each in all lanes of a register. Only where tiles read pages and no
+     * operand is broadcast.
+     */
+    static final int SPREAD_SCALES = 28;
+
+    /** Bytes of a position's scales as tiles read them: {@link #scaleBytes} for 32 dimensions. */
+    static final int SCALE_STRIDE = 29;
+
+    // The code's own.
+    static final int STRIP_SCALES = 30;
+    static final int STRIP_BLOCK = 31;
+    static final int SLOTS = 32;
 
     /** Bytes of a line of the cache, and of 16 numbers. */
     static final int LINE = 64;
@@ -115,7 +141,7 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     static final int SCORE_BYTES = SEGMENT_SUMS + LINE;
 
     AttentionKernel {
-        check(type == DType.F32 || type == DType.F16, "no attention to pages of %s", type);
+        check(KvLayout.TYPES.contains(type), "no attention to pages of %s", type);
         check(source == Source.PAGES || type != DType.F32, "pages of F32 need no widening");
     }
 
@@ -124,7 +150,9 @@ record AttentionKernel(Isa isa, DType type, Source source) {
         return List.of(
                 new AttentionKernel(isa, DType.F32, Source.PAGES),
                 new AttentionKernel(isa, DType.F16, Source.PAGES),
-                new AttentionKernel(isa, DType.F16, Source.SCRATCH));
+                new AttentionKernel(isa, DType.F16, Source.SCRATCH),
+                new AttentionKernel(isa, DType.Q8_0, Source.PAGES),
+                new AttentionKernel(isa, DType.Q8_0, Source.SCRATCH));
     }
 
     /** Name for profilers and messages. */
@@ -135,6 +163,16 @@ record AttentionKernel(Isa isa, DType type, Source source) {
     /** Bytes of the pages that widened segments go to. */
     static long scratchBytes(int headSize) {
         return 2L * PAGES_PER_SEGMENT * headSize * LINE;
+    }
+
+    /** Bytes of the scales of a segment's keys, or values, as F32. */
+    static long segmentScaleBytes(int headSize) {
+        return 4L * ScalarKernels.SEGMENT * headSize / KvLayout.GROUP;
+    }
+
+    /** Bytes of a value's scale as tiles read it from {@link Source#PAGES}. */
+    static int scaleBytes(Isa isa) {
+        return isa.wide() ? 4 : isa.bytes();
     }
 
     byte[] assemble() {

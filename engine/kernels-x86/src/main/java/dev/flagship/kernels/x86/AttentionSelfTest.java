@@ -22,10 +22,12 @@ import java.util.Set;
  */
 final class AttentionSelfTest {
     /** Of KV pages. */
-    static final List<DType> TYPES = List.of(DType.F32, DType.F16);
+    static final List<DType> TYPES = List.of(DType.F32, DType.F16, DType.Q8_0);
 
-    /** A strip of each width. */
-    private static final int HEAD_SIZE = 112;
+    /** A strip of each width; of Q8_0, of each width that there is. */
+    private static int headSize(DType type) {
+        return type == DType.Q8_0 ? 96 : 112;
+    }
 
     private static final int KV_HEADS = 1;
 
@@ -65,13 +67,13 @@ final class AttentionSelfTest {
 
     private static boolean passes(KernelLibrary library, DType type) {
         Random random = new Random(SEED);
-        KvLayout layout = new KvLayout(1, KV_HEADS, HEAD_SIZE, type);
+        KvLayout layout = new KvLayout(1, KV_HEADS, headSize(type), type);
         try (OffHeap pool = OffHeap.allocate(PAGES * layout.pageBytes());
                 SerialTeam team = new SerialTeam();
                 ScalarKernels truth = new ScalarKernels(team);
                 Attention few = new Attention(team, library, EnumSet.of(type), Integer.MAX_VALUE);
                 Attention many = new Attention(team, library, EnumSet.of(type), 1)) {
-            fill(pool.segment(), type, random);
+            fill(pool.segment(), layout, random);
             for (Case c : CASES) {
                 if (!passes(c, layout, pool.segment(), truth, List.of(few, many), random)) {
                     return false;
@@ -95,7 +97,7 @@ final class AttentionSelfTest {
         for (int i = c.last - c.count + 1; i <= c.last; i++) {
             rows.add(table, i);
         }
-        Shape shape = new Shape(c.count, KV_HEADS * c.group, HEAD_SIZE);
+        Shape shape = new Shape(c.count, KV_HEADS * c.group, layout.headSize());
         long bytes = 4L * shape.elements();
         try (OffHeap queries = OffHeap.allocate(bytes);
                 OffHeap wanted = OffHeap.allocate(bytes);
@@ -122,7 +124,12 @@ final class AttentionSelfTest {
         return true;
     }
 
-    private static void fill(MemorySegment pool, DType type, Random random) {
+    private static void fill(MemorySegment pool, KvLayout layout, Random random) {
+        if (layout.type() == DType.Q8_0) {
+            fillBlocks(pool, layout, random);
+            return;
+        }
+        DType type = layout.type();
         boolean f32 = type == DType.F32;
         long count = pool.byteSize() / type.blockBytes();
         for (long i = 0; i < count; i++) {
@@ -142,6 +149,31 @@ final class AttentionSelfTest {
                 pool.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
             } else {
                 pool.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(value));
+            }
+        }
+    }
+
+    /** Any byte stands, but scales are those of numbers near 1. */
+    private static void fillBlocks(MemorySegment pool, KvLayout layout, Random random) {
+        byte[] bytes = new byte[Math.toIntExact(layout.blockBytes())];
+        for (long block = 0; block < pool.byteSize(); block += bytes.length) {
+            random.nextBytes(bytes);
+            MemorySegment.copy(bytes, 0, pool, ValueLayout.JAVA_BYTE, block, bytes.length);
+            for (long at = layout.scalesOffset(); at < bytes.length; at += 2) {
+                float usual = (1 + random.nextFloat()) / 64;
+                float scale = usual;
+                if (block < pool.byteSize() / 2) {
+                    scale =
+                            switch (random.nextInt(500)) {
+                                case 0 -> Float.NaN;
+                                case 1 -> 65504f;
+                                case 2 -> 0f;
+                                case 3 -> 6e-8f;
+                                default -> usual;
+                            };
+                }
+                short half = Float.floatToFloat16(scale);
+                pool.set(ValueLayout.JAVA_SHORT, block + at, half);
             }
         }
     }

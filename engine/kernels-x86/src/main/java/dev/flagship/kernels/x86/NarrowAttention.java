@@ -86,7 +86,7 @@ final class NarrowAttention extends AttentionCode {
                 asm.op(VPXOR, ymm(i), ymm(i), ymm(i));
             }
             Label dimensions = new Label();
-            asm.bind(dimensions);
+            beginDimensions(at, end, stride, dimensions);
             int unroll = 4;
             for (int d = 0; d < unroll; d++) {
                 int bytes = d * PARTS * line;
@@ -95,11 +95,9 @@ final class NarrowAttention extends AttentionCode {
                         asm.prefetcht0(Mem.at(pageKeys(p), values, 1).plus(bytes));
                     }
                 }
-                Mem[] lines = new Mem[parts];
+                Line[] lines = new Line[parts];
                 for (int v = 0; v < parts; v++) {
-                    lines[v] =
-                            Mem.at(pageKeys(first + v / PARTS), at, 1)
-                                    .plus(bytes + v % PARTS * line);
+                    lines[v] = keys(first + v / PARTS, at, bytes, v % PARTS);
                 }
                 Mem[] numbers = new Mem[width];
                 for (int i = 0; i < width; i++) {
@@ -110,8 +108,10 @@ final class NarrowAttention extends AttentionCode {
             asm.add(RSI, 4 * unroll);
             asm.add(values, unroll * PARTS * line);
             asm.add(at, unroll * PARTS * line);
-            asm.cmp(at, end);
-            asm.jcc(Condition.NOT_EQUAL, dimensions);
+            endDimensions(at, end, dimensions);
+            if (scaledPages) {
+                asm.mov(out, param(SCORES)); // its register was lent
+            }
             Ymm factor = ymm(REGISTERS - 1);
             asm.op(VBROADCASTSS, factor, param(SCALE));
             for (int i = 0; i < width; i++) {
@@ -134,7 +134,7 @@ final class NarrowAttention extends AttentionCode {
     }
 
     /** Adds to each sum the product of its query's number and its line. */
-    private void multiply(Mem[] lines, Mem[] numbers) {
+    private void multiply(Line[] lines, Mem[] numbers) {
         int sums = lines.length * numbers.length;
         if (keepsQueries(numbers.length, sums)) {
             for (int i = 0; i < numbers.length; i++) {
@@ -342,9 +342,9 @@ final class NarrowAttention extends AttentionCode {
 
     @Override
     void position(int width, int strip, boolean masked) {
-        Mem[] lines = new Mem[strip];
+        Line[] lines = new Line[strip];
         for (int v = 0; v < strip; v++) {
-            lines[v] = Mem.at(RSI, v * line);
+            lines[v] = values(v);
             if (fromPages && v * line % LINE == 0) {
                 asm.prefetcht0(Mem.at(R13, v * line));
             }

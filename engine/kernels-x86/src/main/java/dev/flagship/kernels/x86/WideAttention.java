@@ -91,11 +91,11 @@ final class WideAttention extends AttentionCode {
             }
         }
         Label dimensions = new Label();
-        asm.bind(dimensions);
+        beginDimensions(at, end, stride, dimensions);
         int unroll = 4;
         for (int d = 0; d < unroll; d++) {
             for (int p = 0; p < PAGES_PER_SEGMENT; p++) {
-                load(zmm(LINES + p), Mem.at(pageKeys(p), at, 1).plus(d * line));
+                load(zmm(LINES + p), keys(p, at, d * line, 0));
                 if (fromPages && d * line % LINE == 0) {
                     asm.prefetcht0(Mem.at(pageKeys(p), values, 1).plus(d * line));
                 }
@@ -111,8 +111,7 @@ final class WideAttention extends AttentionCode {
         asm.add(RSI, 4 * unroll);
         asm.add(values, unroll * line);
         asm.add(at, unroll * line);
-        asm.cmp(at, end);
-        asm.jcc(Condition.NOT_EQUAL, dimensions);
+        endDimensions(at, end, dimensions);
         asm.op(VBROADCASTSS, FACTOR, param(SCALE));
         asm.mov(R9, param(SCORES));
         asm.mov(R10, param(POSITIONS));
@@ -253,7 +252,7 @@ final class WideAttention extends AttentionCode {
     @Override
     void position(int width, int strip, boolean masked) {
         for (int v = 0; v < strip; v++) {
-            load(zmm(LINES + v), Mem.at(RSI, v * line));
+            load(zmm(LINES + v), values(v));
             if (fromPages && v * line % LINE == 0) {
                 asm.prefetcht0(Mem.at(R13, v * line));
             }

@@ -13,6 +13,7 @@ import java.time.Instant;
  * @param numerics {@code exact} or {@code fast}
  * @param rung name of the kernels in use, for example {@code vector-512}
  * @param weightBytes size of the packed weights in memory
+ * @param kvCache type of keys and values: {@code f16}, {@code q8_0} or {@code f32}
  * @param kvBytesPerToken cost of one token of context in the KV pool
  * @param kvPoolBytes size of the KV pool
  * @param sampling what its makers recommend, or {@link Sampling#usual}, for requests that do not
@@ -28,6 +29,7 @@ public record ModelInfo(
         String numerics,
         String rung,
         long weightBytes,
+        String kvCache,
         long kvBytesPerToken,
         long kvPoolBytes,
         Sampling sampling,
