@@ -310,7 +310,8 @@ final class Bench {
         Path folder = settings.options().packedFolder().orElse(Path.of("."));
         Files.createDirectories(folder);
         Optional<Limits> limits =
-                Limits.open(machine, model.threads(), model.weightBytes(), folder);
+                Limits.open(
+                        settings.options().kernels(), model.threads(), model.weightBytes(), folder);
         try {
             limits.ifPresentOrElse(
                     Limits::read,

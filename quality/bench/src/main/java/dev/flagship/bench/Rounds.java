@@ -1,5 +1,6 @@
 package dev.flagship.bench;
 
+import dev.flagship.tensor.PeakLoop;
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -22,8 +23,7 @@ final class Rounds {
     private final Map<Figure, Own> own = new EnumMap<>(Figure.class);
     private final Map<Entry, Map<Figure, Samples>> rivals = new LinkedHashMap<>();
     private final Samples read = new Samples();
-    private final Samples fp32 = new Samples();
-    private final Samples int8 = new Samples();
+    private final Map<PeakLoop.Kind, Samples> peaks = new EnumMap<>(PeakLoop.Kind.class);
     private final Map<Task, Samples> others = new LinkedHashMap<>();
     private final List<String> noRatios = new ArrayList<>();
     private final Map<Engine, List<String>> noRatio = new EnumMap<>(Engine.class);
@@ -48,8 +48,7 @@ final class Rounds {
             Samples speed,
             Samples gflops,
             Samples share,
-            Samples ofFp32,
-            Samples ofInt8,
+            Map<PeakLoop.Kind, Samples> ofPeaks,
             Samples gbps,
             Samples ofRead) {
         Own() {
@@ -57,8 +56,7 @@ final class Rounds {
                     new Samples(),
                     new Samples(),
                     new Samples(),
-                    new Samples(),
-                    new Samples(),
+                    new EnumMap<>(PeakLoop.Kind.class),
                     new Samples(),
                     new Samples());
         }
@@ -139,10 +137,11 @@ final class Rounds {
 
     private void take(Limits.Reading reading) {
         read.add(reading.readGbps());
-        fp32.add(reading.fp32Gflops());
-        if (reading.int8Gops() > 0) {
-            int8.add(reading.int8Gops());
-        }
+        reading.gops().forEach((kind, gops) -> samples(peaks, kind).add(gops));
+    }
+
+    private static Samples samples(Map<PeakLoop.Kind, Samples> map, PeakLoop.Kind kind) {
+        return map.computeIfAbsent(kind, _ -> new Samples());
     }
 
     private void takeOwn(Contender ours) {
@@ -175,12 +174,10 @@ final class Rounds {
         samples.share().add(100 * reading.productShare());
         samples.gbps().add(reading.weightGbps());
         if (!read.isEmpty()) {
-            samples.ofFp32().add(100 * reading.productGflops() / fp32.last());
             samples.ofRead().add(100 * reading.weightGbps() / read.last());
         }
-        if (!int8.isEmpty()) {
-            samples.ofInt8().add(100 * reading.productGflops() / int8.last());
-        }
+        peaks.forEach((kind, peak) ->
+                samples(samples.ofPeaks(), kind).add(100 * reading.productGflops() / peak.last()));
     }
 
     /** What others did meanwhile. */
@@ -244,10 +241,7 @@ final class Rounds {
             return Optional.empty();
         }
         var roofline = new Roofline(title, read.median());
-        roofline.ceiling("FP32", fp32.median());
-        if (!int8.isEmpty()) {
-            roofline.ceiling("int8", int8.median());
-        }
+        peaks.forEach((kind, peak) -> roofline.ceiling(kind.toString(), peak.median()));
         double each = operations / weightBytes;
         own.forEach((figure, samples) ->
                 roofline.point(
@@ -285,11 +279,28 @@ final class Rounds {
 
     private void addLimits(Report report, Limits limits) {
         report.row("read_gbps", "limit: read of a file of this size", "GB/s", read);
-        report.row("fp32_gflops", "limit: FP32, " + limits.vectors(), "GFLOP/s", fp32);
-        report.row("int8_gops", "limit: int8, VNNI", "GOP/s", int8);
-        if (int8.isEmpty()) {
-            report.fact("int8 peak", "not measured: " + limits.int8Obstacle());
+        peaks.forEach(
+                (kind, peak) -> report.row(limitKey(kind), "limit: " + kind, unit(kind), peak));
+        report.fact("limits", limits.instructions());
+        if (!peaks.containsKey(PeakLoop.Kind.INT8)) {
+            report.fact("int8 peak", "not measured: these kernels have no products of int8 alone");
         }
+    }
+
+    private static String key(PeakLoop.Kind kind) {
+        return kind.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** {@code fp32_gflops}, {@code int8_gops}. */
+    private static String limitKey(PeakLoop.Kind kind) {
+        return key(kind) + "_" + unit(kind).replace("/s", "").toLowerCase(Locale.ROOT) + "s";
+    }
+
+    private static String unit(PeakLoop.Kind kind) {
+        return switch (kind) {
+            case FP32, BF16 -> "GFLOP/s";
+            case INT8, INT4 -> "GOP/s";
+        };
     }
 
     private void addPrefill(Report report) {
@@ -298,8 +309,13 @@ final class Rounds {
         addSpeed(report, Figure.PREFILL, "prefill", label, samples);
         report.row("prefill_product_gflops", "  matrix products", "GFLOP/s", samples.gflops());
         report.row("prefill_product_time", "    of the time", "%", samples.share());
-        report.row("prefill_of_fp32", "    of the FP32 limit", "%", samples.ofFp32());
-        report.row("prefill_of_int8", "    of the int8 limit", "%", samples.ofInt8());
+        samples.ofPeaks()
+                .forEach((kind, share) ->
+                        report.row(
+                                "prefill_of_" + key(kind),
+                                "    of the %s limit".formatted(kind),
+                                "%",
+                                share));
     }
 
     private void addDecode(Report report, Figure figure, String key) {
