@@ -59,12 +59,21 @@ class LlamaCpp:
     def synchronize(self, context):
         self.c.llama_synchronize(context)
 
+    def copy(self, source, target):
+        """What the first sequence of a context holds, into another that is empty."""
+        c = self.c
+        size = c.llama_state_seq_get_size(source, 0)
+        data = (ctypes.c_uint8 * size)()
+        if c.llama_state_seq_get_data(source, data, size, 0) != size or not c.llama_state_seq_set_data(target, data, size, 0):
+            raise RuntimeError("a cache cannot be copied")
+
 
 class IkLlamaCpp:
     """The same for ik_llama.cpp. Its package leaves a few functions out, which the library has."""
 
     # Its flash attention fails an assertion of its own (S > 0) on a batch of several sequences.
     flash_for_many = False
+    copy = None
 
     def __init__(self):
         import ik_llama_cpp
@@ -149,11 +158,23 @@ class Context:
             self.run([(sequence, t, all_logits or start + i == len(ids) - 1) for i, t in enumerate(piece)])
         self.api.synchronize(self.context)
 
-    def prepare(self, sequence, ids):
+    def same(self, sequence, ids):
+        """How many of these ids the cache holds already."""
         held = self.held[sequence]
         same = 0
         while same < min(len(ids), len(held)) and ids[same] == held[same]:
             same += 1
+        return same
+
+    def borrow(self, ids, lender):
+        """Takes the beginning of these ids from another context, if it has computed a batch more of them."""
+        if lender.same(0, ids) >= self.same(0, ids) + BATCH:
+            self.cut(0, 0)
+            self.api.copy(lender.context, self.context)
+            self.held[0] = list(lender.held[0])
+
+    def prepare(self, sequence, ids):
+        same = self.same(sequence, ids)
         self.cut(sequence, same)
         if same < len(ids):
             self.feed(ids[same:], sequence)
@@ -194,20 +215,26 @@ class Peer:
             self.vocabulary = c.llama_vocab_n_tokens(c.llama_model_get_vocab(model))
         return self.models[repack]
 
+    def key(self, request, role, sequences=1):
+        flash = request["flash"] and (sequences == 1 or self.api.flash_for_many)
+        return role, flash, request.get("repack", False)
+
     def context(self, request, role, positions, sequences=1):
         """Contexts differ by use, so that none has a cache larger than its work needs."""
-        flash, repack = request["flash"], request.get("repack", False)
-        if sequences > 1 and not self.api.flash_for_many:
-            flash = False
-        key = (role, flash, repack)
+        key = self.key(request, role, sequences)
         if key not in self.contexts:
+            _, flash, repack = key
             model = self.model(repack)
             self.contexts[key] = Context(self.api, model, self.vocabulary, positions, sequences, self.threads, flash)
         return self.contexts[key]
 
+    def long_context(self, request):
+        """Also for likelihoods, so that a decode finds the ids of the last one in the cache."""
+        return self.context(request, "long", max(self.positions, BATCH + 64))
+
     def prefill(self, request):
         ids = request["ids"]
-        context = self.context(request, "short", max(len(ids), BATCH) + 64)
+        context = self.context(request, "prompt", max(len(ids), BATCH) + 64)
         tokens, seconds = 0, 0.0
         while seconds < request["seconds"]:
             context.cut(0, 0)
@@ -226,7 +253,10 @@ class Peer:
         elif each + count <= BATCH:
             context = self.context(request, "short", BATCH + 64)
         else:
-            context = self.context(request, "long", self.positions)
+            context = self.long_context(request)
+            prompt = self.contexts.get(self.key(request, "prompt"))
+            if prompt and self.api.copy:
+                context.borrow(parts[0][:-1], prompt)
         tokens, seconds, first = 0, 0.0, None
         while seconds < request["seconds"]:
             for i, part in enumerate(parts):
@@ -246,7 +276,7 @@ class Peer:
         import numpy as np
 
         ids = request["ids"]
-        context = self.context(request, "nll", max(len(ids), BATCH) + 64)
+        context = self.long_context(request)
         context.cut(0, 0)
         total = 0.0
         for start in range(0, len(ids) - 1, NLL_BATCH):

@@ -46,4 +46,12 @@ public interface KernelsProvider {
     default List<MachineCode> machineCode() {
         return List.of();
     }
+
+    /**
+     * Loops of the arithmetic that the rung's products are made of, at most one of each kind. The
+     * caller closes them. Empty if the rung cannot run here, or has none.
+     */
+    default List<PeakLoop> peakLoops() {
+        return List.of();
+    }
 }

@@ -37,8 +37,6 @@ final class HouseRules {
     /** Counts the memory of the process, so there is one of it in the process. */
     private static final String PROCESS_WIDE = "MemoryLedger";
 
-    private static final String PEAK_LOOP = "Int8Loop";
-
     private static final Set<String> UNTYPED_ERRORS =
             Set.of("java.lang.RuntimeException", "java.lang.Exception", "java.lang.Error");
 
@@ -244,15 +242,10 @@ final class HouseRules {
                                                         .startsWith("java.util.concurrent.Fork")));
     }
 
-    /**
-     * Native calls and raw addresses have a module of their own. The bench finds the peak of int8
-     * products by a loop of machine code that shares nothing with the kernels it judges.
-     */
+    /** Native calls and raw addresses have a module of their own. */
     static ArchRule restrictedCalls() {
         return noClasses()
-                .that(
-                        DescribedPredicate.not(simpleName(PEAK_LOOP))
-                                .and(resideOutsideOfPackage("..kernels.x86..")))
+                .that(resideOutsideOfPackage("..kernels.x86.."))
                 .should()
                 .dependOnClassesThat(
                         resideInAPackage("java.lang.foreign")

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -31,20 +32,18 @@ final class Bench {
     private static final int TEXT_BYTES = 32 << 10;
     static final double MOST_OTHERS = 0.10;
 
-    /** Warm is what three readings in a row did not improve by more than this. */
-    private static final double WARM = 0.02;
-
-    private static final int LEAST_WARM_UPS = 3;
-    private static final int MOST_WARM_UPS = 12;
-
-    /** A figure's warm-up ends after this long: a busy machine never settles. */
-    private static final double MOST_WARM_SECONDS = 20;
+    /** No window of likelihood is begun that would end later than this, but the first. */
+    private static final double MOST_LIKELIHOOD_SECONDS = 60;
 
     private final Settings settings;
     private final PrintStream progress;
     private final Machine machine = Machine.read();
     private final Report report = new Report();
+    private final Outlook outlook;
     private final Rounds rounds;
+
+    /** Our likelihood of each window, as far as a peer made it worth knowing. */
+    private final Map<Integer, Double> likelihoods = new HashMap<>();
 
     /**
      * What to measure.
@@ -80,7 +79,8 @@ final class Bench {
     Bench(Settings settings, PrintStream progress) {
         this.settings = settings;
         this.progress = progress;
-        this.rounds = new Rounds(settings.runs(), progress);
+        this.outlook = new Outlook(progress);
+        this.rounds = new Rounds(settings.runs(), outlook);
     }
 
     /**
@@ -96,6 +96,7 @@ final class Bench {
         try (LoadedModel model = load()) {
             Workload work = Workload.within(model.contextLength(), text(model), settings.seconds());
             describe(model, work);
+            rounds.plan(work, settings.peers().keySet());
             try (OwnModel own = new OwnModel(model, work)) {
                 report.fact("warm-up", warmUp(own, work));
                 describeMemory();
@@ -249,40 +250,17 @@ final class Bench {
     }
 
     private String warmUp(Contender own, Workload work) {
-        progress.println("Warming up");
         long started = System.nanoTime();
         int readings = 0;
-        for (Figure figure : Figure.values()) {
-            if (!work.has(figure)) {
-                continue;
-            }
-            readings += warmUp(own, figure);
+        for (Figure figure : work.figures()) {
+            readings += WarmUp.of(outlook, Rounds.name(work, figure), own, figure).readings();
         }
         return String.format(
                 Locale.ROOT,
-                "%d readings in %.0f s, for each figure until %d in a row were no better by %.0f %% or %.0f s had passed; not counted",
+                "%d readings in %.0f s, %s; not counted",
                 readings,
                 (System.nanoTime() - started) / 1e9,
-                LEAST_WARM_UPS,
-                100 * WARM,
-                MOST_WARM_SECONDS);
-    }
-
-    static int warmUp(Contender own, Figure figure) {
-        long started = System.nanoTime();
-        double best = 0;
-        int unimproved = 0;
-        int readings = 0;
-        while (readings < LEAST_WARM_UPS
-                || (unimproved < LEAST_WARM_UPS
-                        && readings < MOST_WARM_UPS
-                        && System.nanoTime() - started < MOST_WARM_SECONDS * 1e9)) {
-            double speed = own.read(figure).tokensPerSecond();
-            unimproved = speed > best * (1 + WARM) ? 0 : unimproved + 1;
-            best = Math.max(best, speed);
-            readings++;
-        }
-        return readings;
+                WarmUp.rule());
     }
 
     private void describeMemory() {
@@ -310,7 +288,8 @@ final class Bench {
         Path folder = settings.options().packedFolder().orElse(Path.of("."));
         Files.createDirectories(folder);
         Optional<Limits> limits =
-                Limits.open(machine, model.threads(), model.weightBytes(), folder);
+                Limits.open(
+                        settings.options().kernels(), model.threads(), model.weightBytes(), folder);
         try {
             limits.ifPresentOrElse(
                     Limits::read,
@@ -321,7 +300,7 @@ final class Bench {
                 List<Rounds.Task> extras = extras(model);
                 settings.peers().forEach((e, at) -> start(e, at, model, work, scratch, peers));
                 peers.forEach(p -> prepare(p, own, greedy, work));
-                rounds.run(work, own, limits, peers, extras);
+                rounds.run(own, limits, peers, extras);
                 peers.forEach(this::describeMemory);
             } finally {
                 peers.forEach(Rival::close);
@@ -464,31 +443,17 @@ final class Bench {
         attempt(engine, () -> compare(peer, own, greedy, work));
     }
 
-    private static double perplexity(Workload work, Likelihood nll) {
-        double sum = 0;
-        for (int w = 0; w < work.windows(); w++) {
-            sum += nll.apply(w * work.window(), work.window());
-        }
-        return Math.exp(sum / work.windows());
-    }
-
-    /** Mean negative log-likelihood of a piece of the text. */
-    private interface Likelihood {
-        double apply(int start, int count);
-    }
-
     private void compare(Rival peer, OwnModel own, int[] greedy, Workload work) {
         Engine engine = peer.engine();
-        double ours = perplexity(work, own::nll);
         List<Engine.Setting> all = engine.settings();
         if (engine.settingsDiffer()) {
             for (Engine.Setting each : all) {
                 String name = "%s, %s".formatted(engine.title(), each.title());
-                difference(name, peer, each, each, ours, greedy, work)
+                difference(name, peer, each, each, own, greedy, work)
                         .ifPresent(why -> rounds.noRatio(engine, each, why));
             }
         } else {
-            difference(engine.title(), peer, all.getFirst(), all.getLast(), ours, greedy, work)
+            difference(engine.title(), peer, all.getFirst(), all.getLast(), own, greedy, work)
                     .ifPresent(why -> rounds.noRatio(engine, why));
         }
     }
@@ -499,12 +464,29 @@ final class Bench {
             Rival peer,
             Engine.Setting decoding,
             Engine.Setting likelihood,
-            double ours,
+            OwnModel own,
             int[] greedy,
             Workload work) {
-        double theirs = perplexity(work, (start, count) -> peer.nll(likelihood, start, count));
-        double off = ours / theirs - 1;
-        int[] other = peer.greedy(decoding);
+        double ours = 0;
+        double theirs = 0;
+        int windows = 0;
+        double each = 0; // seconds
+        while (windows == 0
+                || (windows < work.windows() && (windows + 1) * each < MOST_LIKELIHOOD_SECONDS)) {
+            int start = windows * work.window();
+            long started = System.nanoTime();
+            theirs +=
+                    outlook.read(
+                            "Comparison",
+                            "%s, likelihood of %d tokens".formatted(name, work.window()),
+                            () -> peer.nll(likelihood, start, work.window()));
+            each = Math.max(each, (System.nanoTime() - started) / 1e9);
+            ours += likelihoods.computeIfAbsent(start, at -> nll(own, at, work.window()));
+            windows++;
+        }
+        double off = Math.exp((ours - theirs) / windows) - 1;
+        int[] other =
+                outlook.read("Comparison", name + ", greedy ids", () -> peer.greedy(decoding));
         int same = 0;
         while (same < Math.min(other.length, greedy.length) && other[same] == greedy[same]) {
             same++;
@@ -513,14 +495,21 @@ final class Bench {
                 "same work, " + name,
                 String.format(
                         Locale.ROOT,
-                        "perplexity of %d x %d tokens %.4f, its own %.4f (%+.3f %%); greedy ids agree for %d of %d",
-                        work.windows(),
+                        "perplexity of %d x %d tokens %.4f, its own %.4f (%+.3f %%); greedy ids agree for %d of %d%s",
+                        windows,
                         work.window(),
-                        ours,
-                        theirs,
+                        Math.exp(ours / windows),
+                        Math.exp(theirs / windows),
                         100 * off,
                         same,
-                        greedy.length));
+                        greedy.length,
+                        windows >= work.windows()
+                                ? ""
+                                : String.format(
+                                        Locale.ROOT,
+                                        "; %d windows left out, for one takes it %.0f s",
+                                        work.windows() - windows,
+                                        each)));
         double most = peer.engine().tolerance();
         return Math.abs(off) <= most
                 ? Optional.empty()
@@ -529,6 +518,11 @@ final class Bench {
                                 Locale.ROOT,
                                 "its perplexity differs by more than %s %%",
                                 100 * most));
+    }
+
+    private double nll(OwnModel own, int start, int count) {
+        String what = "Flagship, likelihood of %d tokens".formatted(count);
+        return outlook.read("Comparison", what, () -> own.nll(start, count));
     }
 
     private void addAllocation(OwnModel.Allocation allocation) {

@@ -87,6 +87,16 @@ enum Engine {
         };
     }
 
+    /**
+     * Whether it is as fast at once as it will be, since nothing of it is compiled while it runs.
+     */
+    boolean warmAtOnce() {
+        return switch (this) {
+            case LLAMA_CPP, IK_LLAMA_CPP -> true;
+            case PYTORCH, LLAMA3_JAVA, JLAMA -> false;
+        };
+    }
+
     /** Whether its settings have weights of their own, so that each may be right or wrong. */
     boolean settingsDiffer() {
         return this == JLAMA;

@@ -1,9 +1,11 @@
 package dev.flagship.bench;
 
 import dev.flagship.base.Bytes;
+import dev.flagship.serving.Rungs;
 import dev.flagship.tensor.LimitsProbe;
 import dev.flagship.tensor.MappedFileWriter;
 import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
@@ -14,70 +16,64 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.stream.Collectors;
 
 /** What the machine can do at most, with as many threads as the model has. One thread. */
 final class Limits implements AutoCloseable {
     private static final double SECONDS = 0.3;
-    private static final int ROUNDS = 1 << 17;
+    private static final int ROUNDS = 1 << 18;
     private static final long RESERVE = 64L << 20;
 
     private final LimitsProbe probe;
     private final Team team;
     private final OffHeap file;
-    private final Optional<Int8Loop> int8;
-    private final String int8Obstacle;
-    private volatile double sink; // keeps what the loops compute
+    private final List<PeakLoop> loops;
+    private volatile double sink; // keeps what the loop reads
 
     /**
      * One look at the limits.
      *
      * @param readGbps 10⁹ bytes a second, read from a mapped file as large as the weights
-     * @param fp32Gflops 10⁹ F32 operations a second
-     * @param int8Gops 10⁹ int8 operations a second; 0 if not measured
+     * @param gops 10⁹ operations a second of each kind that the processor has
      */
-    record Reading(double readGbps, double fp32Gflops, double int8Gops) {}
+    record Reading(double readGbps, Map<PeakLoop.Kind, Double> gops) {
+        Reading {
+            gops = Map.copyOf(gops);
+        }
+    }
 
-    private Limits(
-            LimitsProbe probe,
-            Team team,
-            OffHeap file,
-            Optional<Int8Loop> int8,
-            String int8Obstacle) {
+    private Limits(LimitsProbe probe, Team team, OffHeap file, List<PeakLoop> loops) {
         this.probe = probe;
         this.team = team;
         this.file = file;
-        this.int8 = int8;
-        this.int8Obstacle = int8Obstacle;
+        this.loops = loops;
     }
 
     /**
      * Writes and maps the file; empty if no probe runs here.
      *
+     * @param kernels name of the rung whose instructions set the limits, or {@code auto}
      * @param folder where the weights' own file is
      * @throws IOException if the file cannot be written or mapped; nothing stays behind then
      */
-    static Optional<Limits> open(Machine machine, int threads, long bytes, Path folder)
+    static Optional<Limits> open(String kernels, int threads, long bytes, Path folder)
             throws IOException {
         Optional<LimitsProbe> probe = probe();
         if (probe.isEmpty()) {
             return Optional.empty();
         }
-        Optional<Int8Loop> int8 = Optional.empty();
-        String obstacle = "no VNNI";
-        try {
-            int8 = Int8Loop.open(machine);
-        } catch (BenchException e) {
-            obstacle = e.getMessage();
-        }
         OffHeap file = mapped(folder, bytes);
         Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
-        return Optional.of(new Limits(probe.get(), team, file, int8, obstacle));
+        return Optional.of(new Limits(probe.get(), team, file, Rungs.peakLoops(kernels)));
     }
 
     /** Empty if none runs here. */
-    static Optional<LimitsProbe> probe() {
+    private static Optional<LimitsProbe> probe() {
         return ServiceLoader.load(LimitsProbe.class, Limits.class.getClassLoader()).stream()
                 .map(ServiceLoader.Provider::get)
                 .filter(LimitsProbe::available)
@@ -117,23 +113,34 @@ final class Limits implements AutoCloseable {
         }
     }
 
-    String vectors() {
-        return probe.name();
-    }
-
-    /** Why there is no int8 peak; meaningless where there is one. */
-    String int8Obstacle() {
-        return int8Obstacle;
+    /** How each kind is computed, for people. */
+    String instructions() {
+        return loops.stream()
+                .map(loop -> "%s by %s".formatted(loop.kind(), loop.instructions()))
+                .collect(Collectors.joining("; "));
     }
 
     /** Measures all of them. The first call also warms up. */
     Reading read() {
         // A pass that does not count: the system may have taken back pages that lay unread.
         readFile();
-        double bytes = perSecond(this::readFile);
-        double fp32 = perSecond(this::multiplyAdd);
-        double ops = int8.isPresent() ? perSecond(() -> int8Products(int8.get())) : 0;
-        return new Reading(bytes / 1e9, fp32 / 1e9, ops / 1e9);
+        double bytes = perSecond(this::readFile, SECONDS);
+        var gops = new EnumMap<PeakLoop.Kind, Double>(PeakLoop.Kind.class);
+        for (PeakLoop loop : loops) {
+            gops.put(loop.kind(), gops(loop, team, SECONDS));
+        }
+        return new Reading(bytes / 1e9, gops);
+    }
+
+    /** 10⁹ operations a second by all threads of a team. */
+    static double gops(PeakLoop loop, Team team, double seconds) {
+        return perSecond(
+                        () -> {
+                            team.run((_, _) -> loop.run(ROUNDS));
+                            return ROUNDS * loop.operations() * team.size();
+                        },
+                        seconds)
+                / 1e9;
     }
 
     /** Work that says how much it was. */
@@ -141,11 +148,11 @@ final class Limits implements AutoCloseable {
         long run();
     }
 
-    private static double perSecond(Work work) {
+    private static double perSecond(Work work, double least) {
         long done = 0;
         long started = System.nanoTime();
         double seconds = 0;
-        while (seconds < SECONDS) {
+        while (seconds < least) {
             done += work.run();
             seconds = (System.nanoTime() - started) / 1e9;
         }
@@ -163,20 +170,10 @@ final class Limits implements AutoCloseable {
         return lines * 64;
     }
 
-    private long multiplyAdd() {
-        team.run((_, _) -> sink = probe.multiplyAdd(ROUNDS));
-        return ROUNDS * probe.operationsPerRound() * team.size();
-    }
-
-    private long int8Products(Int8Loop loop) {
-        team.run((_, _) -> loop.run(ROUNDS));
-        return ROUNDS * loop.operationsPerRound() * team.size();
-    }
-
     @Override
     public void close() {
+        loops.forEach(PeakLoop::close);
         team.close();
         file.close();
-        int8.ifPresent(Int8Loop::close);
     }
 }

@@ -1,15 +1,19 @@
 package dev.flagship.bench;
 
-import java.io.PrintStream;
+import dev.flagship.tensor.PeakLoop;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.DoubleSupplier;
 
 /** Takes everything in turns, round after round, and keeps the samples. One thread. */
@@ -17,23 +21,36 @@ final class Rounds {
     /** A peer's threads may spin for a moment after their work. */
     private static final int SETTLE_MILLIS = 100;
 
+    /** Of a peer with longer rounds only the settings that were best in the warm-up stay. */
+    private static final double LONG_ROUND_SECONDS = 60;
+
+    private static final String LIMITS = "the machine's limits";
+
     private final int count;
-    private final PrintStream progress;
+    private final Outlook outlook;
     private final Map<Figure, Own> own = new EnumMap<>(Figure.class);
     private final Map<Entry, Map<Figure, Samples>> rivals = new LinkedHashMap<>();
     private final Samples read = new Samples();
-    private final Samples fp32 = new Samples();
-    private final Samples int8 = new Samples();
+    private final Map<PeakLoop.Kind, Samples> peaks = new EnumMap<>(PeakLoop.Kind.class);
     private final Map<Task, Samples> others = new LinkedHashMap<>();
     private final List<String> noRatios = new ArrayList<>();
     private final Map<Engine, List<String>> noRatio = new EnumMap<>(Engine.class);
     private final Map<Entry, String> unlike = new LinkedHashMap<>();
+    private final Map<Engine, String> choices = new EnumMap<>(Engine.class);
     private Optional<ProcessorTimes> began = Optional.empty();
     private Optional<ProcessorTimes> ended = Optional.empty();
     private Optional<Workload> work = Optional.empty();
 
     /** An engine with one of its settings. */
-    private record Entry(Engine engine, Engine.Setting setting) {}
+    private record Entry(Engine engine, Engine.Setting setting) {
+        @Override
+        public String toString() {
+            return "%s, %s".formatted(engine.title(), setting.title());
+        }
+    }
+
+    /** What an entry reads in each round. */
+    private record Turn(Contender contender, Set<Figure> figures) {}
 
     /**
      * Something else that is measured in every round, in seconds.
@@ -48,8 +65,7 @@ final class Rounds {
             Samples speed,
             Samples gflops,
             Samples share,
-            Samples ofFp32,
-            Samples ofInt8,
+            Map<PeakLoop.Kind, Samples> ofPeaks,
             Samples gbps,
             Samples ofRead) {
         Own() {
@@ -57,16 +73,38 @@ final class Rounds {
                     new Samples(),
                     new Samples(),
                     new Samples(),
-                    new Samples(),
-                    new Samples(),
+                    new EnumMap<>(PeakLoop.Kind.class),
                     new Samples(),
                     new Samples());
         }
     }
 
-    Rounds(int count, PrintStream progress) {
+    Rounds(int count, Outlook outlook) {
         this.count = count;
-        this.progress = progress;
+        this.outlook = outlook;
+    }
+
+    /** Comes before all else: what will be read, as far as it is known. */
+    void plan(Workload workload, Collection<Engine> engines) {
+        work = Optional.of(workload);
+        outlook.plan(LIMITS, count);
+        for (Figure figure : workload.figures()) {
+            outlook.plan(name(workload, figure), count);
+            for (Engine engine : engines) {
+                for (Engine.Setting setting : engine.settings()) {
+                    outlook.plan(name(new Entry(engine, setting), figure), 1 + count);
+                }
+            }
+        }
+    }
+
+    /** What our own reading is called while one waits for it. */
+    static String name(Workload work, Figure figure) {
+        return "Flagship, " + work.title(figure);
+    }
+
+    private String name(Entry entry, Figure figure) {
+        return entry + ", " + work.orElseThrow().title(figure);
     }
 
     /** Says why no ratio to an engine may be printed. */
@@ -79,91 +117,162 @@ final class Rounds {
         unlike.put(new Entry(engine, setting), why);
     }
 
-    void run(
-            Workload workload,
-            Contender ours,
-            Optional<Limits> limits,
-            List<Rival> peers,
-            List<Task> tasks) {
-        work = Optional.of(workload);
-        var contenders = new LinkedHashMap<Entry, Contender>();
+    void run(Contender ours, Optional<Limits> limits, List<Rival> peers, List<Task> tasks) {
+        var turns = new LinkedHashMap<Entry, Turn>();
         var processes = new ArrayList<ProcessHandle>();
         processes.add(ProcessHandle.current());
         for (Rival peer : peers) {
-            warmUp(peer, contenders);
+            warmUp(peer, turns);
             processes.add(peer.handle());
         }
         began = ProcessorTimes.now(processes);
         for (int round = 0; round < count; round++) {
-            progress.printf("Round %d of %d%n", round + 1, count);
-            limits.ifPresent(l -> take(l.read()));
-            var order = new ArrayList<>(contenders.entrySet());
+            String when = "Round %d of %d".formatted(round + 1, count);
+            limits.ifPresent(l -> take(outlook.read(when, LIMITS, l::read)));
+            var order = new ArrayList<>(turns.entrySet());
             if (round % 2 == 0) {
-                takeOwn(ours);
+                takeOwn(when, ours);
             } else {
                 Collections.reverse(order);
             }
             for (var each : order) {
-                if (!take(each.getKey(), each.getValue())) {
-                    contenders.keySet().removeIf(e -> e.engine() == each.getKey().engine());
+                Engine engine = each.getKey().engine();
+                if (turns.containsKey(each.getKey())
+                        && !take(when, each.getKey(), each.getValue())) {
+                    turns.keySet().removeIf(e -> e.engine() == engine);
                 }
             }
             if (round % 2 == 1) {
-                takeOwn(ours);
+                takeOwn(when, ours);
             }
             for (Task task : tasks) {
-                others.computeIfAbsent(task, _ -> new Samples()).add(task.seconds().getAsDouble());
+                double seconds =
+                        outlook.read(when, task.label(), () -> task.seconds().getAsDouble());
+                others.computeIfAbsent(task, _ -> new Samples()).add(seconds);
             }
         }
         ended = ProcessorTimes.now(processes);
     }
 
-    private void warmUp(Rival peer, Map<Entry, Contender> contenders) {
-        progress.println("Warming up " + peer.engine().title());
+    private void warmUp(Rival peer, Map<Entry, Turn> turns) {
+        Engine engine = peer.engine();
+        var speeds = new LinkedHashMap<Entry, Map<Figure, Double>>();
         try {
-            var all = new LinkedHashMap<Entry, Contender>();
-            for (Engine.Setting setting : peer.engine().settings()) {
-                Contender contender = peer.with(setting);
-                figures().forEach(figure -> Bench.warmUp(contender, figure));
-                all.put(new Entry(peer.engine(), setting), contender);
+            for (Engine.Setting setting : engine.settings()) {
+                speeds.put(new Entry(engine, setting), warmUp(engine, peer.with(setting), setting));
             }
-            contenders.putAll(all);
         } catch (BenchException e) {
-            noRatio(peer.engine(), e.getMessage());
+            leave(engine, e);
+            return;
+        }
+        Map<Entry, Set<Figure>> chosen = chosen(engine, speeds);
+        for (Entry entry : speeds.keySet()) {
+            Set<Figure> figures = chosen.getOrDefault(entry, Set.of());
+            for (Figure figure : figures()) {
+                if (!figures.contains(figure)) {
+                    outlook.drop(name(entry, figure));
+                }
+            }
+            if (!figures.isEmpty()) {
+                turns.put(entry, new Turn(peer.with(entry.setting()), figures));
+            }
         }
     }
 
+    private Map<Figure, Double> warmUp(Engine engine, Contender contender, Engine.Setting setting) {
+        var speeds = new EnumMap<Figure, Double>(Figure.class);
+        for (Figure figure : figures()) {
+            String what = name(new Entry(engine, setting), figure);
+            WarmUp warm =
+                    engine.warmAtOnce()
+                            ? WarmUp.once(outlook, what, contender, figure)
+                            : WarmUp.of(outlook, what, contender, figure);
+            speeds.put(figure, warm.tokensPerSecond());
+            // What prepared the cache is not done again.
+            outlook.expect(what, seconds(figure, warm.tokensPerSecond()));
+        }
+        return speeds;
+    }
+
+    private double seconds(Figure figure, double tokensPerSecond) {
+        return work.orElseThrow().readingSeconds(figure, tokensPerSecond);
+    }
+
+    /** What each setting reads in the rounds. */
+    private Map<Entry, Set<Figure>> chosen(Engine engine, Map<Entry, Map<Figure, Double>> speeds) {
+        double[] sum = new double[1];
+        speeds.values().forEach(each -> each.forEach((f, speed) -> sum[0] += seconds(f, speed)));
+        var chosen = new LinkedHashMap<Entry, Set<Figure>>();
+        if (sum[0] <= LONG_ROUND_SECONDS || speeds.size() == 1) {
+            speeds.keySet().forEach(entry -> chosen.put(entry, EnumSet.copyOf(figures())));
+            return chosen;
+        }
+        List<Entry> fair = speeds.keySet().stream().filter(e -> !unlike.containsKey(e)).toList();
+        var told = new ArrayList<String>();
+        for (Figure figure : figures()) {
+            Entry best =
+                    (fair.isEmpty() ? speeds.keySet() : fair)
+                            .stream()
+                                    .max(Comparator.comparingDouble(e -> speeds.get(e).get(figure)))
+                                    .orElseThrow();
+            chosen.computeIfAbsent(best, _ -> EnumSet.noneOf(Figure.class)).add(figure);
+            told.add(work.orElseThrow().title(figure) + " " + best.setting().title());
+        }
+        choices.put(
+                engine,
+                String.format(
+                        Locale.ROOT,
+                        "a round with all of them would take %.0f s, more than %.0f, so that each figure was measured with what was fastest in the warm-up: %s",
+                        sum[0],
+                        LONG_ROUND_SECONDS,
+                        String.join(", ", told)));
+        return chosen;
+    }
+
     private List<Figure> figures() {
-        return List.of(Figure.values()).stream().filter(f -> work.orElseThrow().has(f)).toList();
+        return work.orElseThrow().figures();
+    }
+
+    /** A peer that fails leaves the run, and what it had gained is not shown. */
+    private void leave(Engine engine, BenchException why) {
+        noRatio(engine, why.getMessage());
+        rivals.keySet().removeIf(other -> other.engine() == engine);
+        for (Engine.Setting setting : engine.settings()) {
+            figures().forEach(f -> outlook.drop(name(new Entry(engine, setting), f)));
+        }
     }
 
     private void take(Limits.Reading reading) {
         read.add(reading.readGbps());
-        fp32.add(reading.fp32Gflops());
-        if (reading.int8Gops() > 0) {
-            int8.add(reading.int8Gops());
-        }
+        reading.gops().forEach((kind, gops) -> samples(peaks, kind).add(gops));
     }
 
-    private void takeOwn(Contender ours) {
+    private static Samples samples(Map<PeakLoop.Kind, Samples> map, PeakLoop.Kind kind) {
+        return map.computeIfAbsent(kind, _ -> new Samples());
+    }
+
+    private void takeOwn(String when, Contender ours) {
         for (Figure figure : figures()) {
-            take(figure, ours.read(figure));
+            String what = name(work.orElseThrow(), figure);
+            take(figure, outlook.read(when, what, () -> ours.read(figure)));
         }
     }
 
-    /** Whether it stays: a peer that fails leaves the run, and what it had gained is not shown. */
-    private boolean take(Entry entry, Contender contender) {
+    /** Whether it stays. */
+    private boolean take(String when, Entry entry, Turn turn) {
         try {
-            for (Figure figure : figures()) {
+            for (Figure figure : turn.figures()) {
+                Contender.Reading reading =
+                        outlook.read(
+                                when, name(entry, figure), () -> turn.contender().read(figure));
                 rivals.computeIfAbsent(entry, _ -> new EnumMap<>(Figure.class))
                         .computeIfAbsent(figure, _ -> new Samples())
-                        .add(contender.read(figure).tokensPerSecond());
+                        .add(reading.tokensPerSecond());
             }
             Bench.pause(SETTLE_MILLIS);
             return true;
         } catch (BenchException e) {
-            noRatio(entry.engine(), e.getMessage());
-            rivals.keySet().removeIf(other -> other.engine() == entry.engine());
+            leave(entry.engine(), e);
             return false;
         }
     }
@@ -175,12 +284,10 @@ final class Rounds {
         samples.share().add(100 * reading.productShare());
         samples.gbps().add(reading.weightGbps());
         if (!read.isEmpty()) {
-            samples.ofFp32().add(100 * reading.productGflops() / fp32.last());
             samples.ofRead().add(100 * reading.weightGbps() / read.last());
         }
-        if (!int8.isEmpty()) {
-            samples.ofInt8().add(100 * reading.productGflops() / int8.last());
-        }
+        peaks.forEach((kind, peak) ->
+                samples(samples.ofPeaks(), kind).add(100 * reading.productGflops() / peak.last()));
     }
 
     /** What others did meanwhile. */
@@ -219,16 +326,13 @@ final class Rounds {
         addDecode(report, Figure.DECODE_MANY, "decode_many");
         others.forEach(
                 (task, samples) -> report.row(task.key() + "_seconds", task.label(), "s", samples));
+        choices.forEach((engine, why) -> report.fact("settings, " + engine.title(), why));
         if (!noRatios.isEmpty()) {
             report.fact("no ratios", String.join("; ", noRatios));
         }
         noRatio.forEach((engine, why) ->
                 report.fact("no ratio to " + engine.title(), String.join("; ", why)));
-        unlike.forEach((entry, why) ->
-                report.fact(
-                        "no ratio to %s, %s"
-                                .formatted(entry.engine().title(), entry.setting().title()),
-                        why));
+        unlike.forEach((entry, why) -> report.fact("no ratio to " + entry, why));
     }
 
     /**
@@ -244,22 +348,19 @@ final class Rounds {
             return Optional.empty();
         }
         var roofline = new Roofline(title, read.median());
-        roofline.ceiling("FP32", fp32.median());
-        if (!int8.isEmpty()) {
-            roofline.ceiling("int8", int8.median());
-        }
+        peaks.forEach((kind, peak) -> roofline.ceiling(kind.toString(), peak.median()));
         double each = operations / weightBytes;
         own.forEach((figure, samples) ->
                 roofline.point(
                         "Flagship",
-                        name(figure),
+                        work.orElseThrow().title(figure),
                         each * rows(figure, prefillRows),
                         samples.speed().median() * operations / 1e9));
         rivals.forEach((entry, figures) ->
                 figures.forEach((figure, samples) ->
                         roofline.point(
                                 entry.engine().title(),
-                                name(figure) + ", " + entry.setting().title(),
+                                work.orElseThrow().title(figure) + ", " + entry.setting().title(),
                                 each * rows(figure, prefillRows),
                                 samples.median() * operations / 1e9)));
         return Optional.of(roofline);
@@ -273,23 +374,30 @@ final class Rounds {
         };
     }
 
-    private String name(Figure figure) {
-        Workload w = work.orElseThrow();
-        return switch (figure) {
-            case PREFILL -> "prefill";
-            case DECODE_SHORT, DECODE_LONG ->
-                    String.format(Locale.ROOT, "decode at %,d", w.prefix(figure));
-            case DECODE_MANY -> "decode of " + w.sequences();
-        };
-    }
-
     private void addLimits(Report report, Limits limits) {
         report.row("read_gbps", "limit: read of a file of this size", "GB/s", read);
-        report.row("fp32_gflops", "limit: FP32, " + limits.vectors(), "GFLOP/s", fp32);
-        report.row("int8_gops", "limit: int8, VNNI", "GOP/s", int8);
-        if (int8.isEmpty()) {
-            report.fact("int8 peak", "not measured: " + limits.int8Obstacle());
+        peaks.forEach(
+                (kind, peak) -> report.row(limitKey(kind), "limit: " + kind, unit(kind), peak));
+        report.fact("limits", limits.instructions());
+        if (!peaks.containsKey(PeakLoop.Kind.INT8)) {
+            report.fact("int8 peak", "not measured: these kernels have no products of int8 alone");
         }
+    }
+
+    private static String key(PeakLoop.Kind kind) {
+        return kind.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** {@code fp32_gflops}, {@code int8_gops}. */
+    private static String limitKey(PeakLoop.Kind kind) {
+        return key(kind) + "_" + unit(kind).replace("/s", "").toLowerCase(Locale.ROOT) + "s";
+    }
+
+    private static String unit(PeakLoop.Kind kind) {
+        return switch (kind) {
+            case FP32, BF16 -> "GFLOP/s";
+            case INT8, INT4 -> "GOP/s";
+        };
     }
 
     private void addPrefill(Report report) {
@@ -298,8 +406,13 @@ final class Rounds {
         addSpeed(report, Figure.PREFILL, "prefill", label, samples);
         report.row("prefill_product_gflops", "  matrix products", "GFLOP/s", samples.gflops());
         report.row("prefill_product_time", "    of the time", "%", samples.share());
-        report.row("prefill_of_fp32", "    of the FP32 limit", "%", samples.ofFp32());
-        report.row("prefill_of_int8", "    of the int8 limit", "%", samples.ofInt8());
+        samples.ofPeaks()
+                .forEach((kind, share) ->
+                        report.row(
+                                "prefill_of_" + key(kind),
+                                "    of the %s limit".formatted(kind),
+                                "%",
+                                share));
     }
 
     private void addDecode(Report report, Figure figure, String key) {
@@ -322,6 +435,9 @@ final class Rounds {
         var best = new EnumMap<Engine, Entry>(Engine.class);
         var shown = new ArrayList<Entry>();
         for (Entry entry : rivals.keySet()) {
+            if (samples(entry, figure).isEmpty()) {
+                continue;
+            }
             if (unlike.containsKey(entry)) {
                 shown.add(entry);
                 continue;

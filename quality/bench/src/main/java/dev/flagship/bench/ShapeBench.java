@@ -5,9 +5,9 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.BandPacker;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
-import dev.flagship.tensor.LimitsProbe;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
@@ -38,7 +38,6 @@ final class ShapeBench {
                     new Shape("sam_mlp_down", 4096, 3072, 768),
                     new Shape("dinov2_mlp_up", 1370, 384, 1536));
 
-    private static final int LIMIT_ROUNDS = 1 << 17;
     private static final int WARM_UPS = 3;
 
     /** A peer's threads may spin for a moment after their work. */
@@ -49,7 +48,6 @@ final class ShapeBench {
     private final PrintStream progress;
     private final Report report = new Report();
     private final List<String> noRatio = new ArrayList<>();
-    private volatile float sink; // keeps what the loop of the limit computes
 
     /**
      * A product (rows, inputs) × (outputs, inputs)ᵀ.
@@ -110,6 +108,9 @@ final class ShapeBench {
         peer.ifPresent(p -> processes.add(p.handle()));
         Optional<ProcessorTimes> began = ProcessorTimes.now(processes);
         var gains = new LinkedHashMap<Shape, Gains>();
+        List<PeakLoop> limits = Rungs.peakLoops(settings.kernels());
+        Optional<PeakLoop> limit =
+                limits.stream().filter(l -> l.kind() == PeakLoop.Kind.FP32).findFirst();
         try (Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
                 Kernels kernels = Rungs.create(settings.kernels(), team, this::note)) {
             report.fact("kernels", "%s, %d threads".formatted(kernels.rung(), threads));
@@ -120,13 +121,14 @@ final class ShapeBench {
             Bench.describe(Machine.read(), report);
             for (Shape shape : shapes) {
                 progress.println("Measuring " + shape);
-                gains.put(shape, measure(shape, kernels, team, peer));
+                gains.put(shape, measure(shape, kernels, team, limit, peer));
             }
             Optional<ProcessorTimes> ended = ProcessorTimes.now(processes);
             if (began.isPresent() && ended.isPresent()) {
                 tellOthers(others, began.get(), ended.get());
             }
         } finally {
+            limits.forEach(PeakLoop::close);
             peer.ifPresent(ProductPeer::close);
         }
         gains.forEach(this::add);
@@ -168,7 +170,12 @@ final class ShapeBench {
         }
     }
 
-    private Gains measure(Shape shape, Kernels kernels, Team team, Optional<ProductPeer> peer) {
+    private Gains measure(
+            Shape shape,
+            Kernels kernels,
+            Team team,
+            Optional<PeakLoop> limit,
+            Optional<ProductPeer> peer) {
         var gains = new Gains();
         var memory = new ArrayList<OffHeap>();
         try {
@@ -190,7 +197,7 @@ final class ShapeBench {
             }
             List<ProductPeer.Way> ways = ways(shape, peer, last);
             for (int round = 0; round < settings.runs(); round++) {
-                Limits.probe().ifPresent(p -> gains.limit.add(fp32(p, team)));
+                limit.ifPresent(l -> gains.limit.add(Limits.gops(l, team, settings.seconds())));
                 weights.forEach((type, w) -> {
                     List<BandMatrix> ws = List.of(w);
                     List<Tensor> outs = List.of(out);
@@ -237,11 +244,6 @@ final class ShapeBench {
             }
         }
         return ways;
-    }
-
-    private double fp32(LimitsProbe probe, Team team) {
-        double rounds = perSecond(() -> team.run((_, _) -> sink = probe.multiplyAdd(LIMIT_ROUNDS)));
-        return rounds * LIMIT_ROUNDS * probe.operationsPerRound() * team.size() / 1e9;
     }
 
     private double perSecond(Runnable work) {

@@ -3,6 +3,8 @@ package dev.flagship.bench;
 import static dev.flagship.base.Check.check;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
 
 /** What every contender computes: the same tokens, in the same amounts. */
 final class Workload {
@@ -105,6 +107,32 @@ final class Workload {
             case DECODE_LONG -> longPrefix > 0;
             case DECODE_MANY -> SEQUENCES * (shortPrefix + 1) <= ids.length;
         };
+    }
+
+    /** Those that fit, in the order in which they are read. */
+    List<Figure> figures() {
+        return Arrays.stream(Figure.values()).filter(this::has).toList();
+    }
+
+    /** For people. */
+    String title(Figure figure) {
+        return switch (figure) {
+            case PREFILL -> "prefill";
+            case DECODE_SHORT, DECODE_LONG ->
+                    String.format(Locale.ROOT, "decode at %,d", prefix(figure));
+            case DECODE_MANY -> "decode of " + SEQUENCES;
+        };
+    }
+
+    /** About how long a reading takes, without what prepares the cache. */
+    double readingSeconds(Figure figure, double tokensPerSecond) {
+        int tokens =
+                switch (figure) {
+                    case PREFILL -> prefill;
+                    case DECODE_SHORT, DECODE_LONG -> decode;
+                    case DECODE_MANY -> SEQUENCES * decode;
+                };
+        return Math.max(seconds, tokens / tokensPerSecond);
     }
 
     /** Tokens in the cache when a decode begins. */

@@ -56,6 +56,9 @@ class BenchTest {
         Report report = new Bench(settings, stream(new ByteArrayOutputStream())).run().report();
         JsonNode figures = JsonMapper.shared().readTree(report.json()).path("figures");
         assertThat(figures.at("/prefill/samples")).hasSize(2);
+        double fp32 = figures.at("/fp32_gflops/median").asDouble();
+        assertThat(fp32).isPositive();
+        assertThat(figures.at("/prefill_of_fp32/median").asDouble()).isPositive();
         assertThat(figures.at("/decode_short/median").asDouble()).isPositive();
         assertThat(figures.at("/decode_many/median").asDouble()).isPositive();
         assertThat(figures.at("/load_seconds/median").asDouble()).isPositive();
@@ -118,16 +121,6 @@ class BenchTest {
         assertThat(tight.positions()).isLessThanOrEqualTo(128);
         Assertions.assertThatExceptionOfType(InvalidArgumentException.class)
                 .isThrownBy(() -> Workload.within(20, text, 1));
-    }
-
-    @Test
-    void theInt8LoopRunsWhereTheProcessorHasIt() {
-        Optional<Int8Loop> loop = Int8Loop.open(Machine.read());
-        assumeTrue(loop.isPresent(), "no VNNI here");
-        try (Int8Loop l = loop.get()) {
-            l.run(1000);
-            assertThat(l.operationsPerRound()).isGreaterThanOrEqualTo(2L * 32 * 12);
-        }
     }
 
     @Test

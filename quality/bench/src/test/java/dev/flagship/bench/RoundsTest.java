@@ -41,7 +41,8 @@ class RoundsTest {
         List<String> command = List.of("/bin/sh", script.toString());
         try (Rival peer = Rival.start(Engine.JLAMA, command, folder, 1, WORK)) {
             Contender ours = _ -> Contender.Reading.speedOnly(50);
-            rounds.run(WORK, ours, Optional.empty(), List.of(peer), List.of());
+            rounds.plan(WORK, List.of(Engine.JLAMA));
+            rounds.run(ours, Optional.empty(), List.of(peer), List.of());
         }
         var report = new Report();
         rounds.addTo(report, Optional.empty());
@@ -50,7 +51,51 @@ class RoundsTest {
 
     private static Rounds rounds() {
         var nowhere = new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
-        return new Rounds(2, nowhere);
+        return new Rounds(2, new Outlook(nowhere));
+    }
+
+    /** llama.cpp so slow that a round of both settings takes more than a minute. */
+    private JsonNode slowFigures(Rounds rounds) throws Exception {
+        Path script = folder.resolve("peer.sh");
+        Files.writeString(
+                script,
+                """
+                while read -r line; do
+                  printf '%%s\\n' "$line" >>'%s'
+                  case $line in
+                  *'"op":"prefill"'*'"flash":true'* | *'"flash":true'*'"op":"prefill"'*) echo '{"tokens": 10, "seconds": 10}' ;;
+                  *'"op":"prefill"'*) echo '{"tokens": 10, "seconds": 20}' ;;
+                  *'"flash":true'*) echo '{"tokens": 10, "seconds": 50}' ;;
+                  *) echo '{"tokens": 10, "seconds": 20}' ;;
+                  esac
+                done
+                """
+                        .formatted(folder.resolve("asked")));
+        List<String> command = List.of("/bin/sh", script.toString());
+        try (Rival peer = Rival.start(Engine.LLAMA_CPP, command, folder, 1, WORK)) {
+            Contender ours = _ -> Contender.Reading.speedOnly(50);
+            rounds.plan(WORK, List.of(Engine.LLAMA_CPP));
+            rounds.run(ours, Optional.empty(), List.of(peer), List.of());
+        }
+        var report = new Report();
+        rounds.addTo(report, Optional.empty());
+        return JsonMapper.shared().readTree(report.json());
+    }
+
+    @Test
+    void ofASlowPeerEachFigureIsReadWithTheSettingThatWasFastestInTheWarmUp() throws Exception {
+        JsonNode report = slowFigures(rounds());
+        JsonNode prefill = report.at("/figures/prefill/rivals/llama.cpp");
+        assertThat(prefill.path("setting").asString()).isEqualTo("fa on");
+        assertThat(prefill.path("samples")).hasSize(2);
+        JsonNode decode = report.at("/figures/decode_many/rivals/llama.cpp");
+        assertThat(decode.path("setting").asString()).isEqualTo("fa off");
+        assertThat(decode.path("samples")).hasSize(2);
+        assertThat(report.at("/facts").path("settings, llama.cpp").asString())
+                .contains("prefill fa on, decode at 8 fa off, decode of 8 fa off");
+        assertThat(Files.readAllLines(folder.resolve("asked")))
+                .as("load; a warm-up of each figure and setting; a figure once a round")
+                .hasSize(1 + 2 * 3 + 2 * 3);
     }
 
     @Test

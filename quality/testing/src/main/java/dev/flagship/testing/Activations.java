@@ -4,14 +4,15 @@ import dev.flagship.tensor.Tensor;
 import java.util.Random;
 
 /** Rows of awkward numbers: what a model may meet, and what it meets once it has gone wrong. */
-final class Activations {
+public final class Activations {
     /** Kinds of rows; any number of rows in a row meets all of them. */
-    private static final int KINDS = 10;
+    private static final int KINDS = 11;
 
     private Activations() {}
 
     /** Fills a tensor; row i is of another kind than row i + 1. */
-    static void fill(Tensor x, int firstKind, Random random) {
+    public static void fill(Tensor x, Random random) {
+        int firstKind = random.nextInt(KINDS);
         for (int row = 0; row < x.rows(); row++) {
             x.put(row, row((firstKind + row) % KINDS, x.rowSize(), random));
         }
@@ -37,6 +38,7 @@ final class Activations {
                         case 5 -> usual * (float) Math.pow(10, random.nextInt(-25, 25));
                         case 6 -> i % 32 == 0 ? 127f : random.nextInt(-126, 126) + 0.5f; // ties
                         case 7 -> usual * 1e5f;
+                        case 10 -> random.nextBoolean() ? 5f : -5f; // int8: +127 and -127 alone
                         default -> usual;
                     };
         }

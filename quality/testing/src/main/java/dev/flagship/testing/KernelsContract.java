@@ -111,7 +111,7 @@ public abstract class KernelsContract {
 
     private Tensor awkward(int rows, int width) {
         Tensor x = memory.tensor(rows, width);
-        Activations.fill(x, random.nextInt(10), random);
+        Activations.fill(x, random);
         return x;
     }
 

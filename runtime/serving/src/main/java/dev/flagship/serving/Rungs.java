@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.MachineCode;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.Team;
@@ -182,6 +183,25 @@ public final class Rungs {
         return providers().stream()
                 .map(KernelsProvider::machineCode)
                 .filter(code -> !code.isEmpty())
+                .findFirst()
+                .orElse(List.of());
+    }
+
+    /**
+     * Loops that reach the limits of arithmetic by the instructions of the rung of that name. Where
+     * it has none, and for {@code auto}, they are those of the best rung that has any here. The
+     * caller closes them.
+     */
+    public static List<PeakLoop> peakLoops(String name) {
+        return peakLoops(name, providers());
+    }
+
+    static List<PeakLoop> peakLoops(String name, List<KernelsProvider> providers) {
+        return Stream.concat(
+                        providers.stream().filter(provider -> provider.name().equals(name)),
+                        providers.stream())
+                .map(KernelsProvider::peakLoops)
+                .filter(loops -> !loops.isEmpty())
                 .findFirst()
                 .orElse(List.of());
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.Team;
@@ -54,6 +55,44 @@ class RungsTest {
             }
             return new ScalarKernels(team);
         }
+
+        @Override
+        public List<PeakLoop> peakLoops() {
+            return obstacle.isPresent() ? List.of() : List.of(new Loop(name));
+        }
+    }
+
+    /** Tells whose it is. */
+    private record Loop(String instructions) implements PeakLoop {
+        @Override
+        public Kind kind() {
+            return Kind.FP32;
+        }
+
+        @Override
+        public long operations() {
+            return 1;
+        }
+
+        @Override
+        public void run(int rounds) {}
+
+        @Override
+        public void close() {}
+    }
+
+    @Test
+    void peakLoopsAreThoseOfTheRungAskedForElseOfTheBestThatRuns() {
+        List<KernelsProvider> host =
+                List.of(Rung.hindered("best"), Rung.good("better"), Rung.good("good"));
+        assertThat(loops("good", host)).containsExactly("good");
+        assertThat(loops(LoadOptions.AUTO, host)).containsExactly("better");
+        assertThat(loops("scalar", host)).containsExactly("better");
+        assertThat(loops(LoadOptions.AUTO, List.of(Rung.hindered("best")))).isEmpty();
+    }
+
+    private static List<String> loops(String name, List<KernelsProvider> providers) {
+        return Rungs.peakLoops(name, providers).stream().map(PeakLoop::instructions).toList();
     }
 
     private void create(String name, KernelsProvider... providers) {

@@ -3,14 +3,9 @@ package dev.flagship.kernels.vector;
 import dev.flagship.tensor.LimitsProbe;
 import java.lang.foreign.MemorySegment;
 
-/** The limits that vectors of this machine's preferred length reach. */
+/** The speed of reading that vectors of this machine's preferred length reach. */
 public final class MachineLimits implements LimitsProbe {
     public MachineLimits() {}
-
-    @Override
-    public String name() {
-        return "vector-" + Lanes.FLOATS.vectorBitSize();
-    }
 
     @Override
     public boolean available() {
@@ -21,15 +16,5 @@ public final class MachineLimits implements LimitsProbe {
     @Override
     public int read(MemorySegment piece) {
         return PeakLoops.read(piece);
-    }
-
-    @Override
-    public float multiplyAdd(int rounds) {
-        return PeakLoops.multiplyAdd(rounds);
-    }
-
-    @Override
-    public long operationsPerRound() {
-        return PeakLoops.operationsPerRound();
     }
 }

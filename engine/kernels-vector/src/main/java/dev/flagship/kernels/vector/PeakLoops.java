@@ -10,7 +10,10 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
-/** The loops of {@link MachineLimits}, which alone may link to the incubator module. */
+/**
+ * The loops of {@link MachineLimits} and {@link MultiplyAdds}, apart from them since only these
+ * link to the incubator module.
+ */
 final class PeakLoops {
     /** Multiply-adds in flight: latency 4 at two a cycle needs 8; some processors need more. */
     private static final int CHAINS = 12;

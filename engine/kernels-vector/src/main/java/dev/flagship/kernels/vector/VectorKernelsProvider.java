@@ -2,7 +2,9 @@ package dev.flagship.kernels.vector;
 
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.Team;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
@@ -41,5 +43,10 @@ public final class VectorKernelsProvider implements KernelsProvider {
     @Override
     public Kernels create(Team team, Consumer<String> warnings) {
         return new VectorKernels(team);
+    }
+
+    @Override
+    public List<PeakLoop> peakLoops() {
+        return obstacle().isPresent() ? List.of() : List.of(new MultiplyAdds());
     }
 }

@@ -3,6 +3,7 @@ package dev.flagship.kernels.vector;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flagship.tensor.KernelsProvider;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.SerialTeam;
 import java.io.IOException;
 import java.io.InputStream;
@@ -55,6 +56,15 @@ class VectorKernelsProviderTest {
         try (var kernels = provider.create(new SerialTeam(), _ -> {})) {
             assertThat(kernels.rung()).startsWith("vector-");
         }
+    }
+
+    @Test
+    void itsLimitIsThatOfItsOwnMultiplyAdds() {
+        List<PeakLoop> loops = new VectorKernelsProvider().peakLoops();
+        assertThat(loops).extracting(PeakLoop::kind).containsExactly(PeakLoop.Kind.FP32);
+        loops.getFirst().run(1000);
+        assertThat(loops.getFirst().instructions()).endsWith(" bits");
+        loops.forEach(PeakLoop::close);
     }
 
     @Test

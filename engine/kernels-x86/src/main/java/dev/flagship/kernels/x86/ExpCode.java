@@ -1,5 +1,6 @@
 package dev.flagship.kernels.x86;
 
+import static dev.flagship.kernels.x86.ExpConstant.*;
 import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
@@ -15,51 +16,27 @@ import java.util.function.IntConsumer;
  * @param first number of the first register of constants
  */
 record ExpCode(int first) {
-    static final int CONSTANT_REGISTERS = 13;
+    static final int CONSTANT_REGISTERS = ExpConstant.COUNT;
 
     /** Bytes of the constants in memory. */
     static final int BYTES = 4 * CONSTANT_REGISTERS;
 
-    private static final float[] CONSTANTS = {
-        CanonicalMath.EXP_LOW,
-        CanonicalMath.EXP_HIGH,
-        CanonicalMath.LOG2_E,
-        CanonicalMath.ROUND_MAGIC,
-        CanonicalMath.LN2_HIGH,
-        CanonicalMath.LN2_LOW,
-        CanonicalMath.EXP_5,
-        CanonicalMath.EXP_4,
-        CanonicalMath.EXP_3,
-        CanonicalMath.EXP_2,
-        CanonicalMath.EXP_1,
-        CanonicalMath.EXP_0,
-        1f // its bits are ONE_BITS as well
-    };
-
-    private static final int LOW = 0;
-    private static final int HIGH = 1;
-    private static final int LOG2_E = 2;
-    private static final int MAGIC = 3;
-    private static final int LN2_HIGH = 4;
-    private static final int LN2_LOW = 5;
-    private static final int EXP_5 = 6;
-    private static final int EXP_0 = 11;
-    private static final int ONE = 12;
-
     /** Writes the constants where {@link #load} reads them. */
     static void store(MemorySegment to, long offset) {
-        MemorySegment.copy(CONSTANTS, 0, to, ValueLayout.JAVA_FLOAT, offset, CONSTANTS.length);
+        for (ExpConstant c : ExpConstant.values()) {
+            to.set(ValueLayout.JAVA_FLOAT, offset + 4L * c.place(), c.value());
+        }
     }
 
     /** Emits the loading of the constants from memory. */
     void load(Assembler asm, Mem from) {
-        for (int i = 0; i < CONSTANTS.length; i++) {
-            asm.op(VBROADCASTSS, constant(i), from.plus(4 * i));
+        for (ExpConstant c : ExpConstant.values()) {
+            asm.op(VBROADCASTSS, constant(c), from.plus(4 * c.place()));
         }
     }
 
-    private Zmm constant(int i) {
-        return zmm(first + i);
+    private Zmm constant(ExpConstant c) {
+        return zmm(first + c.place());
     }
 
     /** The register that holds 1. */
@@ -86,7 +63,7 @@ record ExpCode(int first) {
         each(count, i -> asm.op(VFNMADD231PS, zmm(at + i), zmm(n + i), constant(LN2_LOW)));
         each(count, i -> asm.op(VMULPS, zmm(square + i), zmm(at + i), zmm(at + i)));
         each(count, i -> asm.op(VMOVUPS, zmm(n + i), constant(EXP_5)));
-        for (int power = EXP_5 + 1; power <= EXP_0; power++) {
+        for (ExpConstant power : ExpConstant.LOWER_POWERS) {
             Zmm next = constant(power);
             each(count, i -> asm.op(VFMADD213PS, zmm(n + i), zmm(at + i), next));
         }

@@ -1,5 +1,6 @@
 package dev.flagship.kernels.x86;
 
+import static dev.flagship.kernels.x86.ExpConstant.*;
 import static dev.flagship.kernels.x86.Vec.ymm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
@@ -18,44 +19,21 @@ import java.util.function.IntConsumer;
 record NarrowExp(Mem constants) {
     private static final int REGISTER = 32;
 
-    private static final float[] VALUES = {
-        CanonicalMath.EXP_LOW,
-        CanonicalMath.EXP_HIGH,
-        CanonicalMath.LOG2_E,
-        CanonicalMath.ROUND_MAGIC,
-        CanonicalMath.LN2_HIGH,
-        CanonicalMath.LN2_LOW,
-        CanonicalMath.EXP_5,
-        CanonicalMath.EXP_4,
-        CanonicalMath.EXP_3,
-        CanonicalMath.EXP_2,
-        CanonicalMath.EXP_1,
-        CanonicalMath.EXP_0,
-        1f // its bits are ONE_BITS as well
-    };
-
-    private static final int LOW = 0;
-    private static final int HIGH = 1;
-    private static final int LOG2_E = 2;
-    private static final int MAGIC = 3;
-    private static final int LN2_HIGH = 4;
-    private static final int LN2_LOW = 5;
-    private static final int EXP_5 = 6;
-    private static final int EXP_0 = 11;
-    private static final int ONE = 12;
-
     /** Bytes of the constants. */
-    static final int BYTES = REGISTER * (ONE + 1);
+    static final int BYTES = REGISTER * ExpConstant.COUNT;
 
     /** Writes the constants. */
     static void store(MemorySegment to, long offset) {
-        for (int i = 0; i < BYTES / 4; i++) {
-            to.set(ValueLayout.JAVA_FLOAT_UNALIGNED, offset + 4L * i, VALUES[4 * i / REGISTER]);
+        for (ExpConstant c : ExpConstant.values()) {
+            for (int at = 0; at < REGISTER; at += 4) {
+                long lane = offset + (long) REGISTER * c.place() + at;
+                to.set(ValueLayout.JAVA_FLOAT_UNALIGNED, lane, c.value());
+            }
         }
     }
 
-    private Mem constant(int i) {
-        return constants.plus(REGISTER * i);
+    private Mem constant(ExpConstant c) {
+        return constants.plus(REGISTER * c.place());
     }
 
     /** 1 in all lanes. */
@@ -79,13 +57,13 @@ record NarrowExp(Mem constants) {
         each(count, i -> asm.op(VMOVUPS, ymm(n + i), constant(EXP_5)));
         asm.op(VMOVUPS, spare, constant(LOG2_E));
         each(count, i -> asm.op(VFMADD231PS, ymm(t + i), ymm(at + i), spare));
-        for (int part : new int[] {LN2_HIGH, LN2_LOW}) {
+        for (ExpConstant part : new ExpConstant[] {LN2_HIGH, LN2_LOW}) {
             for (int i = 0; i < count; i++) {
                 asm.op(VSUBPS, spare, ymm(t + i), constant(MAGIC));
                 asm.op(VFNMADD231PS, ymm(at + i), spare, constant(part));
             }
         }
-        for (int power = EXP_5 + 1; power <= EXP_0; power++) {
+        for (ExpConstant power : ExpConstant.LOWER_POWERS) {
             Mem next = constant(power);
             each(count, i -> asm.op(VFMADD213PS, ymm(n + i), ymm(at + i), next));
         }
@@ -98,7 +76,8 @@ record NarrowExp(Mem constants) {
         each(count, i -> asm.op(VPADDD, ymm(t + i), ymm(t + i), one()));
     }
 
-    private void bound(Assembler asm, VectorOp op, int constant, int at, int count, Ymm spare) {
+    private void bound(
+            Assembler asm, VectorOp op, ExpConstant constant, int at, int count, Ymm spare) {
         asm.op(VMOVUPS, spare, constant(constant));
         each(count, i -> asm.op(op, ymm(at + i), spare, ymm(at + i)));
     }

@@ -3,6 +3,7 @@ package dev.flagship.kernels.x86;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.MachineCode;
+import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.ScalarKernels;
 import dev.flagship.tensor.Team;
 import java.io.IOException;
@@ -108,6 +109,21 @@ public final class X86KernelsProvider implements KernelsProvider {
 
     private static List<MachineCode> code(Isa isa, Tuning tuning) {
         return KernelLibrary.assemble(isa, tuning.prefetch()).kernels();
+    }
+
+    /** By the instructions of the kernels that would run. */
+    @Override
+    public List<PeakLoop> peakLoops() {
+        return switch (examine()) {
+            case Runs runs -> {
+                List<PeakLoop> loops = new ArrayList<>();
+                for (PeakKernel kernel : PeakKernel.all(runs.isa(), runs.features())) {
+                    EmittedPeakLoop.place(pages.get(), kernel).ifPresent(loops::add);
+                }
+                yield loops;
+            }
+            case Cannot _ -> List.of();
+        };
     }
 
     /** What can be done on this machine. */

@@ -14,6 +14,7 @@ import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Activations;
 import dev.flagship.testing.Bits;
 import dev.flagship.testing.GuardedMemory;
 import dev.flagship.testing.Seed;
@@ -61,13 +62,10 @@ class Int8ProductsTest {
         return memory.matrix("m", type, rows, cols, source);
     }
 
+    /** Rows with NaN, infinities, zeros and the ends of int8 are among them. */
     private Tensor numbers(int rows, int cols) {
         Tensor x = memory.tensor(rows, cols);
-        for (int row = 0; row < rows; row++) {
-            for (int k = 0; k < cols; k++) {
-                x.set(row, k, (float) random.nextGaussian());
-            }
-        }
+        Activations.fill(x, random);
         return x;
     }
 
