@@ -516,7 +516,7 @@ final class TorchCases {
                         "a name that is no UTF-8",
                         b -> set(b, record(b, "PK\1\2", "m/data/0") + 46, 1, 0xFF),
                         "not UTF-8"),
-                new HostileFile("a name twice", twins(), "the name occurs twice"),
+                new HostileFile("a member twice", twins(), "the name occurs twice"),
                 patched(
                         "another sum of the pickle",
                         b -> set(b, record(b, "PK\1\2", "m/data.pkl") + 16, 4, 0x12345678),

@@ -100,12 +100,22 @@ record ModelFolder(Path path) {
         if (!Files.exists(config)) {
             return Optional.empty();
         }
+        requireFile(config);
         try (InputStream in = Files.newInputStream(config)) {
             return TokenizerConfig.read(in).chatTemplate().map(ChatTemplate::parse);
         }
     }
 
+    /** A device or a pipe may have no end. */
+    private static void requireFile(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new LoadException(
+                    file, "it is not a regular file", "Put the file itself there.");
+        }
+    }
+
     private static String text(Path file) throws IOException {
+        requireFile(file);
         if (Files.size(file) > LARGEST_JSON) {
             throw new LoadException(
                     file, "it is larger than 16 MiB", "This is not the file that its name says.");
