@@ -164,8 +164,8 @@ public final class Fuzzer {
             tally.refused++;
         }
         tally.slowest = Math.max(tally.slowest, reading.cost().cpu().toNanos());
-        double allowed = Meter.FACTOR * (double) given + Meter.BASE;
-        tally.dearest = Math.max(tally.dearest, reading.cost().bytes() / allowed);
+        double share = reading.cost().bytes() / (double) Meter.allowed(given);
+        tally.dearest = Math.max(tally.dearest, share);
     }
 
     /** Writes the files that are not as they were written last. */

@@ -54,7 +54,7 @@ public final class Meter {
          * @throws AssertionError if they are not
          */
         public void requireBytes(long given) {
-            long most = FACTOR * given + BASE;
+            long most = allowed(given);
             if (bytes() > most) {
                 throw new AssertionError(
                         "%d bytes of input took %d: %d on the heap, %d outside, %d written; at most %d may be"
@@ -74,6 +74,11 @@ public final class Meter {
                                 .formatted(cpu.toMillis(), most.toMillis()));
             }
         }
+    }
+
+    /** Bytes that reading so many may take. */
+    public static long allowed(long given) {
+        return FACTOR * given + BASE;
     }
 
     /** Runs the block; what it throws goes through. */

@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Quoted;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
@@ -68,7 +69,10 @@ record ModelFolder(Path path) {
             return Optional.of(new Settings(file, json));
         } catch (JacksonException e) {
             throw new LoadException(
-                    file, "it is not JSON: " + e.getOriginalMessage(), "Download it again.", e);
+                    file,
+                    "it is not JSON: " + Quoted.of(e.getOriginalMessage()),
+                    "Download it again.",
+                    e);
         }
     }
 
