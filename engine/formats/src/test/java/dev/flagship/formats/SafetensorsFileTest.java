@@ -3,8 +3,8 @@ package dev.flagship.formats;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flagship.hostile.TinyFiles;
 import dev.flagship.hostile.LittleEndian;
+import dev.flagship.hostile.TinyFiles;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.MemoryLedger;
 import java.io.IOException;

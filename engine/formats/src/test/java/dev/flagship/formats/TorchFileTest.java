@@ -4,9 +4,9 @@ import static dev.flagship.hostile.PickleBytes.*;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.flagship.hostile.TinyFiles;
-import dev.flagship.hostile.LittleEndian;
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.hostile.LittleEndian;
+import dev.flagship.hostile.TinyFiles;
 import dev.flagship.tensor.DType;
 import java.io.IOException;
 import java.io.RandomAccessFile;

@@ -28,9 +28,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/**
- * {@code ./flagship fuzz}. Exit codes: 0, 1 for a broken promise, 2 for a wrong flag.
- */
+/** {@code ./flagship fuzz}. Exit codes: 0, 1 for a broken promise, 2 for a wrong flag. */
 @Command(
         name = "flagship fuzz",
         sortOptions = false,
@@ -101,7 +99,8 @@ public final class Main implements Callable<Integer> {
             return write(cases.get());
         }
         if (!(minutes > 0 && minutes <= MOST_MINUTES)) {
-            throw wrong("--minutes is %s, expected more than 0 and a week at most".formatted(minutes));
+            throw wrong(
+                    "--minutes is %s, expected more than 0 and a week at most".formatted(minutes));
         }
         long first = seed.orElseGet(() -> new Random().nextInt());
         boolean held = true;
@@ -115,7 +114,10 @@ public final class Main implements Callable<Integer> {
         if (Files.exists(folder)) {
             throw wrong("--cases: %s is there already, expected a new folder".formatted(folder));
         }
-        out.println(HostileCases.write(folder) + " hostile models, listed in " + folder.resolve("cases.tsv"));
+        out.println(
+                HostileCases.write(folder)
+                        + " hostile models, listed in "
+                        + folder.resolve("cases.tsv"));
         return 0;
     }
 
@@ -127,7 +129,9 @@ public final class Main implements Callable<Integer> {
                             .filter(format -> format.title().equals(target))
                             .findFirst()
                             .orElseThrow(() ->
-                                    wrong("--target %s is no parser; see --list".formatted(target))));
+                                    wrong(
+                                            "--target %s is no parser; see --list"
+                                                    .formatted(target))));
         }
         return formats.isEmpty() ? List.of(Format.values()) : formats;
     }
@@ -164,7 +168,9 @@ public final class Main implements Callable<Integer> {
         out.println("FAILED " + failure.replay(format));
         for (Throwable cause = failure.cause(); cause != null; cause = cause.getCause()) {
             out.println("  " + cause);
-            Arrays.stream(cause.getStackTrace()).limit(12).forEach(at -> out.println("    at " + at));
+            Arrays.stream(cause.getStackTrace())
+                    .limit(12)
+                    .forEach(at -> out.println("    at " + at));
         }
         out.println("  the model is in " + folder);
         return false;

@@ -17,10 +17,46 @@ final class Mutator {
     private static final int MOST_REPEATS = 2_000;
 
     private static final long[] NUMBERS = {
-        0, 1, -1, 2, 3, 7, 8, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 255, 256, 257, 4095, 4096,
-        32767, 32768, 65535, 65536, 65537, 1 << 20, (1 << 22) - 1, 1 << 22, Integer.MAX_VALUE,
-        Integer.MIN_VALUE, 1L << 32, (1L << 32) - 1, (1L << 32) + 1, 1L << 40, 1L << 61, 1L << 62,
-        Long.MAX_VALUE, Long.MIN_VALUE
+        0,
+        1,
+        -1,
+        2,
+        3,
+        7,
+        8,
+        15,
+        16,
+        31,
+        32,
+        33,
+        63,
+        64,
+        65,
+        127,
+        128,
+        255,
+        256,
+        257,
+        4095,
+        4096,
+        32767,
+        32768,
+        65535,
+        65536,
+        65537,
+        1 << 20,
+        (1 << 22) - 1,
+        1 << 22,
+        Integer.MAX_VALUE,
+        Integer.MIN_VALUE,
+        1L << 32,
+        (1L << 32) - 1,
+        (1L << 32) + 1,
+        1L << 40,
+        1L << 61,
+        1L << 62,
+        Long.MAX_VALUE,
+        Long.MIN_VALUE
     };
 
     private final SplittableRandom random;
@@ -124,7 +160,8 @@ final class Mutator {
         byte[] unit =
                 random.nextBoolean()
                         ? word()
-                        : Arrays.copyOfRange(bytes, at, Math.min(bytes.length, at + 1 + random.nextInt(24)));
+                        : Arrays.copyOfRange(
+                                bytes, at, Math.min(bytes.length, at + 1 + random.nextInt(24)));
         int times = 1 << random.nextInt(12);
         ByteArrayOutputStream many = new ByteArrayOutputStream();
         for (int i = 0; i < Math.min(times, MOST_REPEATS) && many.size() < LONGEST; i++) {
@@ -137,7 +174,11 @@ final class Mutator {
         byte[] other = others.get(random.nextInt(others.size()));
         int from = random.nextInt(other.length);
         int to = end(other, from);
-        return spliced(bytes, at, Math.min(bytes.length, at + to - from), Arrays.copyOfRange(other, from, to));
+        return spliced(
+                bytes,
+                at,
+                Math.min(bytes.length, at + to - from),
+                Arrays.copyOfRange(other, from, to));
     }
 
     /** Another number in place of the next one in digits. */
@@ -181,7 +222,12 @@ final class Mutator {
         return switch (random.nextInt(4)) {
             case 0 -> spliced(bytes, from, to, new byte[0]);
             case 1 -> spliced(bytes, from, from, joined(value, new byte[] {','}));
-            case 2 -> spliced(bytes, from, to, joined(new byte[] {'['}, joined(value, new byte[] {']'})));
+            case 2 ->
+                    spliced(
+                            bytes,
+                            from,
+                            to,
+                            joined(new byte[] {'['}, joined(value, new byte[] {']'})));
             default -> spliced(bytes, from, to, word());
         };
     }

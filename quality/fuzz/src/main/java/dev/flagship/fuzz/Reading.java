@@ -36,7 +36,8 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     private static final String TEXT = "the thing in  12.3 \u00e9\uD83D\uDE00 <|eos|> </s>\n\tthth";
 
     /** Words that end in a full stop, after a full stop: the remedy is a sentence of its own. */
-    private static final Pattern REMEDY = Pattern.compile("(?s).+[.:?] \\P{Cntrl}*[A-Z]\\P{Cntrl}+\\.");
+    private static final Pattern REMEDY =
+            Pattern.compile("(?s).+[.:?] \\P{Cntrl}*[A-Z]\\P{Cntrl}+\\.");
 
     /**
      * Reads; once more if that was dear or slow, for what loads and compiles classes is no fault of
@@ -48,7 +49,8 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
      */
     public static Reading of(Path model, long given) throws IOException {
         Attempt attempt = Attempt.of(model);
-        if (attempt.cost.bytes() > Meter.allowed(given) || attempt.cost.cpu().compareTo(MOST_TIME) > 0) {
+        if (attempt.cost.bytes() > Meter.allowed(given)
+                || attempt.cost.cpu().compareTo(MOST_TIME) > 0) {
             attempt = Attempt.of(model);
         }
         attempt.cost.requireBytes(given);
@@ -62,9 +64,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     }
 
     private record Attempt(
-            Optional<ModelDescription> read,
-            Optional<FlagshipException> refused,
-            Meter.Cost cost) {
+            Optional<ModelDescription> read, Optional<FlagshipException> refused, Meter.Cost cost) {
 
         static Attempt of(Path model) throws IOException {
             long arenas = MemoryLedger.arenas();

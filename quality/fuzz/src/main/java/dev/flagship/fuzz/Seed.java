@@ -17,8 +17,7 @@ import java.util.function.UnaryOperator;
  * @param part its bytes
  * @param whole makes the file of the part: a pickle's zip archive has a sum to match
  */
-record Seed(
-        Map<String, byte[]> files, String name, byte[] part, UnaryOperator<byte[]> whole) {
+record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<byte[]> whole) {
 
     /** The model with another part. */
     Map<String, byte[]> with(byte[] damaged) {
@@ -51,8 +50,7 @@ record Seed(
                                     TinyModel.torchStream(),
                                     "pytorch_model.bin",
                                     TinyModel.pickle(false),
-                                    pickle ->
-                                            PickleBytes.stream(pickle, TinyModel.storages(), 4)));
+                                    pickle -> PickleBytes.stream(pickle, TinyModel.storages(), 4)));
             case DESCRIPTION ->
                     seeds(
                             all(TinyModel.huggingFace(), TinyModel.CONFIG),
@@ -97,7 +95,8 @@ record Seed(
     private static byte[] content(Map<String, byte[]> model, String name) {
         byte[] content = model.get(name);
         if (content == null) {
-            throw new IllegalStateException(name + " is not among " + new ArrayList<>(model.keySet()));
+            throw new IllegalStateException(
+                    name + " is not among " + new ArrayList<>(model.keySet()));
         }
         return content;
     }

@@ -32,8 +32,7 @@ class FuzzTest {
     void noDamageBreaksAPromise(Format format) throws InterruptedException {
         String given = System.getProperty("tests.seed", "random");
         long seed = given.equals("random") ? new Random().nextInt() : Long.parseLong(given);
-        Fuzzer.Result result =
-                new Fuzzer(format, folder).search(seed, Duration.ofMillis(MILLIS));
+        Fuzzer.Result result = new Fuzzer(format, folder).search(seed, Duration.ofMillis(MILLIS));
         result.failure()
                 .ifPresent(failure -> {
                     throw new AssertionError(failure.replay(format), failure.cause());

@@ -116,13 +116,13 @@ class HostileCasesTest {
         for (String line : lines.subList(1, lines.size())) {
             String[] fields = line.split("\t", -1);
             assertThat(fields).hasSize(3);
-            assertThat(Files.exists(folder.resolve("cases").resolve(fields[0])))
-                    .as(line)
-                    .isTrue();
+            assertThat(Files.exists(folder.resolve("cases").resolve(fields[0]))).as(line).isTrue();
         }
     }
 
-    /** The tiny models are what their formats' own writers would make, as far as loading can tell. */
+    /**
+     * The tiny models are what their formats' own writers would make, as far as loading can tell.
+     */
     @Test
     void everyContainerAndVocabularyIsLoaded() throws IOException {
         List<Supplier<Map<String, byte[]>>> models =

@@ -1,8 +1,8 @@
 package dev.flagship.hostile;
 
 /**
- * Ways in which files have hurt programs that read models: the classes of published
- * vulnerabilities that concern files, each with ids that its cases replay.
+ * Ways in which files have hurt programs that read models: the classes of published vulnerabilities
+ * that concern files, each with ids that its cases replay.
  */
 public enum CveClass {
     /**
@@ -31,8 +31,8 @@ public enum CveClass {
     TEMPLATE,
     /**
      * Files that name code to run: CVE-2022-1471; CVE-2024-3568, -3660, -11041, -50050;
-     * CVE-2025-1550, -24357, -29783, -30165, -32434, -32444, -47277, -62164, -66448; CVE-2026-22807,
-     * -56340.
+     * CVE-2025-1550, -24357, -29783, -30165, -32434, -32444, -47277, -62164, -66448;
+     * CVE-2026-22807, -56340.
      */
     CODE,
     /**

@@ -24,13 +24,11 @@ final class DescriptionCases {
         Map<String, byte[]> files =
                 new LinkedHashMap<>(meta ? TinyModel.meta() : TinyModel.huggingFace());
         files.put(name, content);
-        return new HostileCase(
-                Format.DESCRIPTION, name + ", " + lie, covers, files, "", words);
+        return new HostileCase(Format.DESCRIPTION, name + ", " + lie, covers, files, "", words);
     }
 
     private static HostileCase text(String lie, CveClass covers, String text, String words) {
-        return file(
-                lie, covers, TinyModel.CONFIG, text.getBytes(StandardCharsets.UTF_8), words);
+        return file(lie, covers, TinyModel.CONFIG, text.getBytes(StandardCharsets.UTF_8), words);
     }
 
     /** The good file with one field said otherwise. */
@@ -55,11 +53,7 @@ final class DescriptionCases {
         }
         String shown = value.length() > 40 ? value.length() + " characters" : value;
         return file(
-                field + " " + shown,
-                covers,
-                name,
-                other.getBytes(StandardCharsets.UTF_8),
-                words);
+                field + " " + shown, covers, name, other.getBytes(StandardCharsets.UTF_8), words);
     }
 
     private static HostileCase config(String field, String value, CveClass covers, String words) {
@@ -247,8 +241,7 @@ final class DescriptionCases {
     private static HostileCase withGoodConfig(HostileCase linked) {
         Map<String, byte[]> files = new LinkedHashMap<>(linked.files());
         if (!linked.links().containsKey(TinyModel.CONFIG)) {
-            files.put(
-                    TinyModel.CONFIG, TinyModel.huggingFace().get(TinyModel.CONFIG));
+            files.put(TinyModel.CONFIG, TinyModel.huggingFace().get(TinyModel.CONFIG));
         }
         return new HostileCase(
                 linked.format(),

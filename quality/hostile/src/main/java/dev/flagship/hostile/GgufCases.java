@@ -65,13 +65,15 @@ final class GgufCases {
                         "metadata count"),
                 of("tensors beyond the file", gguf(3, 2, 0).data(32), "tensor count"),
                 of(
-                        "65,537 tensors, and bytes enough",
-                        gguf(3, 65_537, 0).raw(new byte[65_537 * 40]),
-                        "65537 tensors, at most 65536 are allowed. Far more than any known model").as(EXPANSION),
+                                "65,537 tensors, and bytes enough",
+                                gguf(3, 65_537, 0).raw(new byte[65_537 * 40]),
+                                "65537 tensors, at most 65536 are allowed. Far more than any known model")
+                        .as(EXPANSION),
                 of(
-                        "65,537 pairs, and bytes enough",
-                        gguf(3, 0, 65_537).raw(new byte[65_537 * 20]),
-                        "65537 metadata pairs, at most 65536 are allowed").as(EXPANSION),
+                                "65,537 pairs, and bytes enough",
+                                gguf(3, 0, 65_537).raw(new byte[65_537 * 20]),
+                                "65537 metadata pairs, at most 65536 are allowed")
+                        .as(EXPANSION),
                 of("2^62 pairs", gguf(3, 0, 1L << 62), "metadata count"),
                 of("−1 pairs", gguf(3, 0, -1), "metadata count"));
     }
@@ -90,7 +92,8 @@ final class GgufCases {
                         "key of 65,536 bytes",
                         gguf(3, 0, 1).pair("k".repeat(65_536), U8, v -> v.u8(1)),
                         "65536"),
-                of("keys of 5 MB together", longKeys(80), "bytes, at most 4194304 are allowed").as(EXPANSION));
+                of("keys of 5 MB together", longKeys(80), "bytes, at most 4194304 are allowed")
+                        .as(EXPANSION));
     }
 
     private static Stream<HostileFile> keys() {
@@ -106,14 +109,19 @@ final class GgufCases {
                         gguf(3, 0, 1).u64(4).raw(0xF4, 0x90, 0x80, 0x80).data(32),
                         "not UTF-8"),
                 of(
-                        "same key twice",
-                        gguf(3, 0, 2).pair("k", U8, v -> v.u8(1)).pair("k", U64, v -> v.u64(2)),
-                        "metadata key \"k\"").as(FAULT),
-                of("value type 13", gguf(3, 0, 1).pair("k", 13, v -> v.u64(1)), "value type 13").as(FAULT),
+                                "same key twice",
+                                gguf(3, 0, 2)
+                                        .pair("k", U8, v -> v.u8(1))
+                                        .pair("k", U64, v -> v.u64(2)),
+                                "metadata key \"k\"")
+                        .as(FAULT),
+                of("value type 13", gguf(3, 0, 1).pair("k", 13, v -> v.u64(1)), "value type 13")
+                        .as(FAULT),
                 of(
-                        "value type −1",
-                        gguf(3, 0, 1).pair("k", -1, v -> v.u64(1)),
-                        "value type 4294967295").as(FAULT),
+                                "value type −1",
+                                gguf(3, 0, 1).pair("k", -1, v -> v.u64(1)),
+                                "value type 4294967295")
+                        .as(FAULT),
                 of(
                         "half a number",
                         gguf(3, 0, 1).pair("k", U64, v -> v.u32(1)),
@@ -155,7 +163,8 @@ final class GgufCases {
                         STRING,
                         v -> v.u64((1L << 32) + 1).data(4),
                         place),
-                value("string not UTF-8", STRING, v -> v.u64(1).u8(0xFF), "not UTF-8").as(MALFORMED),
+                value("string not UTF-8", STRING, v -> v.u64(1).u8(0xFF), "not UTF-8")
+                        .as(MALFORMED),
                 value("boolean 2", BOOL, v -> v.u8(2), "a boolean of value 2").as(FAULT),
                 value("u64 beyond long", U64, v -> v.u64(-1), "18446744073709551615"),
                 array("elements of type 13", 13, 0, v -> {}, "value type 13").as(FAULT),
@@ -184,20 +193,22 @@ final class GgufCases {
                         v -> v.string("abcdefgh").string("a").data(7),
                         place),
                 array(
-                        "string element not UTF-8",
-                        STRING,
-                        2,
-                        v -> v.string("a").u64(1).u8(0x80),
-                        "element 1 is not UTF-8").as(MALFORMED),
+                                "string element not UTF-8",
+                                STRING,
+                                2,
+                                v -> v.string("a").u64(1).u8(0x80),
+                                "element 1 is not UTF-8")
+                        .as(MALFORMED),
                 array("nested 5 deep", ARRAY, 1, v -> nest(v, 3), "nested").as(EXPANSION),
                 array("nested 5,000 deep", ARRAY, 1, v -> nest(v, 5_000), "nested").as(EXPANSION),
                 array("inner array beyond the file", ARRAY, 1, v -> v.u32(U8).u64(99), place),
                 array(
-                        "4,194,305 elements",
-                        U8,
-                        (1 << 22) + 1,
-                        v -> v.raw(new byte[(1 << 22) + 1]),
-                        "4194304").as(EXPANSION),
+                                "4,194,305 elements",
+                                U8,
+                                (1 << 22) + 1,
+                                v -> v.raw(new byte[(1 << 22) + 1]),
+                                "4194304")
+                        .as(EXPANSION),
                 array("token beyond int", U32, 1, v -> v.u32(-1), "4294967295 found"));
     }
 
@@ -216,12 +227,14 @@ final class GgufCases {
     private static Stream<HostileFile> tensors() {
         String place = "tensor \"t\"";
         return Stream.of(
-                of("empty name", gguf(3, 1, 0).tensor("", 0, 0, 4).data(64), "name is empty").as(MALFORMED),
+                of("empty name", gguf(3, 1, 0).tensor("", 0, 0, 4).data(64), "name is empty")
+                        .as(MALFORMED),
                 of(
                         "name of 1,025 bytes",
                         gguf(3, 1, 0).tensor("n".repeat(1_025), 0, 0, 4).data(64),
                         "1025"),
-                of("name not UTF-8", gguf(3, 1, 0).u64(1).u8(0xFE).data(64), "tensor info after").as(MALFORMED),
+                of("name not UTF-8", gguf(3, 1, 0).u64(1).u8(0xFE).data(64), "tensor info after")
+                        .as(MALFORMED),
                 tensor("no dimension", 0, 0, dims(), "0 dimensions").as(FAULT),
                 tensor("5 dimensions", 0, 0, dims(1, 1, 1, 1, 1), "5 dimensions"),
                 of(
@@ -240,8 +253,10 @@ final class GgufCases {
                 tensor("Q4_1 row of 1", 3, 0, dims(1), "multiple of 32").as(FAULT),
                 tensor("Q4_K row of 128, 2 rows", 12, 0, dims(128, 2), "multiple of 256").as(FAULT),
                 tensor("Q6_K row of 288", 14, 0, dims(288), "multiple of 256").as(FAULT),
-                tensor("Q4_K, a block too many", 12, 0, dims(256, 2), "288 bytes at offset 0").as(BEYOND_FILE),
-                tensor("Q5_K", 13, 0, dims(256), "ggml type 13 (Q5_K). This version reads F32").as(MALFORMED),
+                tensor("Q4_K, a block too many", 12, 0, dims(256, 2), "288 bytes at offset 0")
+                        .as(BEYOND_FILE),
+                tensor("Q5_K", 13, 0, dims(256), "ggml type 13 (Q5_K). This version reads F32")
+                        .as(MALFORMED),
                 tensor("IQ4_NL", 20, 0, dims(32), "IQ4_NL").as(MALFORMED),
                 tensor("I32", 26, 0, dims(4), "I32").as(MALFORMED),
                 tensor("withdrawn type 31", 31, 0, dims(4), "31 (unknown)").as(MALFORMED),
@@ -277,10 +292,11 @@ final class GgufCases {
                 alignment("alignment 2^62", U64, v -> v.u64(1L << 62), place),
                 alignment("alignment 2^63", U64, v -> v.u64(1L << 63), place),
                 alignment(
-                        "alignment 2^30, beyond the file",
-                        U32,
-                        v -> v.u32(1 << 30),
-                        "tensor \"t\"").as(BEYOND_FILE),
+                                "alignment 2^30, beyond the file",
+                                U32,
+                                v -> v.u32(1 << 30),
+                                "tensor \"t\"")
+                        .as(BEYOND_FILE),
                 alignment("alignment of text", STRING, v -> v.string("32"), "expected an integer"),
                 of(
                         "part of a split",
@@ -315,7 +331,8 @@ final class GgufCases {
                         "same place",
                         gguf(3, 2, 0).tensor("t", 0, 0, 4).tensor("u", 0, 0, 4).pad(32).data(64),
                         "overlaps"),
-                of("no data section", gguf(3, 1, 0).tensor("t", 0, 0, 4), "tensor \"t\"").as(BEYOND_FILE),
+                of("no data section", gguf(3, 1, 0).tensor("t", 0, 0, 4), "tensor \"t\"")
+                        .as(BEYOND_FILE),
                 of(
                         "a missing tensor",
                         gguf(3, 2, 0).tensor("t", 0, 0, 4).data(44),

@@ -89,7 +89,8 @@ public final class LittleEndian {
         return this;
     }
 
-    public LittleEndian array(String key, int elementType, long count, Consumer<LittleEndian> elements) {
+    public LittleEndian array(
+            String key, int elementType, long count, Consumer<LittleEndian> elements) {
         string(key).u32(ARRAY).u32(elementType).u64(count);
         elements.accept(this);
         return this;

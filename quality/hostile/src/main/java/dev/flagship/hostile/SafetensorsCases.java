@@ -154,7 +154,8 @@ final class SafetensorsCases {
                         "the other half of a character",
                         "{" + GOOD.replace("\"a\"", "\"x\\udc00\"") + "}",
                         "surrogate"),
-                json("metadata no object", "{\"__metadata__\":[]," + GOOD + "}", "__metadata__").as(FAULT),
+                json("metadata no object", "{\"__metadata__\":[]," + GOOD + "}", "__metadata__")
+                        .as(FAULT),
                 json(
                         "metadata number",
                         "{\"__metadata__\":{\"k\":1}," + GOOD + "}",
@@ -164,14 +165,17 @@ final class SafetensorsCases {
                         "{\"__metadata__\":{\"k\":\"\",\"k\":\"\"}," + GOOD + "}",
                         "__metadata__"),
                 json(
-                        "metadata 100,000 deep",
-                        "{\"__metadata__\":{\"k\":" + "[".repeat(100_000),
-                        "__metadata__").as(EXPANSION),
+                                "metadata 100,000 deep",
+                                "{\"__metadata__\":{\"k\":" + "[".repeat(100_000),
+                                "__metadata__")
+                        .as(EXPANSION),
                 json(
-                        "shape 100,000 deep",
-                        "{\"a\":{\"shape\":" + "[".repeat(100_000),
-                        "tensor \"a\"").as(EXPANSION),
-                json("name of 1 MB", "{\"" + "n".repeat(1_000_000) + "\":1}", "header").as(EXPANSION));
+                                "shape 100,000 deep",
+                                "{\"a\":{\"shape\":" + "[".repeat(100_000),
+                                "tensor \"a\"")
+                        .as(EXPANSION),
+                json("name of 1 MB", "{\"" + "n".repeat(1_000_000) + "\":1}", "header")
+                        .as(EXPANSION));
     }
 
     private static String empties(String prefix, int count) {
@@ -189,9 +193,10 @@ final class SafetensorsCases {
     private static Stream<HostileFile> crowds() {
         return Stream.of(
                 json(
-                        "65,537 tensors",
-                        "{" + empties("t", 65_537) + "}",
-                        "more than 65536 tensors, at most so many are allowed. Far more").as(EXPANSION),
+                                "65,537 tensors",
+                                "{" + empties("t", 65_537) + "}",
+                                "more than 65536 tensors, at most so many are allowed. Far more")
+                        .as(EXPANSION),
                 json(
                         "half a million strings of metadata",
                         IntStream.rangeClosed(0, 1 << 19)
@@ -231,7 +236,8 @@ final class SafetensorsCases {
                 field("dimension of 10,000 digits", "[4]", "[" + "1".repeat(10_000) + "]"),
                 field("dimension 2^64 + 4", "[4]", "[18446744073709551620]"),
                 field("9 dimensions", "[4]", "[4,1,1,1,1,1,1,1,1]"),
-                field("a million dimensions", "[4]", "[" + "1,".repeat(1_000_000) + "4]").as(EXPANSION));
+                field("a million dimensions", "[4]", "[" + "1,".repeat(1_000_000) + "4]")
+                        .as(EXPANSION));
     }
 
     private static String tensor(String name, String type, String shape, int begin, int end) {
@@ -247,8 +253,10 @@ final class SafetensorsCases {
         String place = "tensor \"a\"";
         return Stream.of(
                 layout("end before begin", place, tensor("a", "F32", "[4]", 16, 0)),
-                layout("end beyond the file", place, tensor("a", "F32", "[5]", 0, 20)).as(BEYOND_FILE),
-                layout("fewer bytes than the shape", place, tensor("a", "F32", "[5]", 0, 16)).as(BEYOND_FILE),
+                layout("end beyond the file", place, tensor("a", "F32", "[5]", 0, 20))
+                        .as(BEYOND_FILE),
+                layout("fewer bytes than the shape", place, tensor("a", "F32", "[5]", 0, 16))
+                        .as(BEYOND_FILE),
                 layout("more bytes than the shape", place, tensor("a", "F16", "[4]", 0, 16)),
                 layout(
                         "product 2^64 + 0",
@@ -258,31 +266,37 @@ final class SafetensorsCases {
                         "product wraps to 4",
                         place,
                         tensor("a", "F32", "[4611686018427387905,4]", 0, 16)),
-                layout("zero dimension with bytes", place, tensor("a", "F32", "[0,4]", 0, 16)).as(FAULT),
+                layout("zero dimension with bytes", place, tensor("a", "F32", "[0,4]", 0, 16))
+                        .as(FAULT),
                 layout(
-                        "overlap",
-                        "tensor \"b\"",
-                        tensor("a", "F32", "[3]", 0, 12),
-                        tensor("b", "F32", "[2]", 8, 16)).as(MALFORMED),
+                                "overlap",
+                                "tensor \"b\"",
+                                tensor("a", "F32", "[3]", 0, 12),
+                                tensor("b", "F32", "[2]", 8, 16))
+                        .as(MALFORMED),
                 layout(
-                        "same place",
-                        "overlaps",
-                        tensor("a", "F32", "[4]", 0, 16),
-                        tensor("b", "F32", "[4]", 0, 16)).as(MALFORMED),
+                                "same place",
+                                "overlaps",
+                                tensor("a", "F32", "[4]", 0, 16),
+                                tensor("b", "F32", "[4]", 0, 16))
+                        .as(MALFORMED),
                 layout(
-                        "hole",
-                        "tensor \"b\"",
-                        tensor("a", "F32", "[1]", 0, 4),
-                        tensor("b", "F32", "[2]", 8, 16)).as(MALFORMED),
+                                "hole",
+                                "tensor \"b\"",
+                                tensor("a", "F32", "[1]", 0, 4),
+                                tensor("b", "F32", "[2]", 8, 16))
+                        .as(MALFORMED),
                 layout("hole at the front", place, tensor("a", "F32", "[3]", 4, 16)).as(MALFORMED),
                 layout("rest", "data section", tensor("a", "F32", "[3]", 0, 12)).as(MALFORMED),
                 layout("no tensors but data", "data section"),
-                layout("unread type beyond the file", place, tensor("a", "I64", "[4]", 0, 32)).as(BEYOND_FILE),
+                layout("unread type beyond the file", place, tensor("a", "I64", "[4]", 0, 32))
+                        .as(BEYOND_FILE),
                 layout(
-                        "unread type overlaps",
-                        "overlaps",
-                        tensor("a", "I64", "[2]", 0, 16),
-                        tensor("b", "F32", "[2]", 8, 16)).as(MALFORMED));
+                                "unread type overlaps",
+                                "overlaps",
+                                tensor("a", "I64", "[2]", 0, 16),
+                                tensor("b", "F32", "[2]", 8, 16))
+                        .as(MALFORMED));
     }
 
     private static Index map(String lie, String place, Map<String, String> weights) {
@@ -311,17 +325,20 @@ final class SafetensorsCases {
                         "name twice",
                         "{\"weight_map\":{\"a\":\"one.safetensors\",\"a\":\"two.safetensors\"}}",
                         "weight_map"),
-                new Index("100,000 deep", "{\"metadata\":" + "[".repeat(100_000), "index").as(EXPANSION),
+                new Index("100,000 deep", "{\"metadata\":" + "[".repeat(100_000), "index")
+                        .as(EXPANSION),
                 new Index(
-                        "half a million values in an unread field",
-                        "{\"metadata\":[" + "0,".repeat(1 << 19) + "0]}",
-                        "more than 524288 names and values").as(EXPANSION),
+                                "half a million values in an unread field",
+                                "{\"metadata\":[" + "0,".repeat(1 << 19) + "0]}",
+                                "more than 524288 names and values")
+                        .as(EXPANSION),
                 new Index(
-                        "half a million unread fields",
-                        IntStream.rangeClosed(0, 1 << 18)
-                                .mapToObj(i -> "\"%d\":0".formatted(i))
-                                .collect(Collectors.joining(",", "{", "}")),
-                        "more than 524288 names and values").as(EXPANSION),
+                                "half a million unread fields",
+                                IntStream.rangeClosed(0, 1 << 18)
+                                        .mapToObj(i -> "\"%d\":0".formatted(i))
+                                        .collect(Collectors.joining(",", "{", "}")),
+                                "more than 524288 names and values")
+                        .as(EXPANSION),
                 new Index(
                         "65,537 tensors",
                         IntStream.rangeClosed(0, 65_536)

@@ -132,7 +132,11 @@ final class TemplateCases {
                 template("a zero divide", FAULT, "{{ 1 / 0 }}{{ 1 // 0 }}{{ 1 % 0 }}", place),
                 template("an index of 2^63", FAULT, "{{ messages[9223372036854775808] }}", place),
                 template("a slice by 0", FAULT, "{{ 'abc'[::0] }}", place),
-                template("least number divided", FAULT, "{{ (-9223372036854775807 - 1) // -1 }}{{ x.y.z }}", place),
+                template(
+                        "least number divided",
+                        FAULT,
+                        "{{ (-9223372036854775807 - 1) // -1 }}{{ x.y.z }}",
+                        place),
                 wrong("{{ raise_exception('\\u001b[2J no') }}", ""));
     }
 }

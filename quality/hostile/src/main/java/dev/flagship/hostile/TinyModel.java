@@ -64,7 +64,8 @@ public final class TinyModel {
             {%- if loop.last and add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}
             {%- endfor %}
             {%- macro close(x, y=2) %}{{ x | tojson }}{{ [1, 2.5, none][-y:] | join(',') }}{% endmacro %}
-            {{- close({'a': ns.count}) if ns.count > 8 else '' }}""";
+            {{- close({'a': ns.count}) if ns.count > 8 else '' }}\
+            """;
 
     private static final String LETTERS = "abcdefghinorstw\u0120\u010A0123.,";
 
@@ -125,7 +126,8 @@ public final class TinyModel {
     /** Hugging Face's layout: an index and two safetensors files. */
     public static Map<String, byte[]> sharded() {
         Map<String, byte[]> files = described();
-        StringBuilder index = new StringBuilder("{\"metadata\":{\"total_size\":1},\"weight_map\":{");
+        StringBuilder index =
+                new StringBuilder("{\"metadata\":{\"total_size\":1},\"weight_map\":{");
         List<List<Piece>> shards = List.of(PIECES.subList(0, 4), PIECES.subList(4, PIECES.size()));
         for (int i = 0; i < shards.size(); i++) {
             String name = "model-%05d-of-00002.safetensors".formatted(i + 1);
@@ -146,11 +148,7 @@ public final class TinyModel {
             int end = at + 4 * piece.elements();
             header.append(
                     ",\n\"%s.weight\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
-                            .formatted(
-                                    piece.huggingFace,
-                                    Arrays.toString(piece.shape),
-                                    at,
-                                    end));
+                            .formatted(piece.huggingFace, Arrays.toString(piece.shape), at, end));
             at = end;
         }
         return LittleEndian.safetensors(header.append('}').toString(), at);
@@ -213,23 +211,29 @@ public final class TinyModel {
                 "model.gguf",
                 gguf(
                         5,
-                        head -> head.pair("tokenizer.ggml.model", STRING, v -> v.string("gpt2"))
-                                .pair("tokenizer.ggml.pre", STRING, v -> v.string("llama-bpe"))
-                                .array(
-                                        "tokenizer.ggml.tokens",
-                                        STRING,
-                                        tokens.size(),
-                                        v -> tokens.forEach(v::string))
-                                .array(
-                                        "tokenizer.ggml.token_type",
-                                        I32,
-                                        tokens.size(),
-                                        v -> tokens.forEach(t -> v.u32(t.startsWith("<") ? 3 : 1)))
-                                .array(
-                                        "tokenizer.ggml.merges",
-                                        STRING,
-                                        MERGED.size(),
-                                        v -> MERGED.forEach(v::string))));
+                        head ->
+                                head.pair("tokenizer.ggml.model", STRING, v -> v.string("gpt2"))
+                                        .pair(
+                                                "tokenizer.ggml.pre",
+                                                STRING,
+                                                v -> v.string("llama-bpe"))
+                                        .array(
+                                                "tokenizer.ggml.tokens",
+                                                STRING,
+                                                tokens.size(),
+                                                v -> tokens.forEach(v::string))
+                                        .array(
+                                                "tokenizer.ggml.token_type",
+                                                I32,
+                                                tokens.size(),
+                                                v ->
+                                                        tokens.forEach(t ->
+                                                                v.u32(t.startsWith("<") ? 3 : 1)))
+                                        .array(
+                                                "tokenizer.ggml.merges",
+                                                STRING,
+                                                MERGED.size(),
+                                                v -> MERGED.forEach(v::string))));
     }
 
     /** model.gguf with SentencePiece's scores. */
@@ -240,30 +244,30 @@ public final class TinyModel {
                 "model.gguf",
                 gguf(
                         4,
-                        head -> head.pair("tokenizer.ggml.model", STRING, v -> v.string("llama"))
-                                .array(
-                                        "tokenizer.ggml.tokens",
-                                        STRING,
-                                        tokens.size(),
-                                        v -> tokens.forEach(v::string))
-                                .array(
-                                        "tokenizer.ggml.scores",
-                                        F32,
-                                        tokens.size(),
-                                        v -> tokens.forEach(t -> v.f32(-t.length())))
-                                .array(
-                                        "tokenizer.ggml.token_type",
-                                        I32,
-                                        tokens.size(),
-                                        v -> {
-                                            for (int type : types) {
-                                                v.u32(type);
-                                            }
-                                        })));
+                        head ->
+                                head.pair("tokenizer.ggml.model", STRING, v -> v.string("llama"))
+                                        .array(
+                                                "tokenizer.ggml.tokens",
+                                                STRING,
+                                                tokens.size(),
+                                                v -> tokens.forEach(v::string))
+                                        .array(
+                                                "tokenizer.ggml.scores",
+                                                F32,
+                                                tokens.size(),
+                                                v -> tokens.forEach(t -> v.f32(-t.length())))
+                                        .array(
+                                                "tokenizer.ggml.token_type",
+                                                I32,
+                                                tokens.size(),
+                                                v -> {
+                                                    for (int type : types) {
+                                                        v.u32(type);
+                                                    }
+                                                })));
     }
 
-    private static byte[] gguf(
-            int pairs, UnaryOperator<LittleEndian> vocabulary) {
+    private static byte[] gguf(int pairs, UnaryOperator<LittleEndian> vocabulary) {
         LittleEndian file =
                 LittleEndian.gguf(3, PIECES.size(), 13 + pairs)
                         .pair("general.architecture", STRING, v -> v.string("llama"))
@@ -318,7 +322,8 @@ public final class TinyModel {
     public static Map<String, byte[]> tokenizerJson() {
         String merges =
                 MERGED.stream()
-                        .map(m -> "[" + quoted(m.split(" ")[0]) + "," + quoted(m.split(" ")[1]) + "]")
+                        .map(m ->
+                                "[" + quoted(m.split(" ")[0]) + "," + quoted(m.split(" ")[1]) + "]")
                         .collect(Collectors.joining(", "));
         String added =
                 List.of("<|bos|>", "<|eos|>", "<|user|>").stream()

@@ -28,8 +28,7 @@ final class TokenizerJsonCases {
     }
 
     private static HostileCase text(String lie, CveClass covers, String json, String words) {
-        return file(
-                lie, covers, TinyModel.TOKENIZER, json.getBytes(StandardCharsets.UTF_8), words);
+        return file(lie, covers, TinyModel.TOKENIZER, json.getBytes(StandardCharsets.UTF_8), words);
     }
 
     /** The good file with some text replaced. */
@@ -37,8 +36,7 @@ final class TokenizerJsonCases {
             String lie, CveClass covers, String from, String to, String words) {
         String good =
                 new String(
-                        TinyModel.tokenizerJson().get(TinyModel.TOKENIZER),
-                        StandardCharsets.UTF_8);
+                        TinyModel.tokenizerJson().get(TinyModel.TOKENIZER), StandardCharsets.UTF_8);
         if (!good.contains(from)) {
             throw new IllegalStateException(from + " is not in the good file");
         }
@@ -129,7 +127,12 @@ final class TokenizerJsonCases {
                         "\"content\": \"<|bos|>\"",
                         "\"content\": \"\"",
                         "lacks its id or content"),
-                but("added tokens null", FAULT, "\"added_tokens\": [", "\"added_tokens\": null, \"x\": [", "not a list"),
+                but(
+                        "added tokens null",
+                        FAULT,
+                        "\"added_tokens\": [",
+                        "\"added_tokens\": null, \"x\": [",
+                        "not a list"),
                 but(
                         "an added token of 300 characters",
                         EXPANSION,
@@ -176,7 +179,12 @@ final class TokenizerJsonCases {
     private static Stream<HostileCase> merges() {
         String merge = "[\"t\",\"h\"]";
         return Stream.of(
-                but("merges of an object", FAULT, "\"merges\": [", "\"merges\": {}, \"x\": [", "merges"),
+                but(
+                        "merges of an object",
+                        FAULT,
+                        "\"merges\": [",
+                        "\"merges\": {}, \"x\": [",
+                        "merges"),
                 but("a merge of one", TOKENIZER, merge, "[\"t\"]", "a merge's right"),
                 but("a merge of three", TOKENIZER, merge, "[\"t\",\"h\",\"e\"]", "merge's end"),
                 but("a merge of numbers", FAULT, merge, "[1,2]", "a merge's left"),
@@ -192,7 +200,12 @@ final class TokenizerJsonCases {
                         merge,
                         "\"" + "t".repeat(1 << 19) + " " + "t".repeat(1 << 19) + "\"",
                         "merge 0"),
-                but("100,000 merges of strangers", EXPANSION, merge, "\"z z\",".repeat(100_000) + merge, "merge 0"));
+                but(
+                        "100,000 merges of strangers",
+                        EXPANSION,
+                        merge,
+                        "\"z z\",".repeat(100_000) + merge,
+                        "merge 0"));
     }
 
     private static Stream<HostileCase> parts() {

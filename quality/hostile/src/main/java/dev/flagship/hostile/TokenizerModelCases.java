@@ -137,11 +137,7 @@ final class TokenizerModelCases {
                         EXPANSION,
                         join(longPiece(46_341), longPiece(46_342), longPiece(4), BPE, SPACES),
                         "too long"),
-                piece(
-                        "two halves of a merge bomb",
-                        EXPANSION,
-                        merges(3_000),
-                        ""));
+                piece("two halves of a merge bomb", EXPANSION, merges(3_000), ""));
     }
 
     /** Pieces a, aa, aaa …: each is made in as many ways as it is long. */
@@ -156,9 +152,7 @@ final class TokenizerModelCases {
 
     private static HostileCase rank(String lie, CveClass covers, String lines, String words) {
         Map<String, byte[]> files =
-                Map.of(
-                        TinyModel.TOKENIZER_MODEL,
-                        lines.getBytes(StandardCharsets.ISO_8859_1));
+                Map.of(TinyModel.TOKENIZER_MODEL, lines.getBytes(StandardCharsets.ISO_8859_1));
         return of(Format.TIKTOKEN, lie, covers, files, words);
     }
 

@@ -31,8 +31,7 @@ final class TorchCases {
                         in(EXPANSION, bombs()),
                         streams()
                                 .map(file ->
-                                        file.alone(
-                                                Format.TORCH_STREAM, "hostile.bin", MALFORMED)))
+                                        file.alone(Format.TORCH_STREAM, "hostile.bin", MALFORMED)))
                 .flatMap(group -> group);
     }
 
@@ -168,17 +167,22 @@ final class TorchCases {
                         "2147483647 is out of turn"),
                 pickle("memo −1", p -> p.op(NONE, 'r').int32(-1), "4294967295 is out of turn"),
                 pickle("a memo of nothing", p -> p.op('q', 0), "empty stack"),
-                pickle("65 marks", p -> p.repeat(65, MARK), "nested more than 64 deep").as(EXPANSION),
-                pickle("65,537 values", p -> p.repeat(65_537, NONE), "more than 65536 values").as(EXPANSION),
-                pickle("text of 2 GiB", p -> p.op('X').int32(Integer.MAX_VALUE), "bytes needed").as(ARITHMETIC),
+                pickle("65 marks", p -> p.repeat(65, MARK), "nested more than 64 deep")
+                        .as(EXPANSION),
+                pickle("65,537 values", p -> p.repeat(65_537, NONE), "more than 65536 values")
+                        .as(EXPANSION),
+                pickle("text of 2 GiB", p -> p.op('X').int32(Integer.MAX_VALUE), "bytes needed")
+                        .as(ARITHMETIC),
                 pickle("text of −1 bytes", p -> p.op('X').int32(-1), "bytes needed").as(ARITHMETIC),
-                pickle("text beyond the end", p -> p.op('X').int32(2).op('a'), "2 bytes needed").as(ARITHMETIC),
+                pickle("text beyond the end", p -> p.op('X').int32(2).op('a'), "2 bytes needed")
+                        .as(ARITHMETIC),
                 pickle("no UTF-8", p -> p.op('X').int32(1).op(0xFF, STOP), "not UTF-8"),
                 pickle(
                         "half a character",
                         p -> p.op('X').int32(3).op(0xED, 0xA0, 0x80, STOP),
                         "not UTF-8"),
-                pickle("a number of 9 bytes", p -> p.op(0x8A, 9).repeat(9, 0), "9 bytes").as(ARITHMETIC),
+                pickle("a number of 9 bytes", p -> p.op(0x8A, 9).repeat(9, 0), "9 bytes")
+                        .as(ARITHMETIC),
                 pickle("a number of 255 bytes", p -> p.op(0x8A, 255), "255 bytes").as(ARITHMETIC),
                 pickle("a number cut short", p -> p.op(0x8A, 8, 1), "1 bytes needed"),
                 pickle("a float cut short", p -> p.op('G', 1), "8 bytes needed"),
@@ -235,7 +239,8 @@ final class TorchCases {
                 tensor("9 dimensions", type, 4, 0, new long[9], new long[9], damaged),
                 tensor("a storage of 5 for 16 bytes", type, 5, 0, of(4), of(1), storage),
                 tensor("a storage of 3 for 16 bytes", type, 3, 0, of(3), of(1), storage),
-                tensor("a storage of 2^62", type, 1L << 62, 0, of(4), of(1), storage).as(ARITHMETIC),
+                tensor("a storage of 2^62", type, 1L << 62, 0, of(4), of(1), storage)
+                        .as(ARITHMETIC),
                 tensor("a storage of −1", type, -1, 0, of(4), of(1), damaged),
                 tensor("a wider type", "DoubleStorage", 4, 0, of(4), of(1), storage),
                 pickle(
@@ -344,23 +349,24 @@ final class TorchCases {
                                         .tensor("FloatStorage", "0", 4, 0, of(4), of(1))),
                         "the name occurs twice"),
                 new HostileFile(
-                        "six views of one large storage",
-                        archive(
-                                dictionary(p -> {
-                                    for (String name :
-                                            new String[] {"a", "b", "c", "d", "e", "f"}) {
-                                        p.text(name)
-                                                .tensor(
-                                                        "FloatStorage",
-                                                        "0",
-                                                        1 << 14,
-                                                        0,
-                                                        of(1 << 14),
-                                                        of(1));
-                                    }
-                                }),
-                                storages(1 << 16)),
-                        "at most 4 times as many can").as(EXPANSION));
+                                "six views of one large storage",
+                                archive(
+                                        dictionary(p -> {
+                                            for (String name :
+                                                    new String[] {"a", "b", "c", "d", "e", "f"}) {
+                                                p.text(name)
+                                                        .tensor(
+                                                                "FloatStorage",
+                                                                "0",
+                                                                1 << 14,
+                                                                0,
+                                                                of(1 << 14),
+                                                                of(1));
+                                            }
+                                        }),
+                                        storages(1 << 16)),
+                                "at most 4 times as many can")
+                        .as(EXPANSION));
     }
 
     private static HostileFile members(String lie, Map<String, byte[]> members, String place) {
@@ -392,9 +398,10 @@ final class TorchCases {
                         members("a/data.pkl", pickle, "b/data.pkl", pickle),
                         "a second data.pkl"),
                 members(
-                        "TorchScript",
-                        members("m/data.pkl", pickle, "m/constants.pkl", "x"),
-                        "a TorchScript program").as(CODE),
+                                "TorchScript",
+                                members("m/data.pkl", pickle, "m/constants.pkl", "x"),
+                                "a TorchScript program")
+                        .as(CODE),
                 members(
                         "big-endian",
                         members("m/data.pkl", pickle, "m/byteorder", "big"),
@@ -535,9 +542,11 @@ final class TorchCases {
                 local("a name beyond the end", 26, 2, 65_535),
                 local("data beyond the directory", 28, 2, 65_535),
                 new HostileFile("the same bytes twice", overlapping(), "it overlaps"),
-                new HostileFile("a Zip64 end elsewhere", withLargeEnd(GOOD, 0, 0), "does not follow"),
+                new HostileFile(
+                        "a Zip64 end elsewhere", withLargeEnd(GOOD, 0, 0), "does not follow"),
                 new HostileFile("another Zip64 count", withLargeEnd(GOOD, 1, -1), "contradict"),
-                new HostileFile("2^62 Zip64 members", withLargeEnd(GOOD, 1, 1L << 62), directory).as(ARITHMETIC));
+                new HostileFile("2^62 Zip64 members", withLargeEnd(GOOD, 1, 1L << 62), directory)
+                        .as(ARITHMETIC));
     }
 
     /** A member of the directory lies within another one, as in Fifield's zip bomb. */
@@ -600,11 +609,12 @@ final class TorchCases {
                                 .raw(begun().op(EMPTY_LIST, STOP).bytes()),
                         "does not tell the byte order"),
                 stream(
-                        "a program",
-                        new LittleEndian()
-                                .raw(streamHead(true))
-                                .raw(begun().global("os", "system").bytes()),
-                        "pickle of the tensors (byte").as(CODE),
+                                "a program",
+                                new LittleEndian()
+                                        .raw(streamHead(true))
+                                        .raw(begun().global("os", "system").bytes()),
+                                "pickle of the tensors (byte")
+                        .as(CODE),
                 stream(
                         "no keys",
                         head().raw(begun().op(EMPTY_LIST, STOP).bytes()),

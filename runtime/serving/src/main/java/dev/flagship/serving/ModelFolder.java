@@ -113,8 +113,7 @@ record ModelFolder(Path path) {
     /** A device or a pipe may have no end. */
     private static void requireFile(Path file) {
         if (!Files.isRegularFile(file)) {
-            throw new LoadException(
-                    file, "it is not a regular file", "Put the file itself there.");
+            throw new LoadException(file, "it is not a regular file", "Put the file itself there.");
         }
     }
 
