@@ -1,10 +1,12 @@
 package dev.flagship.formats;
 
-import static dev.flagship.formats.LittleEndian.*;
+import static dev.flagship.hostile.LittleEndian.*;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.hostile.LittleEndian;
+import dev.flagship.hostile.TinyFiles;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.MemoryLedger;
 import java.io.IOException;
@@ -29,7 +31,7 @@ class GgufFileTest {
     @ParameterizedTest
     @ValueSource(ints = {2, 3})
     void readsTensorsOfBothVersions(int version) throws IOException {
-        Path path = write(TinyModels.gguf(version));
+        Path path = write(TinyFiles.gguf(version));
         try (GgufFile file = GgufFile.open(path)) {
             assertThat(file.version()).isEqualTo(version);
             assertThat(file.path()).isEqualTo(path);
@@ -76,7 +78,7 @@ class GgufFileTest {
 
     @Test
     void readsEveryKindOfValue() throws IOException {
-        try (GgufFile file = GgufFile.open(write(TinyModels.gguf(3)))) {
+        try (GgufFile file = GgufFile.open(write(TinyFiles.gguf(3)))) {
             GgufMetadata metadata = file.metadata();
             assertThat(metadata.keys()).hasSize(19).startsWith("general.architecture");
             assertThat(metadata.string("general.architecture")).isEqualTo("llama");
@@ -102,7 +104,7 @@ class GgufFileTest {
 
     @Test
     void answersMissingKeysWithEmptyOptionals() throws IOException {
-        try (GgufFile file = GgufFile.open(write(TinyModels.gguf(3)))) {
+        try (GgufFile file = GgufFile.open(write(TinyFiles.gguf(3)))) {
             GgufMetadata metadata = file.metadata();
             assertThat(metadata.has("absent")).isFalse();
             assertThat(metadata.findString("absent")).isEmpty();
@@ -120,7 +122,7 @@ class GgufFileTest {
 
     @Test
     void namesKeyFindingAndExpectationOfAWrongType() throws IOException {
-        try (GgufFile file = GgufFile.open(write(TinyModels.gguf(3)))) {
+        try (GgufFile file = GgufFile.open(write(TinyFiles.gguf(3)))) {
             GgufMetadata metadata = file.metadata();
             assertThatThrownBy(() -> metadata.string("u8"))
                     .isInstanceOf(FormatException.class)
@@ -151,7 +153,7 @@ class GgufFileTest {
 
     @Test
     void refusesEntriesOfAnotherFileAndUnknownNames() throws IOException {
-        try (GgufFile file = GgufFile.open(write(TinyModels.gguf(3)))) {
+        try (GgufFile file = GgufFile.open(write(TinyFiles.gguf(3)))) {
             TensorEntry forged = new TensorEntry("matrix", DType.F32, List.of(4L), 0, 0);
             assertThatThrownBy(() -> file.data(forged))
                     .isInstanceOf(InvalidArgumentException.class);
@@ -191,7 +193,7 @@ class GgufFileTest {
 
     @Test
     void returnsMappingsAndDescriptorsAfterManyCycles() throws IOException {
-        Path good = write(TinyModels.gguf(3));
+        Path good = write(TinyFiles.gguf(3));
         Path bad = Files.write(folder.resolve("bad.gguf"), gguf(3, 1, 0).bytes());
         GgufFile.open(good).close();
         long arenas = MemoryLedger.arenas();

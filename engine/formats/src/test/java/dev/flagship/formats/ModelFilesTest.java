@@ -3,6 +3,7 @@ package dev.flagship.formats;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flagship.hostile.TinyFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -16,8 +17,8 @@ class ModelFilesTest {
 
     @Test
     void goesByTheContentNotTheName() throws IOException {
-        Path gguf = Files.write(folder.resolve("a.safetensors"), TinyModels.gguf(3));
-        Path safetensors = Files.write(folder.resolve("b.gguf"), TinyModels.safetensors());
+        Path gguf = Files.write(folder.resolve("a.safetensors"), TinyFiles.gguf(3));
+        Path safetensors = Files.write(folder.resolve("b.gguf"), TinyFiles.safetensors());
         try (ModelFile file = ModelFiles.open(gguf)) {
             assertThat(file).isInstanceOf(GgufFile.class);
         }
@@ -58,11 +59,11 @@ class ModelFilesTest {
 
     @Test
     void opensTheOnlyGgufOfAFolder() throws IOException {
-        Files.write(folder.resolve("a.gguf"), TinyModels.gguf(3));
+        Files.write(folder.resolve("a.gguf"), TinyFiles.gguf(3));
         try (ModelFile file = ModelFiles.open(folder)) {
             assertThat(file.path()).isEqualTo(folder.resolve("a.gguf"));
         }
-        Files.write(folder.resolve("b.gguf"), TinyModels.gguf(3));
+        Files.write(folder.resolve("b.gguf"), TinyFiles.gguf(3));
         assertThatThrownBy(() -> ModelFiles.open(folder))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContainingAll("\"a.gguf\", \"b.gguf\"", "Name one");

@@ -2,31 +2,31 @@ package dev.flagship.formats;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.management.ThreadMXBean;
+import dev.flagship.hostile.Meter;
+import dev.flagship.hostile.TinyFiles;
 import dev.flagship.tensor.MemoryLedger;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Opens a file, reads all that it offers, and checks what the attempt cost and left behind. */
 final class OpenedModels {
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-
     private OpenedModels() {}
 
     /** Opens and reads valid files, so that loading classes is not taken for the cost of a file. */
     static void loadClasses(Path folder) throws IOException {
         for (byte[] valid :
                 new byte[][] {
-                    TinyModels.gguf(3),
-                    TinyModels.safetensors(),
-                    TinyModels.archive(),
-                    TinyModels.stream()
+                    TinyFiles.gguf(3),
+                    TinyFiles.safetensors(),
+                    TinyFiles.archive(),
+                    TinyFiles.stream()
                 }) {
             try (ModelFile model = ModelFiles.open(Files.write(folder.resolve("valid"), valid))) {
                 assertThat(readAll(model)).isNull();
@@ -42,18 +42,20 @@ final class OpenedModels {
     static @Nullable FormatException readAll(Path path) throws IOException {
         long arenas = MemoryLedger.arenas();
         long bytes = MemoryLedger.bytes();
-        long allocated = THREADS.getCurrentThreadAllocatedBytes();
-        FormatException error = null;
-        try (ModelFile model = ModelFiles.open(path)) {
-            error = readAll(model);
-        } catch (FormatException e) {
-            error = e;
-        }
-        allocated = THREADS.getCurrentThreadAllocatedBytes() - allocated;
+        AtomicReference<@Nullable FormatException> error = new AtomicReference<>();
+        Meter.Cost cost =
+                Meter.of(() -> {
+                    try (ModelFile model = ModelFiles.open(path)) {
+                        error.set(readAll(model));
+                    } catch (FormatException e) {
+                        error.set(e);
+                    }
+                });
         assertThat(MemoryLedger.arenas()).as("open arenas").isEqualTo(arenas);
         assertThat(MemoryLedger.bytes()).as("mapped bytes").isEqualTo(bytes);
-        assertThat(allocated).as("allocation").isLessThan(64 * size(path) + (1 << 20));
-        return error;
+        cost.requireBytes(size(path));
+        cost.requireTime(Duration.ofSeconds(2));
+        return error.get();
     }
 
     private static @Nullable FormatException readAll(ModelFile model) {

@@ -3,6 +3,8 @@ package dev.flagship.formats;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flagship.hostile.LittleEndian;
+import dev.flagship.hostile.TinyFiles;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.MemoryLedger;
 import java.io.IOException;
@@ -17,7 +19,7 @@ class SafetensorsFileTest {
 
     @Test
     void readsASingleFileInTheOrderOfItsData() throws IOException {
-        Path path = Files.write(folder.resolve("tiny.safetensors"), TinyModels.safetensors());
+        Path path = Files.write(folder.resolve("tiny.safetensors"), TinyFiles.safetensors());
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             assertThat(file.files()).containsExactly(path);
             assertThat(file.metadata()).containsEntry("format", "pt").containsEntry("note", "é");
@@ -39,7 +41,7 @@ class SafetensorsFileTest {
 
     @Test
     void saysWhyATensorIsNotRead() throws IOException {
-        Path path = Files.write(folder.resolve("tiny.safetensors"), TinyModels.safetensors());
+        Path path = Files.write(folder.resolve("tiny.safetensors"), TinyFiles.safetensors());
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             assertThat(file.withheld()).containsOnlyKeys("ids", "none");
             assertThatThrownBy(() -> file.tensor("ids"))
@@ -62,7 +64,7 @@ class SafetensorsFileTest {
 
     @Test
     void readsAFolderWithOneFile() throws IOException {
-        Files.write(folder.resolve("model.safetensors"), TinyModels.safetensors());
+        Files.write(folder.resolve("model.safetensors"), TinyFiles.safetensors());
         try (ModelFile file = ModelFiles.open(folder)) {
             assertThat(file).isInstanceOf(SafetensorsFile.class);
             assertThat(file.path()).isEqualTo(folder);
@@ -108,7 +110,7 @@ class SafetensorsFileTest {
     }
 
     private void writeShards() throws IOException {
-        Files.write(folder.resolve("model-00001-of-00002.safetensors"), TinyModels.safetensors());
+        Files.write(folder.resolve("model-00001-of-00002.safetensors"), TinyFiles.safetensors());
         Files.write(
                 folder.resolve("model-00002-of-00002.safetensors"),
                 LittleEndian.safetensors(

@@ -1,10 +1,12 @@
 package dev.flagship.formats;
 
-import static dev.flagship.formats.PickleBytes.*;
+import static dev.flagship.hostile.PickleBytes.*;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.hostile.LittleEndian;
+import dev.flagship.hostile.TinyFiles;
 import dev.flagship.tensor.DType;
 import java.io.IOException;
 import java.io.RandomAccessFile;
@@ -113,7 +115,7 @@ class TorchFileTest {
             assertThat(file).isInstanceOf(TorchFile.class);
             assertThat(file.files()).containsExactly(folder.resolve("pytorch_model.bin"));
         }
-        Files.write(folder.resolve("model.safetensors"), TinyModels.safetensors());
+        Files.write(folder.resolve("model.safetensors"), TinyFiles.safetensors());
         try (ModelFile file = ModelFiles.open(folder)) {
             assertThat(file).isInstanceOf(SafetensorsFile.class);
         }

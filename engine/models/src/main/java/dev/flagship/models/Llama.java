@@ -46,6 +46,9 @@ public final class Llama implements CausalLm {
             float theta,
             Rope.Scaling scaling,
             boolean tiedHead) {
+        /** Far above any published model: blocks are counted before one is looked for. */
+        private static final int MOST_LAYERS = 4096;
+
         public Config {
             check(
                     vocab > 0 && dim > 0 && ffn > 0 && layers > 0 && headSize > 0,
@@ -60,6 +63,13 @@ public final class Llama implements CausalLm {
                     "llama: %s heads do not divide into %s groups",
                     heads,
                     kvHeads);
+            check(
+                    layers <= MOST_LAYERS && (long) heads * headSize <= Integer.MAX_VALUE,
+                    "llama: layers %s, at most %s can be; %s heads of %s numbers must fit in a row",
+                    layers,
+                    MOST_LAYERS,
+                    heads,
+                    headSize);
         }
     }
 

@@ -9,12 +9,14 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class MemoryLedger {
     private static final AtomicLong ARENAS = new AtomicLong();
     private static final AtomicLong BYTES = new AtomicLong();
+    private static final AtomicLong TAKEN = new AtomicLong();
 
     private MemoryLedger() {}
 
     static void opened(long bytes) {
         ARENAS.incrementAndGet();
         BYTES.addAndGet(bytes);
+        TAKEN.addAndGet(bytes);
     }
 
     static void closed(long bytes) {
@@ -30,5 +32,10 @@ public final class MemoryLedger {
     /** Bytes that open arenas hold or map now. */
     public static long bytes() {
         return BYTES.get();
+    }
+
+    /** Bytes of all arenas that were ever opened: what came back is counted too. */
+    public static long taken() {
+        return TAKEN.get();
     }
 }

@@ -4,7 +4,6 @@ import static dev.flagship.base.Check.check;
 
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -159,7 +158,7 @@ public final class BpeTokenizer implements Tokenizer {
     public static BpeTokenizer fromJson(Path tokenizerJson) throws IOException {
         TokenizerConfig config =
                 new TokenizerFolder(tokenizerJson.toAbsolutePath().resolveSibling("")).config();
-        try (InputStream in = Files.newInputStream(tokenizerJson)) {
+        try (InputStream in = TokenizerFolder.open(tokenizerJson)) {
             return fromJson(in, config);
         }
     }

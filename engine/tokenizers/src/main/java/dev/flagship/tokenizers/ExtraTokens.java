@@ -1,8 +1,10 @@
 package dev.flagship.tokenizers;
 
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.Set;
 
 /**
  * A vocabulary of a file that knows nothing of {@code tokenizer_config.json}, with the tokens that
@@ -25,33 +27,42 @@ final class ExtraTokens {
         this.file = file;
         this.tokens = tokens;
         this.kinds = kinds;
+        grow();
         for (TokenizerConfig.Added added : config.added()) {
             put(added);
         }
-        for (String spelling : config.specialTokens()) {
-            int id = Arrays.asList(this.tokens).indexOf(spelling);
-            if (id >= 0) {
+        Set<String> wanted = new HashSet<>(config.specialTokens());
+        for (int id = 0; id < this.tokens.length && !wanted.isEmpty(); id++) {
+            if (wanted.remove(this.tokens[id])) {
                 this.kinds[id] = BpeModel.Kind.CONTROL;
             }
         }
     }
 
+    /** At once, for a file may add thousands of tokens to thousands. */
+    private void grow() {
+        int before = tokens.length;
+        int size = before;
+        for (TokenizerConfig.Added added : config.added()) {
+            int id = added.id();
+            if (id < 0 || id >= MOST_TOKENS || added.spelling().isEmpty()) {
+                throw TokenizerException.invalid(
+                        "an added token has id %d and the spelling %s; ids are 0 to %d, spellings not empty",
+                        id, TokenizerException.quote(added.spelling()), MOST_TOKENS - 1);
+            }
+            size = Math.max(size, id + 1);
+        }
+        TokensById.checkGaps(size, before + config.added().size(), file + " with added tokens");
+        tokens = Arrays.copyOf(tokens, size);
+        kinds = Arrays.copyOf(kinds, size);
+        Arrays.fill(tokens, before, size, "");
+        Arrays.fill(kinds, before, size, BpeModel.Kind.UNUSED);
+    }
+
     private void put(TokenizerConfig.Added added) {
         int id = added.id();
-        if (id < 0 || id >= MOST_TOKENS || added.spelling().isEmpty()) {
-            throw TokenizerException.invalid(
-                    "an added token has id %d and the spelling %s; ids are 0 to %d, spellings not empty",
-                    id, TokenizerException.quote(added.spelling()), MOST_TOKENS - 1);
-        }
         if (!added.plain()) {
             throw notPlain(added.spelling());
-        }
-        if (id >= tokens.length) {
-            int size = tokens.length;
-            tokens = Arrays.copyOf(tokens, id + 1);
-            kinds = Arrays.copyOf(kinds, id + 1);
-            Arrays.fill(tokens, size, id + 1, "");
-            Arrays.fill(kinds, size, id + 1, BpeModel.Kind.UNUSED);
         }
         if (!tokens[id].isEmpty() && !tokens[id].equals(added.spelling())) {
             throw TokenizerException.invalid(

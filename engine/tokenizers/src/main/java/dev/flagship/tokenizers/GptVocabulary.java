@@ -15,8 +15,6 @@ import tools.jackson.core.JsonToken;
  * is cut into pieces; the {@code tokenizer_class} of {@code tokenizer_config.json} does.
  */
 final class GptVocabulary {
-    private static final int MOST_TOKENS = 1 << 22;
-
     private final TokenizerConfig config;
 
     GptVocabulary(TokenizerConfig config) {
@@ -73,43 +71,24 @@ final class GptVocabulary {
     }
 
     private static String[] tokens(InputStream in) throws IOException {
-        String[] tokens = new String[1 << 16];
-        int size = 0;
+        TokensById given = new TokensById("vocab.json");
         try (JsonParser parser = Json.open(in)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw TokenizerException.invalid("vocab.json is not an object");
             }
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String token = parser.currentName();
-                boolean whole = parser.nextToken() == JsonToken.VALUE_NUMBER_INT;
-                long id = whole ? parser.getLongValue() : -1;
-                if (id < 0 || id >= MOST_TOKENS) {
+                if (parser.nextToken() != JsonToken.VALUE_NUMBER_INT) {
                     throw TokenizerException.invalid(
-                            "vocab.json: the id of %s is no number from 0 to %d",
-                            TokenizerException.quote(token), MOST_TOKENS - 1);
-                }
-                int at = (int) id;
-                if (at >= tokens.length) {
-                    tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, at + 1));
-                }
-                if (tokens[at] != null) {
-                    throw TokenizerException.invalid(
-                            "vocab.json: id %d is both %s and %s",
-                            at,
-                            TokenizerException.quote(tokens[at]),
+                            "vocab.json: the id of %s is no whole number",
                             TokenizerException.quote(token));
                 }
-                tokens[at] = token;
-                size = Math.max(size, at + 1);
+                given.add(parser.getLongValue(), token, BpeModel.Kind.NORMAL);
             }
             Json.end(parser, "vocab.json");
         } catch (JacksonException e) {
             throw Json.failure("vocab.json", e);
         }
-        String[] byId = Arrays.copyOf(tokens, size);
-        for (int id = 0; id < size; id++) {
-            byId[id] = byId[id] == null ? "" : byId[id];
-        }
-        return byId;
+        return given.table().tokens();
     }
 }

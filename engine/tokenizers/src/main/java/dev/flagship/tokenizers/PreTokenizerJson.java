@@ -6,6 +6,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads the {@code pre_tokenizer} of a {@code tokenizer.json}. */
 final class PreTokenizerJson {
+    /** Published vocabularies have eight at most; each is a level of this thread's stack. */
+    private static final int MOST_STEPS = 64;
+
     private final List<PreTokenizer> steps = new ArrayList<>();
     private boolean byteLevel;
 
@@ -23,6 +26,10 @@ final class PreTokenizerJson {
         }
         if (byteLevel) {
             throw TokenizerJson.unknownPart("pre_tokenizer after ByteLevel", part);
+        }
+        if (steps.size() == MOST_STEPS) {
+            throw TokenizerException.unsupported(
+                    "tokenizer.json: pre_tokenizer has more than %d steps", MOST_STEPS);
         }
         switch (type(part)) {
             case "Sequence" -> {

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
@@ -101,6 +102,7 @@ public record TokenizerConfig(
      */
     TokenizerConfig withAdded(InputStream json) throws IOException {
         List<Added> more = new ArrayList<>();
+        Set<String> special = Set.copyOf(specialTokens);
         try (JsonParser parser = Json.open(json)) {
             parser.nextToken();
             if (!(Json.tree(parser) instanceof TemplateValue.Mapping root)) {
@@ -113,7 +115,7 @@ public record TokenizerConfig(
                                     new Added(
                                             id(id, spelling),
                                             spelling,
-                                            specialTokens.contains(spelling),
+                                            special.contains(spelling),
                                             true)));
         } catch (JacksonException e) {
             throw Json.failure("added_tokens.json", e);

@@ -31,7 +31,7 @@ final class TokenizerFolder {
         Path vocabulary = folder.resolve("vocab.json");
         Path merges = folder.resolve("merges.txt");
         if (Files.exists(vocabulary) && Files.exists(merges)) {
-            try (InputStream in = Files.newInputStream(vocabulary)) {
+            try (InputStream in = open(vocabulary)) {
                 return Optional.of(new GptVocabulary(withAdded(config())).read(in, lines(merges)));
             }
         }
@@ -44,7 +44,7 @@ final class TokenizerFolder {
         if (!Files.exists(file)) {
             return TokenizerConfig.empty();
         }
-        try (InputStream in = Files.newInputStream(file)) {
+        try (InputStream in = open(file)) {
             return TokenizerConfig.read(in);
         }
     }
@@ -55,26 +55,43 @@ final class TokenizerFolder {
         if (!config.added().isEmpty() || !Files.exists(file)) {
             return config;
         }
-        try (InputStream in = Files.newInputStream(file)) {
+        try (InputStream in = open(file)) {
             return config.withAdded(in);
         }
     }
 
-    private static byte[] bytes(Path file) throws IOException {
-        if (Files.size(file) > LARGEST) {
-            throw TokenizerException.invalid(
-                    "%s is larger than 64 MiB; it is not the file that its name says",
-                    file.getFileName());
+    /**
+     * Opens a file of the folder.
+     *
+     * @throws TokenizerException if a device, pipe or folder bears its name, which may have no end
+     */
+    static InputStream open(Path file) throws IOException {
+        requireFile(file);
+        return Files.newInputStream(file);
+    }
+
+    private static void requireFile(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw TokenizerException.invalid("%s is not a regular file", file.getFileName());
         }
+    }
+
+    private static byte[] bytes(Path file) throws IOException {
+        requireSmall(file);
         return Files.readAllBytes(file);
     }
 
-    private static List<String> lines(Path file) throws IOException {
+    private static void requireSmall(Path file) throws IOException {
+        requireFile(file);
         if (Files.size(file) > LARGEST) {
             throw TokenizerException.invalid(
                     "%s is larger than 64 MiB; it is not the file that its name says",
                     file.getFileName());
         }
+    }
+
+    private static List<String> lines(Path file) throws IOException {
+        requireSmall(file);
         try {
             return Files.readAllLines(file);
         } catch (CharacterCodingException e) {

@@ -3,7 +3,6 @@ package dev.flagship.tokenizers;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -21,9 +20,8 @@ final class TokenizerJson {
     private static final int MOST_TOKENS = 1 << 22;
 
     private final TokenizerConfig config;
-    private String[] tokens = new String[1 << 16];
-    private BpeModel.Kind[] kinds = new BpeModel.Kind[1 << 16];
-    private int vocabularySize;
+    private final TokensById given = new TokensById("tokenizer.json");
+    private TokensById.Table table = given.table();
     private @Nullable List<String> merges;
     private final List<TemplateValue.Mapping> addedTokens = new ArrayList<>();
     private @Nullable TemplateValue normalizer;
@@ -88,10 +86,15 @@ final class TokenizerJson {
             switch (name) {
                 case "vocab" -> vocabulary(parser);
                 case "merges" -> merges(parser);
-                case "ignore_merges" -> ignoreMerges = value == JsonToken.VALUE_TRUE;
-                case "fuse_unk" -> fuseUnknown = value == JsonToken.VALUE_TRUE;
-                case "byte_fallback" -> byteFallback = value == JsonToken.VALUE_TRUE;
-                case "unk_token" -> unknown = Optional.ofNullable(parser.getValueAsString());
+                case "ignore_merges" -> ignoreMerges = flag(name, value);
+                case "fuse_unk" -> fuseUnknown = flag(name, value);
+                case "byte_fallback" -> byteFallback = flag(name, value);
+                case "unk_token" -> {
+                    if (value != JsonToken.VALUE_NULL) {
+                        expect(value, JsonToken.VALUE_STRING, "tokenizer.json: model.unk_token");
+                        unknown = Optional.of(parser.getString());
+                    }
+                }
                 case "type" -> {
                     if (!"BPE".equals(parser.getValueAsString())) {
                         throw unknownPart("model", Json.tree(parser));
@@ -102,6 +105,13 @@ final class TokenizerJson {
                 default -> parser.skipChildren();
             }
         }
+    }
+
+    private static boolean flag(String name, @Nullable JsonToken value) {
+        if (value != JsonToken.VALUE_FALSE && value != JsonToken.VALUE_NULL) {
+            expect(value, JsonToken.VALUE_TRUE, "tokenizer.json: model." + name);
+        }
+        return value == JsonToken.VALUE_TRUE;
     }
 
     private static void requireOff(String name, JsonParser parser) {
@@ -128,33 +138,12 @@ final class TokenizerJson {
                     parser.nextToken(),
                     JsonToken.VALUE_NUMBER_INT,
                     "tokenizer.json: an id of model.vocab");
-            put(parser.getLongValue(), token, BpeModel.Kind.NORMAL);
+            given.add(parser.getLongValue(), token, BpeModel.Kind.NORMAL);
         }
-    }
-
-    private void put(long id, String token, BpeModel.Kind kind) {
-        if (id < 0 || id >= MOST_TOKENS) {
-            throw TokenizerException.invalid(
-                    "tokenizer.json: token %s has id %d; allowed are 0 to %d",
-                    TokenizerException.quote(token), id, MOST_TOKENS - 1);
-        }
-        int at = (int) id;
-        if (at >= tokens.length) {
-            tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, at + 1));
-            kinds = Arrays.copyOf(kinds, tokens.length);
-        }
-        if (kinds[at] != null && !tokens[at].equals(token)) {
-            throw TokenizerException.invalid(
-                    "tokenizer.json: id %d is both %s and %s",
-                    at, TokenizerException.quote(tokens[at]), TokenizerException.quote(token));
-        }
-        tokens[at] = token;
-        kinds[at] = kind;
-        vocabularySize = Math.max(vocabularySize, at + 1);
     }
 
     private void merges(JsonParser parser) {
-        List<String> read = new ArrayList<>(1 << 16);
+        List<String> read = new ArrayList<>();
         expect(parser.currentToken(), JsonToken.START_ARRAY, "tokenizer.json: model.merges");
         while (parser.nextToken() != JsonToken.END_ARRAY) {
             if (read.size() == MOST_TOKENS) {
@@ -182,22 +171,19 @@ final class TokenizerJson {
     }
 
     private BpeTokenizer build() {
-        if (merges == null || vocabularySize == 0) {
+        if (merges == null || given.isEmpty()) {
             throw TokenizerException.invalid(
                     "tokenizer.json: model.vocab or model.merges is missing or empty");
         }
         for (TemplateValue.Mapping token : addedTokens) {
             addToken(token);
         }
+        table = given.table();
         SpacesJson spaces = new SpacesJson(normalizer, preTokenizer, decoder);
         Spelling spelling = spaces.apply() ? Spelling.CHARACTERS : Spelling.BYTES;
-        String[] byId = Arrays.copyOf(tokens, vocabularySize);
-        BpeModel.Kind[] kindById = Arrays.copyOf(kinds, vocabularySize);
-        for (int id = 0; id < vocabularySize; id++) {
-            if (kindById[id] == null) {
-                byId[id] = "";
-                kindById[id] = BpeModel.Kind.NORMAL;
-            }
+        String[] byId = table.tokens();
+        BpeModel.Kind[] kindById = table.filled();
+        for (int id = 0; id < byId.length; id++) {
             if (byteFallback
                     && kindById[id] == BpeModel.Kind.NORMAL
                     && Spelling.byteOf(byId[id]) >= 0) {
@@ -242,7 +228,7 @@ final class TokenizerJson {
         if (!TokenizerConfig.isPlain(token)) {
             throw ExtraTokens.notPlain(content.string());
         }
-        put(
+        given.add(
                 id.value(),
                 content.string(),
                 fields.get("special") == TemplateValue.Bool.TRUE
@@ -252,14 +238,13 @@ final class TokenizerJson {
     }
 
     private int idOf(String token, String field) {
-        for (int id = 0; id < vocabularySize; id++) {
-            if (kinds[id] != null && tokens[id].equals(token)) {
-                return id;
-            }
+        int id = table.id(token);
+        if (id < 0) {
+            throw TokenizerException.invalid(
+                    "tokenizer.json: %s is %s, which the vocabulary lacks",
+                    field, TokenizerException.quote(token));
         }
-        throw TokenizerException.invalid(
-                "tokenizer.json: %s is %s, which the vocabulary lacks",
-                field, TokenizerException.quote(token));
+        return id;
     }
 
     private BpeTokenizer.TextEnds ends() {

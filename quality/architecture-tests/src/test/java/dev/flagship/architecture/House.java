@@ -85,6 +85,11 @@ final class House {
                             "quality/testing",
                             Set.of("serving-api", "nn", "tensor", "formats"),
                             Set.of("org.junit", "org.assertj", "com.sun.management")),
+                    module("quality/hostile", Set.of("tensor"), Set.of("com.sun.management")),
+                    module(
+                            "quality/fuzz",
+                            Set.of("hostile", "serving", "tokenizers", "tensor"),
+                            Set.of("picocli")),
                     module(
                             "quality/bench",
                             Set.of(

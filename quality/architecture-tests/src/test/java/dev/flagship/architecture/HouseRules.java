@@ -41,7 +41,7 @@ final class HouseRules {
             Set.of("java.lang.RuntimeException", "java.lang.Exception", "java.lang.Error");
 
     /** What a person starts: printing and ending the process are theirs. */
-    private static final Set<String> PROGRAMS = Set.of("cli", "bench");
+    private static final Set<String> PROGRAMS = Set.of("cli", "bench", "fuzz");
 
     private HouseRules() {}
 

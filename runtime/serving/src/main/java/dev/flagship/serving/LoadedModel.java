@@ -83,33 +83,22 @@ public final class LoadedModel implements AutoCloseable {
 
     static LoadedModel load(Path path, LoadOptions options, LoadListener listener, Memory machine)
             throws IOException {
-        int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
-        try (ModelFile file = ModelFiles.open(path);
-                var owned = new Owned()) {
-            ModelSource source = read(file);
-            checkConstants(path, source);
-            int contextLength = context(path, source, options);
-            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
-            owned.add(team);
-            Kernels kernels =
-                    new RecordedKernels(Rungs.create(options.kernels(), team, listener::warning));
-            owned.add(kernels);
-            Numerics numerics = numerics(source, options);
-            PackPlan plan = PackPlan.of(path, source.tensors().values());
-            CausalLm shape =
-                    ShapeCheck.of(
-                            path,
-                            plan,
-                            source.file().withheld(),
-                            w -> new Llama(source.config(), w));
-            DType kvCache = kvCache(path, source, options, numerics);
-            Room room = new Room(machine, path, shape.kvLayout(kvCache), contextLength);
-            PackedWeights weights = pack(source, plan, room, options, team, listener);
-            owned.add(weights);
-            CausalLm lm = new Llama(source.config(), weights);
-            LoadedModel model = new LoadedModel(source, lm, weights, team, kernels, numerics, room);
-            owned.release();
-            return model;
+        return told(path, () -> opened(path, options, listener, machine));
+    }
+
+    /** What is read from a model's files, and may fail. */
+    interface Reading<T> {
+        T read() throws IOException;
+    }
+
+    /**
+     * The result, or an error that names the model, whatever part of reading it failed.
+     *
+     * @throws LoadException or a {@link FormatException}
+     */
+    static <T> T told(Path path, Reading<T> reading) throws IOException {
+        try {
+            return reading.read();
         } catch (LoadException | FormatException e) {
             throw e;
         } catch (FlagshipException e) { // from a part that does not know the file
@@ -123,6 +112,46 @@ public final class LoadedModel implements AutoCloseable {
                     "Close other programs, or give the heap more: FLAGSHIP_JAVA_OPTS=-Xmx4g.",
                     e);
         }
+    }
+
+    private static LoadedModel opened(
+            Path path, LoadOptions options, LoadListener listener, Memory machine)
+            throws IOException {
+        int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
+        try (ModelFile file = ModelFiles.open(path);
+                var owned = new Owned()) {
+            ModelSource source = source(path, file);
+            int contextLength = context(path, source, options);
+            Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
+            owned.add(team);
+            Kernels kernels =
+                    new RecordedKernels(Rungs.create(options.kernels(), team, listener::warning));
+            owned.add(kernels);
+            Numerics numerics = numerics(source, options);
+            PackPlan plan = PackPlan.of(path, source.tensors().values());
+            CausalLm shape = shape(path, source, plan);
+            DType kvCache = kvCache(path, source, options, numerics);
+            Room room = new Room(machine, path, shape.kvLayout(kvCache), contextLength);
+            PackedWeights weights = pack(source, plan, room, options, team, listener);
+            owned.add(weights);
+            CausalLm lm = new Llama(source.config(), weights);
+            LoadedModel model = new LoadedModel(source, lm, weights, team, kernels, numerics, room);
+            owned.release();
+            return model;
+        }
+    }
+
+    /** What the files say, with numbers that can be. */
+    static ModelSource source(Path path, ModelFile file) throws IOException {
+        ModelSource source = read(file);
+        checkConstants(path, source);
+        return source;
+    }
+
+    /** A model without weights, whose tensors the file has. */
+    static CausalLm shape(Path path, ModelSource source, PackPlan plan) {
+        return ShapeCheck.of(
+                path, plan, source.file().withheld(), w -> new Llama(source.config(), w));
     }
 
     private static ModelSource read(ModelFile file) throws IOException {

@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Quoted;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
@@ -68,7 +69,10 @@ record ModelFolder(Path path) {
             return Optional.of(new Settings(file, json));
         } catch (JacksonException e) {
             throw new LoadException(
-                    file, "it is not JSON: " + e.getOriginalMessage(), "Download it again.", e);
+                    file,
+                    "it is not JSON: " + Quoted.of(e.getOriginalMessage()),
+                    "Download it again.",
+                    e);
         }
     }
 
@@ -100,12 +104,21 @@ record ModelFolder(Path path) {
         if (!Files.exists(config)) {
             return Optional.empty();
         }
+        requireFile(config);
         try (InputStream in = Files.newInputStream(config)) {
             return TokenizerConfig.read(in).chatTemplate().map(ChatTemplate::parse);
         }
     }
 
+    /** A device or a pipe may have no end. */
+    private static void requireFile(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new LoadException(file, "it is not a regular file", "Put the file itself there.");
+        }
+    }
+
     private static String text(Path file) throws IOException {
+        requireFile(file);
         if (Files.size(file) > LARGEST_JSON) {
             throw new LoadException(
                     file, "it is larger than 16 MiB", "This is not the file that its name says.");

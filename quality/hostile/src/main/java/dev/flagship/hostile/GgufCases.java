@@ -1,43 +1,31 @@
-package dev.flagship.formats;
+package dev.flagship.hostile;
 
-import static dev.flagship.formats.LittleEndian.*;
-import static org.assertj.core.api.Assertions.assertThat;
+import static dev.flagship.hostile.CveClass.*;
+import static dev.flagship.hostile.LittleEndian.*;
 
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
-/**
- * One file per way of lying that has hurt a GGUF reader or could: CVE-2024-23496, -23605, -21802,
- * -21825, -21836 and -32878, CVE-2025-53630, CVE-2026-27940 and -33298 (counts, lengths and
- * dimensions), CVE-2026-7482 and CVE-2024-39720, -12055 (tensor beyond the file), CVE-2025-0315,
- * CVE-2024-12886 and CVE-2025-66960 (allocation), CVE-2025-0317, -0312, -1975 and CVE-2024-8063
- * (zero divide, null, index).
- */
-class HostileGgufTest {
+/** GGUF files that lie about counts, lengths, types, places and vocabularies. */
+final class GgufCases {
     private static final int ALIGNED = 32;
 
-    @TempDir Path folder;
+    private GgufCases() {}
 
-    @BeforeAll
-    static void loadClasses(@TempDir Path folder) throws IOException {
-        OpenedModels.loadClasses(folder);
+    static Stream<HostileCase> all() {
+        return Stream.of(
+                        in(MALFORMED, starts()),
+                        in(ARITHMETIC, counts()),
+                        in(ARITHMETIC, pairs()),
+                        in(MALFORMED, keys()),
+                        in(ARITHMETIC, values()),
+                        in(ARITHMETIC, tensors()),
+                        in(FAULT, layouts()))
+                .flatMap(group -> group);
     }
 
-    @ParameterizedTest
-    @MethodSource({"starts", "pairs", "values", "tensors", "layouts"})
-    void refusesWithThePlace(HostileFile hostile) throws IOException {
-        Path path = Files.write(folder.resolve("hostile.gguf"), hostile.bytes);
-        long descriptors = OpenedModels.descriptors();
-        FormatException error = OpenedModels.readAll(path);
-        assertThat(error).isNotNull().hasMessageContainingAll("hostile.gguf", hostile.place);
-        assertThat(OpenedModels.descriptors()).isEqualTo(descriptors);
+    private static Stream<HostileCase> in(CveClass covers, Stream<HostileFile> files) {
+        return files.map(file -> file.alone(Format.GGUF, "hostile.gguf", covers));
     }
 
     private static HostileFile of(String lie, LittleEndian bytes, String place) {
@@ -48,7 +36,7 @@ class HostileGgufTest {
         return of(lie, new LittleEndian().text(text), place);
     }
 
-    static Stream<HostileFile> starts() {
+    private static Stream<HostileFile> starts() {
         return Stream.of(
                 text("empty", "", "the file is empty"),
                 text("half a magic", "GGU", "first bytes"),
@@ -64,7 +52,11 @@ class HostileGgufTest {
                 of("version 1", gguf(1, 0, 0), "GGUF version 1"),
                 of("version 4", gguf(4, 0, 0), "GGUF version 4"),
                 of("version −1", gguf(-1, 0, 0), "GGUF version 4294967295"),
-                of("big-endian", gguf(Integer.reverseBytes(3), 0, 0), "big-endian"),
+                of("big-endian", gguf(Integer.reverseBytes(3), 0, 0), "big-endian"));
+    }
+
+    private static Stream<HostileFile> counts() {
+        return Stream.of(
                 of("2^63 − 1 tensors", gguf(3, Long.MAX_VALUE, 0), "tensor count"),
                 of("−1 tensors", gguf(3, -1, 0), "tensor count"),
                 of(
@@ -73,18 +65,20 @@ class HostileGgufTest {
                         "metadata count"),
                 of("tensors beyond the file", gguf(3, 2, 0).data(32), "tensor count"),
                 of(
-                        "65,537 tensors, and bytes enough",
-                        gguf(3, 65_537, 0).raw(new byte[65_537 * 40]),
-                        "65537 tensors, at most 65536 are allowed. Far more than any known model"),
+                                "65,537 tensors, and bytes enough",
+                                gguf(3, 65_537, 0).raw(new byte[65_537 * 40]),
+                                "65537 tensors, at most 65536 are allowed. Far more than any known model")
+                        .as(EXPANSION),
                 of(
-                        "65,537 pairs, and bytes enough",
-                        gguf(3, 0, 65_537).raw(new byte[65_537 * 20]),
-                        "65537 metadata pairs, at most 65536 are allowed"),
+                                "65,537 pairs, and bytes enough",
+                                gguf(3, 0, 65_537).raw(new byte[65_537 * 20]),
+                                "65537 metadata pairs, at most 65536 are allowed")
+                        .as(EXPANSION),
                 of("2^62 pairs", gguf(3, 0, 1L << 62), "metadata count"),
                 of("−1 pairs", gguf(3, 0, -1), "metadata count"));
     }
 
-    static Stream<HostileFile> pairs() {
+    private static Stream<HostileFile> pairs() {
         return Stream.of(
                 of(
                         "a missing pair",
@@ -98,7 +92,12 @@ class HostileGgufTest {
                         "key of 65,536 bytes",
                         gguf(3, 0, 1).pair("k".repeat(65_536), U8, v -> v.u8(1)),
                         "65536"),
-                of("keys of 5 MB together", longKeys(80), "bytes, at most 4194304 are allowed"),
+                of("keys of 5 MB together", longKeys(80), "bytes, at most 4194304 are allowed")
+                        .as(EXPANSION));
+    }
+
+    private static Stream<HostileFile> keys() {
+        return Stream.of(
                 of("key not UTF-8", gguf(3, 0, 1).u64(2).raw(0xC3, 0x28).data(32), "not UTF-8"),
                 of("overlong key", gguf(3, 0, 1).u64(2).raw(0xC0, 0x80).data(32), "not UTF-8"),
                 of(
@@ -110,14 +109,19 @@ class HostileGgufTest {
                         gguf(3, 0, 1).u64(4).raw(0xF4, 0x90, 0x80, 0x80).data(32),
                         "not UTF-8"),
                 of(
-                        "same key twice",
-                        gguf(3, 0, 2).pair("k", U8, v -> v.u8(1)).pair("k", U64, v -> v.u64(2)),
-                        "metadata key \"k\""),
-                of("value type 13", gguf(3, 0, 1).pair("k", 13, v -> v.u64(1)), "value type 13"),
+                                "same key twice",
+                                gguf(3, 0, 2)
+                                        .pair("k", U8, v -> v.u8(1))
+                                        .pair("k", U64, v -> v.u64(2)),
+                                "metadata key \"k\"")
+                        .as(FAULT),
+                of("value type 13", gguf(3, 0, 1).pair("k", 13, v -> v.u64(1)), "value type 13")
+                        .as(FAULT),
                 of(
-                        "value type −1",
-                        gguf(3, 0, 1).pair("k", -1, v -> v.u64(1)),
-                        "value type 4294967295"),
+                                "value type −1",
+                                gguf(3, 0, 1).pair("k", -1, v -> v.u64(1)),
+                                "value type 4294967295")
+                        .as(FAULT),
                 of(
                         "half a number",
                         gguf(3, 0, 1).pair("k", U64, v -> v.u32(1)),
@@ -149,7 +153,7 @@ class HostileGgufTest {
         bytes.u32(U8).u64(0);
     }
 
-    static Stream<HostileFile> values() {
+    private static Stream<HostileFile> values() {
         String place = "metadata key \"k\"";
         return Stream.of(
                 value("string beyond the file", STRING, v -> v.u64(5).data(4), place),
@@ -159,11 +163,12 @@ class HostileGgufTest {
                         STRING,
                         v -> v.u64((1L << 32) + 1).data(4),
                         place),
-                value("string not UTF-8", STRING, v -> v.u64(1).u8(0xFF), "not UTF-8"),
-                value("boolean 2", BOOL, v -> v.u8(2), "a boolean of value 2"),
+                value("string not UTF-8", STRING, v -> v.u64(1).u8(0xFF), "not UTF-8")
+                        .as(MALFORMED),
+                value("boolean 2", BOOL, v -> v.u8(2), "a boolean of value 2").as(FAULT),
                 value("u64 beyond long", U64, v -> v.u64(-1), "18446744073709551615"),
-                array("elements of type 13", 13, 0, v -> {}, "value type 13"),
-                array("elements of type −2", -2, 0, v -> {}, "value type 4294967294"),
+                array("elements of type 13", 13, 0, v -> {}, "value type 13").as(FAULT),
+                array("elements of type −2", -2, 0, v -> {}, "value type 4294967294").as(FAULT),
                 array("2^62 bytes", U8, 1L << 62, v -> v.data(16), "4611686018427387904"),
                 array("2^61 u64s, whose size wraps to 0", U64, 1L << 61, v -> v.data(16), place),
                 array("−1 elements", U32, -1, v -> v.data(16), place),
@@ -188,20 +193,22 @@ class HostileGgufTest {
                         v -> v.string("abcdefgh").string("a").data(7),
                         place),
                 array(
-                        "string element not UTF-8",
-                        STRING,
-                        2,
-                        v -> v.string("a").u64(1).u8(0x80),
-                        "element 1 is not UTF-8"),
-                array("nested 5 deep", ARRAY, 1, v -> nest(v, 3), "nested"),
-                array("nested 5,000 deep", ARRAY, 1, v -> nest(v, 5_000), "nested"),
+                                "string element not UTF-8",
+                                STRING,
+                                2,
+                                v -> v.string("a").u64(1).u8(0x80),
+                                "element 1 is not UTF-8")
+                        .as(MALFORMED),
+                array("nested 5 deep", ARRAY, 1, v -> nest(v, 3), "nested").as(EXPANSION),
+                array("nested 5,000 deep", ARRAY, 1, v -> nest(v, 5_000), "nested").as(EXPANSION),
                 array("inner array beyond the file", ARRAY, 1, v -> v.u32(U8).u64(99), place),
                 array(
-                        "4,194,305 elements",
-                        U8,
-                        (1 << 22) + 1,
-                        v -> v.raw(new byte[(1 << 22) + 1]),
-                        "4194304"),
+                                "4,194,305 elements",
+                                U8,
+                                (1 << 22) + 1,
+                                v -> v.raw(new byte[(1 << 22) + 1]),
+                                "4194304")
+                        .as(EXPANSION),
                 array("token beyond int", U32, 1, v -> v.u32(-1), "4294967295 found"));
     }
 
@@ -217,45 +224,49 @@ class HostileGgufTest {
         return dimensions;
     }
 
-    static Stream<HostileFile> tensors() {
+    private static Stream<HostileFile> tensors() {
         String place = "tensor \"t\"";
         return Stream.of(
-                of("empty name", gguf(3, 1, 0).tensor("", 0, 0, 4).data(64), "name is empty"),
+                of("empty name", gguf(3, 1, 0).tensor("", 0, 0, 4).data(64), "name is empty")
+                        .as(MALFORMED),
                 of(
                         "name of 1,025 bytes",
                         gguf(3, 1, 0).tensor("n".repeat(1_025), 0, 0, 4).data(64),
                         "1025"),
-                of("name not UTF-8", gguf(3, 1, 0).u64(1).u8(0xFE).data(64), "tensor info after"),
-                tensor("no dimension", 0, 0, dims(), "0 dimensions"),
+                of("name not UTF-8", gguf(3, 1, 0).u64(1).u8(0xFE).data(64), "tensor info after")
+                        .as(MALFORMED),
+                tensor("no dimension", 0, 0, dims(), "0 dimensions").as(FAULT),
                 tensor("5 dimensions", 0, 0, dims(1, 1, 1, 1, 1), "5 dimensions"),
                 of(
                         "2^32 − 1 dimensions",
                         gguf(3, 1, 0).string("t").u32(-1).data(64),
                         "4294967295 dimensions"),
-                tensor("dimension 0", 0, 0, dims(0), place),
-                tensor("inner dimension 0", 0, 0, dims(4, 0), place),
+                tensor("dimension 0", 0, 0, dims(0), place).as(FAULT),
+                tensor("inner dimension 0", 0, 0, dims(4, 0), place).as(FAULT),
                 tensor("dimension −1", 0, 0, dims(-1), place),
                 tensor("two negative dimensions", 0, 0, dims(-2, -2), place),
                 tensor("product 2^64", 0, 0, dims(1L << 32, 1L << 32), place),
                 tensor("product wraps to 4", 0, 0, dims(4, 1L << 62, 1L << 2, 1), place),
                 tensor("bytes wrap", 0, 0, dims(1L << 62), place),
-                tensor("Q8_0 row of 33", 8, 0, dims(33), "multiple of 32"),
-                tensor("Q4_0 row of 16, 2 rows", 2, 0, dims(16, 2), "multiple of 32"),
-                tensor("Q4_1 row of 1", 3, 0, dims(1), "multiple of 32"),
-                tensor("Q4_K row of 128, 2 rows", 12, 0, dims(128, 2), "multiple of 256"),
-                tensor("Q6_K row of 288", 14, 0, dims(288), "multiple of 256"),
-                tensor("Q4_K, a block too many", 12, 0, dims(256, 2), "288 bytes at offset 0"),
-                tensor("Q5_K", 13, 0, dims(256), "ggml type 13 (Q5_K). This version reads F32"),
-                tensor("IQ4_NL", 20, 0, dims(32), "IQ4_NL"),
-                tensor("I32", 26, 0, dims(4), "I32"),
-                tensor("withdrawn type 31", 31, 0, dims(4), "31 (unknown)"),
-                tensor("type −1", -1, 0, dims(4), "4294967295 (unknown)"),
+                tensor("Q8_0 row of 33", 8, 0, dims(33), "multiple of 32").as(FAULT),
+                tensor("Q4_0 row of 16, 2 rows", 2, 0, dims(16, 2), "multiple of 32").as(FAULT),
+                tensor("Q4_1 row of 1", 3, 0, dims(1), "multiple of 32").as(FAULT),
+                tensor("Q4_K row of 128, 2 rows", 12, 0, dims(128, 2), "multiple of 256").as(FAULT),
+                tensor("Q6_K row of 288", 14, 0, dims(288), "multiple of 256").as(FAULT),
+                tensor("Q4_K, a block too many", 12, 0, dims(256, 2), "288 bytes at offset 0")
+                        .as(BEYOND_FILE),
+                tensor("Q5_K", 13, 0, dims(256), "ggml type 13 (Q5_K). This version reads F32")
+                        .as(MALFORMED),
+                tensor("IQ4_NL", 20, 0, dims(32), "IQ4_NL").as(MALFORMED),
+                tensor("I32", 26, 0, dims(4), "I32").as(MALFORMED),
+                tensor("withdrawn type 31", 31, 0, dims(4), "31 (unknown)").as(MALFORMED),
+                tensor("type −1", -1, 0, dims(4), "4294967295 (unknown)").as(MALFORMED),
                 tensor("offset off by one", 0, 1, dims(4), "not aligned"),
                 tensor("offset −32", 0, -32, dims(4), place),
-                tensor("offset beyond the file", 0, 96, dims(4), place),
-                tensor("offset 2^63 − 32", 0, Long.MAX_VALUE - 31, dims(4), place),
-                tensor("one element too many", 0, 0, dims(17), place),
-                tensor("2^40 elements", 0, 0, dims(1L << 40), place));
+                tensor("offset beyond the file", 0, 96, dims(4), place).as(BEYOND_FILE),
+                tensor("offset 2^63 − 32", 0, Long.MAX_VALUE - 31, dims(4), place).as(BEYOND_FILE),
+                tensor("one element too many", 0, 0, dims(17), place).as(BEYOND_FILE),
+                tensor("2^40 elements", 0, 0, dims(1L << 40), place).as(BEYOND_FILE));
     }
 
     private static HostileFile alignment(
@@ -270,7 +281,7 @@ class HostileGgufTest {
                 place);
     }
 
-    static Stream<HostileFile> layouts() {
+    private static Stream<HostileFile> layouts() {
         String place = "\"general.alignment\"";
         return Stream.of(
                 alignment("alignment 0", U32, v -> v.u32(0), place),
@@ -281,10 +292,11 @@ class HostileGgufTest {
                 alignment("alignment 2^62", U64, v -> v.u64(1L << 62), place),
                 alignment("alignment 2^63", U64, v -> v.u64(1L << 63), place),
                 alignment(
-                        "alignment 2^30, beyond the file",
-                        U32,
-                        v -> v.u32(1 << 30),
-                        "tensor \"t\""),
+                                "alignment 2^30, beyond the file",
+                                U32,
+                                v -> v.u32(1 << 30),
+                                "tensor \"t\"")
+                        .as(BEYOND_FILE),
                 alignment("alignment of text", STRING, v -> v.string("32"), "expected an integer"),
                 of(
                         "part of a split",
@@ -319,7 +331,8 @@ class HostileGgufTest {
                         "same place",
                         gguf(3, 2, 0).tensor("t", 0, 0, 4).tensor("u", 0, 0, 4).pad(32).data(64),
                         "overlaps"),
-                of("no data section", gguf(3, 1, 0).tensor("t", 0, 0, 4), "tensor \"t\""),
+                of("no data section", gguf(3, 1, 0).tensor("t", 0, 0, 4), "tensor \"t\"")
+                        .as(BEYOND_FILE),
                 of(
                         "a missing tensor",
                         gguf(3, 2, 0).tensor("t", 0, 0, 4).data(44),

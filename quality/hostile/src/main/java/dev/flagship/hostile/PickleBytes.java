@@ -1,9 +1,12 @@
-package dev.flagship.formats;
+package dev.flagship.hostile;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -15,58 +18,58 @@ import java.util.zip.ZipOutputStream;
  * Writes pickles and the two containers of PyTorch for tests, valid ones and others: it checks
  * nothing. Opcodes are those of Python's pickletools.py.
  */
-final class PickleBytes {
-    static final int MARK = '(';
-    static final int TUPLE = 't';
-    static final int REDUCE = 'R';
-    static final int EMPTY_TUPLE = ')';
-    static final int EMPTY_DICT = '}';
-    static final int EMPTY_LIST = ']';
-    static final int SETITEMS = 'u';
-    static final int SETITEM = 's';
-    static final int APPENDS = 'e';
-    static final int APPEND = 'a';
-    static final int NONE = 'N';
-    static final int TRUE = 0x88;
-    static final int FALSE = 0x89;
-    static final int PERSID = 'Q';
-    static final int BUILD = 'b';
-    static final int STOP = '.';
+public final class PickleBytes {
+    public static final int MARK = '(';
+    public static final int TUPLE = 't';
+    public static final int REDUCE = 'R';
+    public static final int EMPTY_TUPLE = ')';
+    public static final int EMPTY_DICT = '}';
+    public static final int EMPTY_LIST = ']';
+    public static final int SETITEMS = 'u';
+    public static final int SETITEM = 's';
+    public static final int APPENDS = 'e';
+    public static final int APPEND = 'a';
+    public static final int NONE = 'N';
+    public static final int TRUE = 0x88;
+    public static final int FALSE = 0x89;
+    public static final int PERSID = 'Q';
+    public static final int BUILD = 'b';
+    public static final int STOP = '.';
 
     private final LittleEndian out = new LittleEndian();
 
     /** A pickle of protocol 2, begun. */
-    static PickleBytes begun() {
+    public static PickleBytes begun() {
         return new PickleBytes().op(0x80, 2);
     }
 
     /** A whole pickle: an OrderedDict of what is put in, names and values in turn. */
-    static byte[] dictionary(Consumer<PickleBytes> items) {
+    public static byte[] dictionary(Consumer<PickleBytes> items) {
         PickleBytes pickle = begun().emptyDictionary().op(MARK);
         items.accept(pickle);
         return pickle.op(SETITEMS, STOP).bytes();
     }
 
     /** A dictionary with the one tensor "a", F32 [2, 2] over the storage "0" of 16 bytes. */
-    static byte[] oneTensor() {
+    public static byte[] oneTensor() {
         return dictionary(p -> p.text("a").tensor("FloatStorage", "0", 4, 0, of(2, 2), of(2, 1)));
     }
 
-    static long[] of(long... numbers) {
+    public static long[] of(long... numbers) {
         return numbers;
     }
 
-    PickleBytes op(int... bytes) {
+    public PickleBytes op(int... bytes) {
         out.raw(bytes);
         return this;
     }
 
-    PickleBytes raw(byte[] bytes) {
+    public PickleBytes raw(byte[] bytes) {
         out.raw(bytes);
         return this;
     }
 
-    PickleBytes repeat(int count, int... bytes) {
+    public PickleBytes repeat(int count, int... bytes) {
         ByteArrayOutputStream many = new ByteArrayOutputStream();
         for (int i = 0; i < count; i++) {
             for (int b : bytes) {
@@ -76,17 +79,17 @@ final class PickleBytes {
         return raw(many.toByteArray());
     }
 
-    PickleBytes int32(int value) {
+    public PickleBytes int32(int value) {
         out.u32(value);
         return this;
     }
 
-    PickleBytes text(String text) {
+    public PickleBytes text(String text) {
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
         return op('X').int32(utf8.length).raw(utf8);
     }
 
-    PickleBytes number(long value) {
+    public PickleBytes number(long value) {
         if (value == (int) value) {
             return op('J').int32((int) value);
         }
@@ -94,16 +97,16 @@ final class PickleBytes {
         return this;
     }
 
-    PickleBytes global(String module, String name) {
+    public PickleBytes global(String module, String name) {
         out.text("c" + module + "\n" + name + "\n");
         return this;
     }
 
-    PickleBytes emptyDictionary() {
+    public PickleBytes emptyDictionary() {
         return global("collections", "OrderedDict").op(EMPTY_TUPLE, REDUCE);
     }
 
-    PickleBytes storage(String type, String key, long elements) {
+    public PickleBytes storage(String type, String key, long elements) {
         return op(MARK).text("storage")
                 .global("torch", type)
                 .text(key)
@@ -121,7 +124,7 @@ final class PickleBytes {
     }
 
     /** What {@code _rebuild_tensor_v2} gives. */
-    PickleBytes tensor(
+    public PickleBytes tensor(
             String type, String key, long elements, long offset, long[] shape, long[] strides) {
         return global("torch._utils", "_rebuild_tensor_v2")
                 .op(MARK)
@@ -134,12 +137,12 @@ final class PickleBytes {
                 .op(TUPLE, REDUCE);
     }
 
-    byte[] bytes() {
+    public byte[] bytes() {
         return out.bytes();
     }
 
     /** Storages of so many bytes, which count up from zero, by the keys "0", "1" and so on. */
-    static Map<String, byte[]> storages(int... sizes) {
+    public static Map<String, byte[]> storages(int... sizes) {
         Map<String, byte[]> storages = new LinkedHashMap<>();
         for (int i = 0; i < sizes.length; i++) {
             storages.put(Integer.toString(i), new LittleEndian().data(sizes[i]).bytes());
@@ -148,7 +151,7 @@ final class PickleBytes {
     }
 
     /** The zip archive, by the JDK's writer. */
-    static byte[] archive(byte[] pickle, Map<String, byte[]> storages) {
+    public static byte[] archive(byte[] pickle, Map<String, byte[]> storages) {
         Map<String, byte[]> members = new LinkedHashMap<>();
         members.put("m/data.pkl", pickle);
         members.put("m/byteorder", new LittleEndian().text("little").bytes());
@@ -158,7 +161,7 @@ final class PickleBytes {
     }
 
     /** A zip file of stored members. */
-    static byte[] zip(Map<String, byte[]> members) {
+    public static byte[] zip(Map<String, byte[]> members) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (ZipOutputStream zip = new ZipOutputStream(bytes)) {
             for (Map.Entry<String, byte[]> member : members.entrySet()) {
@@ -178,14 +181,14 @@ final class PickleBytes {
     }
 
     /** The stream of before PyTorch 1.6. */
-    static byte[] stream(byte[] pickle, Map<String, byte[]> storages, int elementBytes) {
+    public static byte[] stream(byte[] pickle, Map<String, byte[]> storages, int elementBytes) {
         LittleEndian out = new LittleEndian().raw(streamHead(true)).raw(pickle).raw(keys(storages));
         storages.values().forEach(s -> out.u64(s.length / elementBytes).raw(s));
         return out.bytes();
     }
 
     /** Magic number, protocol and system. */
-    static byte[] streamHead(boolean little) {
+    public static byte[] streamHead(boolean little) {
         return new LittleEndian()
                 .raw(0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19)
                 .raw(STOP)
@@ -202,9 +205,40 @@ final class PickleBytes {
     }
 
     /** The pickled list of keys. */
-    static byte[] keys(Map<String, byte[]> storages) {
+    public static byte[] keys(Map<String, byte[]> storages) {
         PickleBytes keys = begun().op(EMPTY_LIST, MARK);
         storages.keySet().forEach(keys::text);
         return keys.op(APPENDS, STOP).bytes();
+    }
+
+    /**
+     * A zip file with a Zip64 end.
+     *
+     * @param right 1 if the locator points at it
+     * @param extra added to the number of members
+     */
+    public static byte[] withLargeEnd(byte[] zip, int right, long extra) {
+        int end = zip.length - 22;
+        ByteBuffer last = ByteBuffer.wrap(zip, end, 22).slice().order(ByteOrder.LITTLE_ENDIAN);
+        int members = last.getShort(10);
+        long size = Integer.toUnsignedLong(last.getInt(12));
+        long offset = Integer.toUnsignedLong(last.getInt(16));
+        return new LittleEndian()
+                .raw(Arrays.copyOf(zip, end))
+                .text("PK\6\6")
+                .u64(44)
+                .u32(0x2D001E)
+                .u32(0)
+                .u32(0)
+                .u64(members + extra)
+                .u64(members + extra)
+                .u64(size)
+                .u64(offset)
+                .text("PK\6\7")
+                .u32(0)
+                .u64(right == 1 ? end : 0)
+                .u32(1)
+                .raw(Arrays.copyOfRange(zip, end, zip.length))
+                .bytes();
     }
 }

@@ -1,10 +1,10 @@
-package dev.flagship.formats;
+package dev.flagship.hostile;
 
-import static dev.flagship.formats.LittleEndian.*;
+import static dev.flagship.hostile.LittleEndian.*;
 
 /** Valid files of a few hundred bytes that use every part of their format. */
-final class TinyModels {
-    static final String SAFETENSORS_HEADER =
+public final class TinyFiles {
+    public static final String SAFETENSORS_HEADER =
             """
             {"__metadata__":{"format":"pt","note":"é"},
              "b":{"dtype":"BF16","shape":[2,3],"data_offsets":[16,28]},
@@ -14,9 +14,9 @@ final class TinyModels {
              "none":{"dtype":"F32","shape":[0],"data_offsets":[38,38]}}  \
             """;
 
-    private TinyModels() {}
+    private TinyFiles() {}
 
-    static byte[] gguf(int version) {
+    public static byte[] gguf(int version) {
         return LittleEndian.gguf(version, 3, 19)
                 .pair("general.architecture", STRING, v -> v.string("llama"))
                 .pair("general.alignment", U32, v -> v.u32(64))
@@ -57,15 +57,15 @@ final class TinyModels {
                 .bytes();
     }
 
-    static byte[] archive() {
+    public static byte[] archive() {
         return PickleBytes.archive(PickleBytes.oneTensor(), PickleBytes.storages(16));
     }
 
-    static byte[] stream() {
+    public static byte[] stream() {
         return PickleBytes.stream(PickleBytes.oneTensor(), PickleBytes.storages(16), 4);
     }
 
-    static byte[] safetensors() {
+    public static byte[] safetensors() {
         return LittleEndian.safetensors(SAFETENSORS_HEADER, 38);
     }
 }

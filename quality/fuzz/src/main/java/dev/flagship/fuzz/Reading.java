@@ -1,0 +1,143 @@
+package dev.flagship.fuzz;
+
+import dev.flagship.base.FlagshipException;
+import dev.flagship.hostile.Meter;
+import dev.flagship.serving.ModelDescription;
+import dev.flagship.tensor.MemoryLedger;
+import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.ControlTokens;
+import dev.flagship.tokenizers.StreamingDecoder;
+import dev.flagship.tokenizers.TemplateException;
+import dev.flagship.tokenizers.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.LocalDateTime;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Pattern;
+
+/**
+ * One reading of a model, held to what reading promises: a model or a coded error that names what
+ * was opened and a remedy, in time, in proportion, and nothing left open.
+ *
+ * @param error what was refused; empty if all was read and used
+ * @param refusedAtUse whether it was the template, when it was rendered
+ * @param cost of reading, without use
+ */
+public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, Meter.Cost cost) {
+
+    /** For reading and for use, each. */
+    public static final Duration MOST_TIME = Duration.ofSeconds(2);
+
+    private static final int MOST_CHARACTERS = 16_384;
+    private static final LocalDateTime NOW = LocalDateTime.of(2026, 11, 27, 3, 32);
+    private static final String TEXT = "the thing in  12.3 \u00e9\uD83D\uDE00 <|eos|> </s>\n\tthth";
+
+    /** Words that end in a full stop, after a full stop: the remedy is a sentence of its own. */
+    private static final Pattern REMEDY =
+            Pattern.compile("(?s).+[.:?] \\P{Cntrl}*[A-Z]\\P{Cntrl}+\\.");
+
+    /**
+     * Reads; once more if that was dear or slow, for what loads and compiles classes is no fault of
+     * the file's.
+     *
+     * @param model file or folder
+     * @param given bytes of it
+     * @throws AssertionError if a promise is broken
+     */
+    public static Reading of(Path model, long given) throws IOException {
+        Attempt attempt = Attempt.of(model);
+        if (attempt.cost.bytes() > Meter.allowed(given)
+                || attempt.cost.cpu().compareTo(MOST_TIME) > 0) {
+            attempt = Attempt.of(model);
+        }
+        attempt.cost.requireBytes(given);
+        attempt.cost.requireTime(MOST_TIME);
+        if (attempt.refused.isPresent()) {
+            checkMessage(model, attempt.refused.get());
+            return new Reading(attempt.refused, false, attempt.cost);
+        }
+        Optional<FlagshipException> atUse = used(attempt.read.orElseThrow());
+        return new Reading(atUse, atUse.isPresent(), attempt.cost);
+    }
+
+    private record Attempt(
+            Optional<ModelDescription> read, Optional<FlagshipException> refused, Meter.Cost cost) {
+
+        static Attempt of(Path model) throws IOException {
+            long arenas = MemoryLedger.arenas();
+            long mapped = MemoryLedger.bytes();
+            AtomicReference<ModelDescription> read = new AtomicReference<>();
+            AtomicReference<FlagshipException> refused = new AtomicReference<>();
+            Meter.Cost cost =
+                    Meter.of(() -> {
+                        try {
+                            read.set(ModelDescription.read(model));
+                        } catch (FlagshipException e) {
+                            refused.set(e);
+                        }
+                    });
+            if (MemoryLedger.arenas() != arenas || MemoryLedger.bytes() != mapped) {
+                throw new AssertionError(
+                        "left open: %d arenas, %d bytes"
+                                .formatted(
+                                        MemoryLedger.arenas() - arenas,
+                                        MemoryLedger.bytes() - mapped));
+            }
+            return new Attempt(
+                    Optional.ofNullable(read.get()), Optional.ofNullable(refused.get()), cost);
+        }
+    }
+
+    private static void checkMessage(Path model, FlagshipException error) {
+        String message = error.getMessage();
+        if (!message.contains(model.toString()) || !REMEDY.matcher(message).matches()) {
+            throw new AssertionError("without place or remedy: " + message, error);
+        }
+        if (message.length() > 2_000 || message.chars().anyMatch(c -> c < ' ' || c == 0x7F)) {
+            throw new AssertionError("too long, or not fit for a terminal: " + message, error);
+        }
+    }
+
+    /** What a conversation does with a model before it computes. */
+    private static Optional<FlagshipException> used(ModelDescription model) throws IOException {
+        AtomicReference<FlagshipException> refused = new AtomicReference<>();
+        Meter.Cost cost =
+                Meter.of(() -> {
+                    tokenize(model.tokenizer());
+                    try {
+                        model.template().ifPresent(t -> render(t, model.tokenizer()));
+                    } catch (TemplateException e) {
+                        refused.set(e);
+                    }
+                });
+        cost.requireTime(MOST_TIME);
+        return Optional.ofNullable(refused.get());
+    }
+
+    private static void tokenize(Tokenizer tokenizer) {
+        for (ControlTokens control : ControlTokens.values()) {
+            int[] ids = tokenizer.encode(TEXT, control);
+            if (tokenizer.decode(ids).length() > TEXT.length() * (1 + tokenizer.longestToken())) {
+                throw new AssertionError("decoded text grows");
+            }
+            StreamingDecoder decoder = tokenizer.streaming();
+            for (int id : ids) {
+                decoder.accept(id);
+            }
+            decoder.finish();
+        }
+    }
+
+    private static void render(ChatTemplate template, Tokenizer tokenizer) {
+        List<ChatTemplate.Turn> turns =
+                List.of(
+                        new ChatTemplate.Turn("system", "be brief"),
+                        new ChatTemplate.Turn("user", TEXT),
+                        new ChatTemplate.Turn("assistant", "thin"),
+                        new ChatTemplate.Turn("user", "{{ more }}"));
+        tokenizer.encode(template.render(turns, true, tokenizer, NOW, MOST_CHARACTERS));
+    }
+}
