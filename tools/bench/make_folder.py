@@ -18,10 +18,21 @@ from gguf.quants import dequantize
 
 DIGITS = {"type": "Digits", "individual_digits": True}
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+LLAMA_3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 PRE_TOKENIZERS = {
     "smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTES]},
     "gpt-2": {"type": "Sequence", "pretokenizers": [BYTES]},
+    "llama-bpe": {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": LLAMA_3}, "behavior": "Isolated", "invert": False},
+            BYTES | {"use_regex": False},
+        ],
+    },
 }
+FREQUENCIES = "rope_freqs.weight"
 
 LAYER_NAMES = {
     "attn_norm": "input_layernorm",
@@ -56,7 +67,9 @@ class File:
     def tensors(self):
         for tensor in self.reader.tensors:
             stem, _, kind = tensor.name.rpartition(".")
-            if kind != "weight" or stem == "rope_freqs":
+            if tensor.name == FREQUENCIES:
+                continue
+            if kind != "weight":
                 raise SystemExit(f"the tensor {tensor.name} has no place in the folder")
             weights = dequantize(tensor.data, tensor.tensor_type)
             if stem.startswith("blk."):
@@ -67,8 +80,16 @@ class File:
             else:
                 yield f"{NAMES[stem]}.weight", weights
 
+    def rope(self):
+        """Scaled as Llama 3.1 scales, whose lowest frequencies are divided by the whole factor."""
+        for tensor in self.reader.tensors:
+            if tensor.name == FREQUENCIES:
+                kind = {"rope_type": "llama3", "factor": float(tensor.data.max()), "low_freq_factor": 1.0}
+                return {"rope_scaling": kind | {"high_freq_factor": 4.0, "original_max_position_embeddings": 8192}}
+        return {}
+
     def config(self, tied, dtype):
-        return {
+        return self.rope() | {
             "architectures": ["LlamaForCausalLM"],
             "model_type": "llama",
             "hidden_size": self.of("llama.embedding_length"),

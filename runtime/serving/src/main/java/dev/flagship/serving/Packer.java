@@ -38,6 +38,7 @@ final class Packer {
         Optional<MemorySegment> inPlace = entry.source().inPlace(source.file());
         if (inPlace.isPresent()) {
             pack(entry, inPlace.get(), numbers, scales);
+            TensorSource.leave(inPlace.get());
             return;
         }
         try (OffHeap whole = OffHeap.allocate(entry.source().bytes())) {

@@ -127,6 +127,17 @@ record TensorSource(
                 long at = (piece.toRow() + row) * cols() + piece.toCol();
                 copyRow(piece.entry(), data, piece.from() + row, target, at * type.rowBytes(1));
             }
+            leave(data);
+        }
+    }
+
+    /**
+     * What was packed is not looked at again: its pages, which stay in the system's cache, are not to
+     * count as this process's beside the packed ones.
+     */
+    static void leave(MemorySegment data) {
+        if (data.isMapped()) {
+            data.unload();
         }
     }
 
