@@ -20,34 +20,28 @@ final class HeavyCases {
         return Stream.concat(templates(), vocabularies());
     }
 
-    private static HostileCase of(
-            Format format, String what, Map<String, byte[]> changed) {
+    private static HostileCase of(Format format, String what, Map<String, byte[]> changed) {
         return new HostileCase(format, what, EXPANSION, TinyModel.with(changed), "", "");
     }
 
-    private static HostileCase template(String what, String begin, String unit, int words) {
-        String source = begin + unit.repeat(MOST_WORDS / words) + "1 ";
-        String close = begin.contains("[") ? "]}}" : begin.contains("{1") ? ":1}}}" : "}}";
-        return of(
-                Format.TEMPLATE,
-                what,
-                Map.of(
-                        TinyModel.TEMPLATE,
-                        (begin.isEmpty() ? source : source + close)
-                                .getBytes(StandardCharsets.UTF_8)));
+    private static HostileCase template(
+            String what, String begin, String unit, int words, String end) {
+        String source = begin + unit.repeat(MOST_WORDS / words) + end;
+        byte[] bytes = source.getBytes(StandardCharsets.UTF_8);
+        return of(Format.TEMPLATE, what, Map.of(TinyModel.TEMPLATE, bytes));
     }
 
     private static Stream<HostileCase> templates() {
         return Stream.of(
-                template("a sum of 12,000", "{{ ", "1+", 2),
-                template("12,000 names joined", "{{ ", "a~", 2),
-                template("12,000 choices", "{{ ", "a or ", 2),
-                template("12,000 comparisons", "{{ ", "1<", 2),
-                template("a list of 12,000", "{{ [", "1,", 2),
-                template("a map of 6,000", "{{ {1:1,", "1:1,", 4),
-                template("12,000 powers", "{{ ", "9**", 2),
-                template("8,000 outputs", "", "{{a}}", 3),
-                template("4,000 assignments", "", "{%set a=1%}", 6));
+                template("a sum of 12,000", "{{ ", "1+", 2, "1 }}"),
+                template("12,000 names joined", "{{ ", "a~", 2, "1 }}"),
+                template("12,000 choices", "{{ ", "a or ", 2, "1 }}"),
+                template("12,000 comparisons", "{{ ", "1<", 2, "1 }}"),
+                template("a list of 12,000", "{{ [", "1,", 2, "1] }}"),
+                template("a map of 6,000", "{{ {", "1:1,", 4, "1:1} }}"),
+                template("12,000 powers", "{{ ", "9**", 2, "1 }}"),
+                template("8,000 outputs", "", "{{a}}", 3, "1"),
+                template("4,000 assignments", "", "{%set a=1%}", 6, "1"));
     }
 
     private static Map<String, byte[]> addedTokens(int count, int length) {
@@ -69,8 +63,7 @@ final class HeavyCases {
     private static Map<String, byte[]> changed(String from, String to) {
         Map<String, byte[]> files = new LinkedHashMap<>(TinyModel.tokenizerJson());
         String good = new String(files.get(TinyModel.TOKENIZER), StandardCharsets.UTF_8);
-        files.put(
-                TinyModel.TOKENIZER, good.replace(from, to).getBytes(StandardCharsets.UTF_8));
+        files.put(TinyModel.TOKENIZER, good.replace(from, to).getBytes(StandardCharsets.UTF_8));
         return files;
     }
 

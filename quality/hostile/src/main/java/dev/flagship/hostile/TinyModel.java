@@ -323,8 +323,7 @@ public final class TinyModel {
     public static Map<String, byte[]> tokenizerJson() {
         String merges =
                 MERGED.stream()
-                        .map(m ->
-                                "[" + quoted(m).replace(" ", "\",\"") + "]")
+                        .map(m -> "[" + quoted(m).replace(" ", "\",\"") + "]")
                         .collect(Collectors.joining(", "));
         String added =
                 List.of("<|bos|>", "<|eos|>", "<|user|>").stream()
