@@ -3,6 +3,7 @@ package dev.flagship.tokenizers;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Trie of the tokens that are found in text as they are spelled; the longest match at the leftmost
@@ -27,25 +28,58 @@ final class AddedTokens {
     private final BitSet first = new BitSet();
     private int characters;
 
+    /** Most have one child, and a file may ask for a million of them. */
     private static final class Node {
-        char[] keys = {};
-        Node[] children = {};
+        private static final char[] NO_KEYS = {};
+        private static final Node[] NO_CHILDREN = {};
+
+        @Nullable Node only; // the child, where there is but one
+        char key; // of the only child
+        char[] keys = NO_KEYS; // where there are several, in order
+        Node[] children = NO_CHILDREN;
+        int size;
         int id = -1;
         boolean control;
 
-        Node child(char key) {
-            int at = Arrays.binarySearch(keys, key);
-            if (at >= 0) {
-                return children[at];
+        @Nullable Node find(char wanted) {
+            if (only != null) {
+                return key == wanted ? only : null;
             }
-            int place = -at - 1;
-            keys = Arrays.copyOf(keys, keys.length + 1);
-            children = Arrays.copyOf(children, children.length + 1);
-            System.arraycopy(keys, place, keys, place + 1, keys.length - 1 - place);
-            System.arraycopy(children, place, children, place + 1, children.length - 1 - place);
-            keys[place] = key;
-            children[place] = new Node();
-            return children[place];
+            int at = Arrays.binarySearch(keys, 0, size, wanted);
+            return at < 0 ? null : children[at];
+        }
+
+        Node child(char wanted) {
+            Node child = find(wanted);
+            if (child != null) {
+                return child;
+            }
+            child = new Node();
+            if (only == null && size == 0) {
+                only = child;
+                key = wanted;
+                return child;
+            }
+            if (only != null) {
+                insert(key, only);
+                only = null;
+            }
+            insert(wanted, child);
+            return child;
+        }
+
+        private void insert(char added, Node child) {
+            int place = -Arrays.binarySearch(keys, 0, size, added) - 1;
+            if (size == keys.length) {
+                int room = Math.max(4, 2 * size);
+                keys = Arrays.copyOf(keys, room);
+                children = Arrays.copyOf(children, room);
+            }
+            System.arraycopy(keys, place, keys, place + 1, size - place);
+            System.arraycopy(children, place, children, place + 1, size - place);
+            keys[place] = added;
+            children[place] = child;
+            size++;
         }
     }
 
@@ -59,7 +93,7 @@ final class AddedTokens {
     }
 
     /**
-     * Adds a spelling.
+     * Adds a spelling; in ascending order is fastest.
      *
      * @throws TokenizerException if it is too long, or the second of its kind
      */
@@ -96,11 +130,11 @@ final class AddedTokens {
     int id(String spelling) {
         Node node = root;
         for (int i = 0; i < spelling.length(); i++) {
-            int at = Arrays.binarySearch(node.keys, spelling.charAt(i));
-            if (at < 0) {
+            Node next = node.find(spelling.charAt(i));
+            if (next == null) {
                 return -1;
             }
-            node = node.children[at];
+            node = next;
         }
         return node.id;
     }
@@ -121,11 +155,11 @@ final class AddedTokens {
         long best = -1;
         Node node = root;
         for (int i = from; i < text.length(); i++) {
-            int at = Arrays.binarySearch(node.keys, text.charAt(i));
-            if (at < 0) {
+            Node next = node.find(text.charAt(i));
+            if (next == null) {
                 break;
             }
-            node = node.children[at];
+            node = next;
             if (node.id >= 0 && (!node.control || i < trustedEnd)) {
                 best = ((long) node.id << 32) | (i + 1);
             }

@@ -5,6 +5,9 @@ import static dev.flagship.base.Check.check;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 
@@ -70,14 +73,21 @@ public final class BpeTokenizer implements Tokenizer {
         this.rules = rules;
         this.ends = ends;
         int longest = 1;
+        List<Integer> found = new ArrayList<>();
         for (int id = 0; id < tokens.length; id++) {
             // A token's spelling has a character for each byte or character of its text.
             longest = Math.max(longest, tokens[id].length());
-            boolean control = kinds[id] == BpeModel.Kind.CONTROL;
-            if ((control || kinds[id] == BpeModel.Kind.ADDED) && !tokens[id].isEmpty()) {
-                boolean inPieces = !control && rules.added() == Added.PART_PIECES;
-                (inPieces ? fixed : added).add(tokens[id], id, control);
+            boolean foundAsSpelled =
+                    kinds[id] == BpeModel.Kind.CONTROL || kinds[id] == BpeModel.Kind.ADDED;
+            if (foundAsSpelled && !tokens[id].isEmpty()) {
+                found.add(id);
             }
+        }
+        found.sort(Comparator.comparing(id -> tokens[id]));
+        for (int id : found) {
+            boolean control = kinds[id] == BpeModel.Kind.CONTROL;
+            boolean inPieces = !control && rules.added() == Added.PART_PIECES;
+            (inPieces ? fixed : added).add(tokens[id], id, control);
         }
         this.longestToken = longest;
         checkEnd("begin-of-text", ends.bos(), ends.addsBos());

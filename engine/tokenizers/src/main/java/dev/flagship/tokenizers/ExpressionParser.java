@@ -8,6 +8,7 @@ import dev.flagship.tokenizers.TemplateSyntax.Step;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,6 +20,11 @@ sealed class ExpressionParser permits TemplateParser {
 
     private static final Set<String> CONSTANTS =
             Set.of("true", "True", "false", "False", "none", "None");
+    private static final Set<String> SUMS = Set.of("+", "-");
+    private static final Set<String> PRODUCTS = Set.of("*", "/", "//", "%");
+    private static final Set<String> POWERS = Set.of("**");
+    private static final Set<String> STEPS = Set.of(".", "[", "(", "|");
+    private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
     private static final Set<String> NO_TEST_ARGUMENT =
             Set.of("else", "or", "and", "is", "not", "in", "if");
 
@@ -68,24 +74,28 @@ sealed class ExpressionParser permits TemplateParser {
 
     final Expression or() {
         int line = peek().line();
-        List<Expression> operands = new ArrayList<>(List.of(and()));
+        Expression first = and();
+        if (!peek().is("or")) { // lists are for the few that need them
+            return first;
+        }
+        List<Expression> operands = new ArrayList<>(List.of(first));
         while (accept("or")) {
             operands.add(and());
         }
-        return operands.size() == 1
-                ? operands.get(0)
-                : new TemplateSyntax.Logic(line, false, operands);
+        return new TemplateSyntax.Logic(line, false, operands);
     }
 
     private Expression and() {
         int line = peek().line();
-        List<Expression> operands = new ArrayList<>(List.of(not()));
+        Expression first = not();
+        if (!peek().is("and")) {
+            return first;
+        }
+        List<Expression> operands = new ArrayList<>(List.of(first));
         while (accept("and")) {
             operands.add(not());
         }
-        return operands.size() == 1
-                ? operands.get(0)
-                : new TemplateSyntax.Logic(line, true, operands);
+        return new TemplateSyntax.Logic(line, true, operands);
     }
 
     private Expression not() {
@@ -102,80 +112,75 @@ sealed class ExpressionParser permits TemplateParser {
     private Expression comparison() {
         int line = peek().line();
         Expression first = sum();
+        if (!comparesNext()) {
+            return first;
+        }
         List<String> operators = new ArrayList<>();
         List<Expression> others = new ArrayList<>();
-        while (true) {
-            Token token = peek();
-            String operator;
-            if (token.kind() == Kind.OPERATOR
-                    && Set.of("==", "!=", "<", "<=", ">", ">=").contains(token.text())) {
-                operator = next().text();
-            } else if (token.is("in")) {
-                operator = next().text();
-            } else if (token.is("not") && tokens.get(at + 1).is("in")) {
-                next();
+        while (comparesNext()) {
+            String operator = next().text();
+            if (operator.equals("not")) {
                 next();
                 operator = "not in";
-            } else {
-                break;
             }
             operators.add(operator);
             others.add(sum());
         }
-        return operators.isEmpty()
-                ? first
-                : new TemplateSyntax.Comparison(line, first, operators, others);
+        return new TemplateSyntax.Comparison(line, first, operators, others);
+    }
+
+    private boolean comparesNext() {
+        Token token = peek();
+        return peekIsOneOf(COMPARISONS)
+                || token.is("in")
+                || (token.is("not") && tokens.get(at + 1).is("in"));
+    }
+
+    private boolean peekIsOneOf(Set<String> operators) {
+        return peek().kind() == Kind.OPERATOR && operators.contains(peek().text());
+    }
+
+    /** Operators of one precedence after their first operand. */
+    private Expression arithmetic(
+            int line, Expression first, Set<String> known, Supplier<Expression> operand) {
+        List<String> operators = new ArrayList<>();
+        List<Expression> others = new ArrayList<>();
+        while (peekIsOneOf(known)) {
+            operators.add(next().text());
+            others.add(operand.get());
+        }
+        return new TemplateSyntax.Arithmetic(line, first, operators, others);
     }
 
     private Expression sum() {
         int line = peek().line();
         Expression first = concatenation();
-        List<String> operators = new ArrayList<>();
-        List<Expression> others = new ArrayList<>();
-        while (peek().is("+") || peek().is("-")) {
-            operators.add(next().text());
-            others.add(concatenation());
-        }
-        return operators.isEmpty()
-                ? first
-                : new TemplateSyntax.Arithmetic(line, first, operators, others);
+        return peekIsOneOf(SUMS) ? arithmetic(line, first, SUMS, this::concatenation) : first;
     }
 
     private Expression concatenation() {
         int line = peek().line();
-        List<Expression> parts = new ArrayList<>(List.of(product()));
+        Expression first = product();
+        if (!peek().is("~")) {
+            return first;
+        }
+        List<Expression> parts = new ArrayList<>(List.of(first));
         while (accept("~")) {
             parts.add(product());
         }
-        return parts.size() == 1 ? parts.get(0) : new TemplateSyntax.Concatenation(line, parts);
+        return new TemplateSyntax.Concatenation(line, parts);
     }
 
     private Expression product() {
         int line = peek().line();
         Expression first = power();
-        List<String> operators = new ArrayList<>();
-        List<Expression> others = new ArrayList<>();
-        while (peek().is("*") || peek().is("/") || peek().is("//") || peek().is("%")) {
-            operators.add(next().text());
-            others.add(power());
-        }
-        return operators.isEmpty()
-                ? first
-                : new TemplateSyntax.Arithmetic(line, first, operators, others);
+        return peekIsOneOf(PRODUCTS) ? arithmetic(line, first, PRODUCTS, this::power) : first;
     }
 
     private Expression power() {
         int line = peek().line();
         Expression first = unary(true);
-        List<String> operators = new ArrayList<>();
-        List<Expression> others = new ArrayList<>();
-        while (peek().is("**")) {
-            operators.add(next().text());
-            others.add(unary(true));
-        }
-        return operators.isEmpty()
-                ? first
-                : new TemplateSyntax.Arithmetic(line, first, operators, others);
+        return peekIsOneOf(POWERS) ? arithmetic(line, first, POWERS, () -> unary(true)) : first;
     }
 
     /** A sign binds tighter than a filter: {@code -1|abs} is {@code (-1)|abs}. */
@@ -190,6 +195,9 @@ sealed class ExpressionParser permits TemplateParser {
             value = negative ? new TemplateSyntax.Negate(line, operand) : operand;
         } else {
             value = primary();
+        }
+        if (!peekIsOneOf(STEPS) && !peek().is("is")) {
+            return value;
         }
         List<Step> steps = new ArrayList<>();
         while (postfixStep(steps)) {}

@@ -136,7 +136,7 @@ final class Json {
     }
 
     private TemplateValue object(JsonParser parser) {
-        Map<String, TemplateValue> entries = new LinkedHashMap<>();
+        Map<String, TemplateValue> entries = new LinkedHashMap<>(2);
         while (parser.nextToken() != JsonToken.END_OBJECT) {
             String name = parser.currentName();
             parser.nextToken();

@@ -9,6 +9,9 @@ import java.util.Map;
 final class PythonText {
     private static final int DEPTH = 64;
 
+    /** As much of a value as a message shows. */
+    private static final int HEAD = 110;
+
     private PythonText() {}
 
     /** {@code str.isspace} of one character. */
@@ -44,11 +47,21 @@ final class PythonText {
     /** {@code repr(value)}. */
     static String repr(TemplateValue value) {
         StringBuilder out = new StringBuilder();
-        repr(value, out, 0);
+        repr(value, out, 0, Integer.MAX_VALUE);
         return out.toString();
     }
 
-    private static void repr(TemplateValue value, StringBuilder out, int depth) {
+    /** The beginning of {@link #repr}, for messages about values of any size. */
+    static String head(TemplateValue value) {
+        StringBuilder out = new StringBuilder();
+        repr(value, out, 0, HEAD);
+        return out.length() <= HEAD ? out.toString() : out.substring(0, HEAD) + "...";
+    }
+
+    /**
+     * @param most characters after which nothing needs to follow
+     */
+    private static void repr(TemplateValue value, StringBuilder out, int depth, int most) {
         if (depth > DEPTH) {
             throw TemplateException.limit(0, "a value is nested more than %d deep", DEPTH);
         }
@@ -64,8 +77,11 @@ final class PythonText {
                 out.append(items.tuple() ? '(' : '[');
                 String separator = "";
                 for (TemplateValue item : items.values()) {
+                    if (out.length() > most) {
+                        return;
+                    }
                     out.append(separator);
-                    repr(item, out, depth + 1);
+                    repr(item, out, depth + 1, most);
                     separator = ", ";
                 }
                 out.append(items.tuple() ? items.values().size() == 1 ? ",)" : ")" : "]");
@@ -74,10 +90,13 @@ final class PythonText {
                 out.append('{');
                 String separator = "";
                 for (Map.Entry<String, TemplateValue> entry : mapping.entries().entrySet()) {
+                    if (out.length() > most) {
+                        return;
+                    }
                     out.append(separator);
                     quoted(entry.getKey(), out);
                     out.append(": ");
-                    repr(entry.getValue(), out, depth + 1);
+                    repr(entry.getValue(), out, depth + 1, most);
                     separator = ", ";
                 }
                 out.append('}');

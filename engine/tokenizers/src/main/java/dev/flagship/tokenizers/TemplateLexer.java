@@ -31,6 +31,9 @@ final class TemplateLexer {
         }
     }
 
+    /** Several times as many as the longest published template has; each takes about 100 bytes. */
+    private static final int MOST_TOKENS = 24_000;
+
     private static final String[] OPERATORS = {
         "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{",
         "}", ">", "<", "=", ".", ":", "|", ","
@@ -38,6 +41,7 @@ final class TemplateLexer {
 
     private final String source;
     private final List<Token> tokens = new ArrayList<>();
+    private final Deque<Character> brackets = new ArrayDeque<>(); // open in the current tag
     private int at;
     private int line = 1;
     private boolean lineStarting = true;
@@ -83,7 +87,7 @@ final class TemplateLexer {
                 }
             }
         }
-        tokens.add(new Token(Kind.END, "", line));
+        put(Kind.END, "");
     }
 
     private int nextTag(int from) {
@@ -100,7 +104,7 @@ final class TemplateLexer {
 
     private void data(String text) {
         if (!text.isEmpty()) {
-            tokens.add(new Token(Kind.DATA, text, line));
+            put(Kind.DATA, text);
         }
     }
 
@@ -212,9 +216,9 @@ final class TemplateLexer {
 
     private void tag(int begin, Kind beginKind, Kind endKind, String close) {
         int openLine = line;
-        tokens.add(new Token(beginKind, "", line));
+        put(beginKind, "");
         moveTo(begin);
-        Deque<Character> brackets = new ArrayDeque<>();
+        brackets.clear();
         while (true) {
             moveTo(skipSpace(at));
             if (at >= source.length()) {
@@ -226,16 +230,16 @@ final class TemplateLexer {
                 boolean signs = sign == '-' || (sign == '+' && endKind == Kind.BLOCK_END);
                 int end = signs ? at + 1 : at;
                 if (source.startsWith(close, end)) {
-                    tokens.add(new Token(endKind, "", line));
+                    put(endKind, "");
                     moveTo(afterTag(end + 2, signs ? sign : ' ', endKind == Kind.BLOCK_END));
                     return;
                 }
             }
-            token(brackets);
+            token();
         }
     }
 
-    private void token(Deque<Character> brackets) {
+    private void token() {
         char c = source.charAt(at);
         if (c >= '0' && c <= '9') {
             number();
@@ -250,11 +254,11 @@ final class TemplateLexer {
         } else if (c == '\'' || c == '"') {
             string(c);
         } else {
-            operator(brackets);
+            operator();
         }
     }
 
-    private void operator(Deque<Character> brackets) {
+    private void operator() {
         for (String operator : OPERATORS) {
             if (source.startsWith(operator, at)) {
                 switch (operator) {
@@ -279,8 +283,16 @@ final class TemplateLexer {
     }
 
     private void add(Kind kind, String text, int end) {
-        tokens.add(new Token(kind, text, line));
+        put(kind, text);
         moveTo(end);
+    }
+
+    private void put(Kind kind, String text) {
+        if (tokens.size() == MOST_TOKENS) {
+            throw TemplateException.limit(
+                    line, "more than %d words and signs; simplify the template", MOST_TOKENS);
+        }
+        tokens.add(new Token(kind, text, line));
     }
 
     private void number() {

@@ -130,7 +130,10 @@ public sealed interface TemplateValue
     record Mapping(Map<String, TemplateValue> entries, boolean trustedKeys)
             implements TemplateValue {
         public Mapping {
-            entries = Collections.unmodifiableMap(new LinkedHashMap<>(entries));
+            entries =
+                    entries.isEmpty()
+                            ? Map.of() // files can ask for a million
+                            : Collections.unmodifiableMap(new LinkedHashMap<>(entries));
         }
 
         TemplateValue key(String name) {

@@ -72,7 +72,7 @@ final class TokenizerJson {
             if (!(item instanceof TemplateValue.Mapping token)) {
                 throw TokenizerException.invalid(
                         "tokenizer.json: added_tokens holds %s instead of an object",
-                        TokenizerException.quote(PythonText.repr(item)));
+                        TokenizerException.quote(PythonText.head(item)));
             }
             addedTokens.add(token);
         }
@@ -317,7 +317,7 @@ final class TokenizerJson {
     }
 
     static TokenizerException unknownPart(String part, @Nullable TemplateValue value) {
-        String found = value == null ? "nothing" : TokenizerException.quote(PythonText.repr(value));
+        String found = value == null ? "nothing" : TokenizerException.quote(PythonText.head(value));
         return TokenizerException.unsupported(
                 "tokenizer.json: %s is %s, which is not implemented; implemented are BPE as LLaMA 2 has it, and byte-level BPE"
                         + " without normalizer, with the published expressions of LLaMA's look-alikes",

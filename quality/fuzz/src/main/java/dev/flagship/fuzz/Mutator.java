@@ -76,7 +76,7 @@ final class Mutator {
     /** Damaged once to eight times, mostly few times. */
     byte[] damaged(byte[] part) {
         byte[] bytes = part;
-        int times = 1 + (random.nextBoolean() ? random.nextInt(2) : random.nextInt(8));
+        int times = random.nextBoolean() ? 1 : 1 + random.nextInt(random.nextBoolean() ? 3 : 8);
         for (int i = 0; i < times; i++) {
             bytes = once(bytes);
         }

@@ -17,6 +17,7 @@ import java.util.function.UnaryOperator;
  * @param part its bytes
  * @param whole makes the file of the part: a pickle's zip archive has a sum to match
  */
+@SuppressWarnings("ArrayRecordComponent") // nobody changes it
 record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<byte[]> whole) {
 
     /** The model with another part. */

@@ -80,6 +80,16 @@ class HostileCasesTest {
                 .isFalse();
     }
 
+    static Stream<HostileCase> heavy() {
+        return HostileCases.heavy();
+    }
+
+    @ParameterizedTest
+    @MethodSource("heavy")
+    void muchOfWhatIsAllowedCostsInProportion(HostileCase heavy) throws IOException {
+        Reading.of(heavy.write(folder), heavy.bytes()); // its meter decides
+    }
+
     @ParameterizedTest
     @EnumSource(Format.class)
     void validModelsPassTheSameMeter(Format format) throws IOException {

@@ -70,6 +70,11 @@ final class DescriptionCases {
                 text("a number", FAULT, "7", "model_type"),
                 text("unclosed", MALFORMED, "{\"model_type\":\"llama\"", json),
                 text("a comment", MALFORMED, "{/* */}", json),
+                text(
+                        "control characters",
+                        MALFORMED,
+                        "{\"model_type\": ll\u0001\u001b[2Jama}",
+                        "it is not JSON"),
                 text("100,000 deep", EXPANSION, "{\"a\":" + "[".repeat(100_000), json),
                 text(
                         "100,000 deep, closed",

@@ -27,6 +27,11 @@ public final class HostileCases {
                 .flatMap(Supplier::get);
     }
 
+    /** Models without a lie, but with much of what formats allow: they may be read or refused. */
+    public static Stream<HostileCase> heavy() {
+        return HeavyCases.all();
+    }
+
     /** Those of some formats. */
     public static Stream<HostileCase> of(Format... formats) {
         List<Format> wanted = List.of(formats);

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param place words that the error must contain
  * @param covers null for that of its group
  */
+@SuppressWarnings("ArrayRecordComponent") // handed on at once
 record HostileFile(String lie, byte[] bytes, String place, @Nullable CveClass covers) {
     HostileFile(String lie, byte[] bytes, String place) {
         this(lie, bytes, place, null);

@@ -10,7 +10,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.UnaryOperator;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 /**
@@ -73,6 +73,7 @@ public final class TinyModel {
 
     private TinyModel() {}
 
+    @SuppressWarnings("ArrayRecordComponent") // nobody changes it
     private record Piece(String huggingFace, String meta, String gguf, long... shape) {
         int elements() {
             int product = 1;
@@ -267,7 +268,7 @@ public final class TinyModel {
                                                 })));
     }
 
-    private static byte[] gguf(int pairs, UnaryOperator<LittleEndian> vocabulary) {
+    private static byte[] gguf(int pairs, Consumer<LittleEndian> vocabulary) {
         LittleEndian file =
                 LittleEndian.gguf(3, PIECES.size(), 13 + pairs)
                         .pair("general.architecture", STRING, v -> v.string("llama"))
@@ -283,7 +284,7 @@ public final class TinyModel {
                         .pair("llama.attention.layer_norm_rms_epsilon", F32, v -> v.f32(1e-5f))
                         .pair("tokenizer.ggml.bos_token_id", U32, v -> v.u32(0))
                         .pair("tokenizer.chat_template", STRING, v -> v.string(TEMPLATE_TEXT));
-        vocabulary.apply(file);
+        vocabulary.accept(file);
         int at = 0;
         for (Piece piece : PIECES) {
             long[] innermostFirst = new long[piece.shape.length];
@@ -322,8 +323,7 @@ public final class TinyModel {
     public static Map<String, byte[]> tokenizerJson() {
         String merges =
                 MERGED.stream()
-                        .map(m ->
-                                "[" + quoted(m.split(" ")[0]) + "," + quoted(m.split(" ")[1]) + "]")
+                        .map(m -> "[" + quoted(m).replace(" ", "\",\"") + "]")
                         .collect(Collectors.joining(", "));
         String added =
                 List.of("<|bos|>", "<|eos|>", "<|user|>").stream()
