@@ -255,12 +255,18 @@ final class Bench {
         for (Figure figure : work.figures()) {
             readings += WarmUp.of(outlook, Rounds.name(work, figure), own, figure).readings();
         }
+        List<String> once =
+                settings.peers().keySet().stream()
+                        .filter(Engine::warmAtOnce)
+                        .map(Engine::title)
+                        .toList();
         return String.format(
                 Locale.ROOT,
-                "%d readings in %.0f s, %s; not counted",
+                "%d readings in %.0f s, %s; not counted%s",
                 readings,
                 (System.nanoTime() - started) / 1e9,
-                WarmUp.rule());
+                WarmUp.rule(),
+                once.isEmpty() ? "" : "; one reading of " + String.join(", ", once));
     }
 
     private void describeMemory() {

@@ -40,6 +40,7 @@ final class Rounds {
     private Optional<ProcessorTimes> began = Optional.empty();
     private Optional<ProcessorTimes> ended = Optional.empty();
     private Optional<Workload> work = Optional.empty();
+    private List<Engine> planned = List.of();
 
     /** An engine with one of its settings. */
     private record Entry(Engine engine, Engine.Setting setting) {
@@ -87,6 +88,7 @@ final class Rounds {
     /** Comes before all else: what will be read, as far as it is known. */
     void plan(Workload workload, Collection<Engine> engines) {
         work = Optional.of(workload);
+        planned = List.copyOf(engines);
         outlook.plan(LIMITS, count);
         for (Figure figure : workload.figures()) {
             outlook.plan(name(workload, figure), count);
@@ -118,6 +120,9 @@ final class Rounds {
     }
 
     void run(Contender ours, Optional<Limits> limits, List<Rival> peers, List<Task> tasks) {
+        tasks.forEach(task -> outlook.plan(task.label(), count));
+        List<Engine> started = peers.stream().map(Rival::engine).toList();
+        planned.stream().filter(engine -> !started.contains(engine)).forEach(this::drop);
         var turns = new LinkedHashMap<Entry, Turn>();
         var processes = new ArrayList<ProcessHandle>();
         processes.add(ProcessHandle.current());
@@ -237,6 +242,10 @@ final class Rounds {
     private void leave(Engine engine, BenchException why) {
         noRatio(engine, why.getMessage());
         rivals.keySet().removeIf(other -> other.engine() == engine);
+        drop(engine);
+    }
+
+    private void drop(Engine engine) {
         for (Engine.Setting setting : engine.settings()) {
             figures().forEach(f -> outlook.drop(name(new Entry(engine, setting), f)));
         }
