@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.DoubleSupplier;
+import java.util.function.ToDoubleFunction;
 
 /** Takes everything in turns, round after round, and keeps the samples. One thread. */
 final class Rounds {
@@ -212,14 +213,18 @@ final class Rounds {
             speeds.keySet().forEach(entry -> chosen.put(entry, EnumSet.copyOf(figures())));
             return chosen;
         }
-        List<Entry> fair = speeds.keySet().stream().filter(e -> !unlike.containsKey(e)).toList();
+        var fair = new LinkedHashMap<>(speeds);
+        fair.keySet().removeAll(unlike.keySet());
         var told = new ArrayList<String>();
         for (Figure figure : figures()) {
+            ToDoubleFunction<Map.Entry<Entry, Map<Figure, Double>>> speed =
+                    each -> each.getValue().getOrDefault(figure, 0.0);
             Entry best =
-                    (fair.isEmpty() ? speeds.keySet() : fair)
-                            .stream()
-                                    .max(Comparator.comparingDouble(e -> speeds.get(e).get(figure)))
-                                    .orElseThrow();
+                    (fair.isEmpty() ? speeds : fair)
+                            .entrySet().stream()
+                                    .max(Comparator.comparingDouble(speed))
+                                    .orElseThrow()
+                                    .getKey();
             chosen.computeIfAbsent(best, _ -> EnumSet.noneOf(Figure.class)).add(figure);
             told.add(work.orElseThrow().title(figure) + " " + best.setting().title());
         }

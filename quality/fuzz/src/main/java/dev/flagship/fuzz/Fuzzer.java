@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -181,7 +182,7 @@ public final class Fuzzer {
         long bytes = 0;
         for (Map.Entry<String, byte[]> file : model.entrySet()) {
             byte[] content = file.getValue();
-            if (written.put(file.getKey(), content) != content) {
+            if (!Arrays.equals(written.put(file.getKey(), content), content)) {
                 Files.write(folder.resolve(file.getKey()), content);
             }
             bytes += content.length;

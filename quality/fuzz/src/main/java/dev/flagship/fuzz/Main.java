@@ -12,6 +12,7 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Duration;
 import java.time.LocalDate;
+import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -77,6 +78,7 @@ public final class Main implements Callable<Integer> {
             names = {"-h", "--help"},
             usageHelp = true,
             description = "Show this help.")
+    @SuppressWarnings("UnusedVariable") // picocli looks at it
     private boolean help;
 
     Main(PrintStream out) {
@@ -151,7 +153,7 @@ public final class Main implements Callable<Integer> {
         out.printf(
                 Locale.ROOT,
                 "%s %s: %s s, %,d models, %,d opened, %,d refused; slowest %d ms, dearest %.0f %% of what is allowed; seed %d%n",
-                LocalDate.now(),
+                LocalDate.now(ZoneId.systemDefault()),
                 format.title(),
                 time.toSeconds(),
                 result.rounds(),

@@ -289,7 +289,7 @@ final class Words {
     private static List<byte[]> bytes(String[]... groups) {
         List<byte[]> words = new ArrayList<>();
         for (String[] group : groups) {
-            boolean binary = group == GGUF || group == TORCH || group == PIECES;
+            boolean binary = List.of(GGUF, TORCH, PIECES).contains(group);
             for (String word : group) {
                 words.add(
                         word.getBytes(

@@ -132,8 +132,8 @@ record TensorSource(
     }
 
     /**
-     * What was packed is not looked at again: its pages, which stay in the system's cache, are not to
-     * count as this process's beside the packed ones.
+     * What was packed is not looked at again: its pages, which stay in the system's cache, are not
+     * to count as this process's beside the packed ones.
      */
     static void leave(MemorySegment data) {
         if (data.isMapped()) {
