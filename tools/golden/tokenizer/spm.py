@@ -73,8 +73,7 @@ def types(model):
     return [piece.type for piece in proto.pieces]
 
 
-def parsed(sp, text):
-    control = {sp.id_to_piece(i): i for i in range(len(sp)) if sp.is_control(i) or sp.is_unknown(i)}
+def parsed(sp, control, text):
     ids, start, i = [], 0, 0
     while i < len(text):
         match = max((c for c in control if text.startswith(c, i)), key=len, default=None)
@@ -100,11 +99,12 @@ def sequences(sp, control):
 
 def of_sentencepiece(sp, texts):
     plain = [sp.encode(t) for t in texts]
+    control = {sp.id_to_piece(i): i for i in range(len(sp)) if sp.is_control(i) or sp.is_unknown(i)}
     ids = sequences(sp, False)
     return {
         "generator": f"tools/golden/tokenizer/spm.py, sentencepiece {sentencepiece.__version__}",
         "plain": plain,
-        "parsed": {str(i): p for i, (p, q) in enumerate(zip(map(lambda t: parsed(sp, t), texts), plain)) if p != q},
+        "parsed": {str(i): p for i, (p, q) in enumerate(zip((parsed(sp, control, t) for t in texts), plain)) if p != q},
         "decoded": {str(i): d for i, (d, t) in enumerate(zip(map(sp.decode, plain), texts)) if d != t},
         "sequences": ids,
         "decodings": [sp.decode(s) for s in ids],
