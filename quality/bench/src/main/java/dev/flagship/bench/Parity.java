@@ -124,6 +124,7 @@ final class Parity {
                         options.kernels(),
                         options.threads(),
                         options.context(),
+                        options.quantize(),
                         options.packedFolder());
         return LoadedModel.load(path, mode, LoadListener.SILENT);
     }
