@@ -240,7 +240,13 @@ class MainTest {
         assertThat(outcome.code()).isZero();
         assertThat(outcome.out()).endsWith("\n").doesNotContain("tiny");
         assertThat(outcome.err())
-                .contains("tiny: ", "exact", "scalar", "context 8192", "KV pool", "in f32: room for 4");
+                .contains(
+                        "tiny: ",
+                        "exact",
+                        "scalar",
+                        "context 8192",
+                        "KV pool",
+                        "in f32: room for 4");
         assertThat(run("run " + model + " the cat --seed 4 --max-tokens 12 --kernels scalar").out())
                 .isEqualTo(outcome.out());
     }

@@ -15,9 +15,9 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * The header of a GGUF file that is to be written: version 3, little-endian, aligned to 32 (layout in
- * the package's documentation). Where each tensor's data goes follows from it, so that they can be
- * written in any order.
+ * The header of a GGUF file that is to be written: version 3, little-endian, aligned to 32 (layout
+ * in the package's documentation). Where each tensor's data goes follows from it, so that they can
+ * be written in any order.
  */
 public final class GgufHeader {
     private static final int VERSION = 3;

@@ -127,8 +127,7 @@ public final class Rope {
         return (1 - smooth) * frequency / s.factor + smooth * frequency;
     }
 
-    private static float divided(
-            float frequency, List<Float> divisors, int pair, int headSize) {
+    private static float divided(float frequency, List<Float> divisors, int pair, int headSize) {
         check(
                 divisors.size() == headSize / 2,
                 "rope has %s divisors for %s pairs",

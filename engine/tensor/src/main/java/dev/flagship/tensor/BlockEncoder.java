@@ -9,9 +9,9 @@ import java.util.Arrays;
 
 /**
  * Rounds rows of weights to the blocks of a quantised {@link DType}. Of each group it tries several
- * scales, those of ggml's reference quantiser among them, at the precision at which they are stored,
- * and keeps the one of the least squared error: in Q8_0, Q4_0 and Q4_1 no block is worse than the
- * reference's. One thread; the same weights give the same blocks.
+ * scales, those of ggml's reference quantiser among them, at the precision at which they are
+ * stored, and keeps the one of the least squared error: in Q8_0, Q4_0 and Q4_1 no block is worse
+ * than the reference's. One thread; the same weights give the same blocks.
  */
 public final class BlockEncoder {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;

@@ -32,8 +32,9 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Distance of the default model from the reference implementation: rendered prompts, their ids,
  * greedy answers and their logits, perplexity, and for {@code fast} the mean Kullback-Leibler
- * divergence to {@code exact}; for a type of KV cache the same of {@code fast} with it, beside {@code
- * fast} with the usual one. The reference's figures were computed by {@code tools/golden/llama}.
+ * divergence to {@code exact}; for a type of KV cache the same of {@code fast} with it, beside
+ * {@code fast} with the usual one. The reference's figures were computed by {@code
+ * tools/golden/llama}.
  */
 final class Parity {
     private static final String GOLDEN = "/dev/flagship/testing/golden/";

@@ -93,11 +93,9 @@ class BlockEncoderGoldenTest {
         assertThatEncoding(row).hasMessageContaining("1000000").hasMessageContaining("[3, 77]");
     }
 
-    private static AbstractThrowableAssert<?, ? extends Throwable>
-            assertThatEncoding(float[] row) {
+    private static AbstractThrowableAssert<?, ? extends Throwable> assertThatEncoding(float[] row) {
         MemorySegment out = MemorySegment.ofArray(new byte[1024]);
-        return assertThatThrownBy(() ->
-                new BlockEncoder("w", DType.Q4_K).encode(3, row, out, 0));
+        return assertThatThrownBy(() -> new BlockEncoder("w", DType.Q4_K).encode(3, row, out, 0));
     }
 
     /** Encoded, and read as the kernels read it. */
@@ -108,7 +106,10 @@ class BlockEncoderGoldenTest {
         BlockEncoder encoder = new BlockEncoder("w", type);
         for (int row = 0; row < rows; row++) {
             encoder.encode(
-                    row, weights.get(row), MemorySegment.ofArray(blocks), row * type.rowBytes(cols));
+                    row,
+                    weights.get(row),
+                    MemorySegment.ofArray(blocks),
+                    row * type.rowBytes(cols));
         }
         MemorySegment numbers =
                 MemorySegment.ofArray(new byte[(int) BandMatrix.numberBytes(type, rows, cols)]);

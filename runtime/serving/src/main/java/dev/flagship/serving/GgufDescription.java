@@ -18,8 +18,8 @@ import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * A model as the header of a GGUF file of the {@code llama} architecture: the other way round of what
- * {@link GgufLlama} reads. Of a GGUF file the metadata are kept as they are.
+ * A model as the header of a GGUF file of the {@code llama} architecture: the other way round of
+ * what {@link GgufLlama} reads. Of a GGUF file the metadata are kept as they are.
  *
  * @param tensors those of the source, in the order of the file
  */
@@ -62,8 +62,8 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
         tensors.sort(
                 Comparator.<Placed>comparingInt(placed -> layer(placed.name()))
                         .thenComparing(Placed::name));
-        tensors.forEach(placed ->
-                header.tensor(placed.name(), placed.type(), placed.source().shape()));
+        tensors.forEach(
+                placed -> header.tensor(placed.name(), placed.type(), placed.source().shape()));
         return new GgufDescription(header, List.copyOf(tensors), divisors);
     }
 
@@ -162,10 +162,9 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
                 ends.stream()
                         .filter(id -> id >= 0 && id < tokenizer.vocabularySize())
                         .max(
-                                Comparator.comparing(
-                                        id ->
-                                                List.of("<|eot_id|>", "<|im_end|>")
-                                                        .contains(tokenizer.token(id))));
+                                Comparator.comparing(id ->
+                                        List.of("<|eot_id|>", "<|im_end|>")
+                                                .contains(tokenizer.token(id))));
         turn.ifPresent(id -> header.integer(prefix + "eot_token_id", id));
     }
 
@@ -179,8 +178,7 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
             case Rope.Scaling.None() -> Optional.empty();
             case Rope.Scaling.Llama3 llama3 ->
                     Optional.of(Rope.divisors(c.headSize(), c.theta(), llama3));
-            case Rope.Scaling.Divisors(var values) ->
-                    own ? Optional.of(values) : Optional.empty();
+            case Rope.Scaling.Divisors(var values) -> own ? Optional.of(values) : Optional.empty();
         };
     }
 }

@@ -91,16 +91,25 @@ public record LoadOptions(
     }
 
     public LoadOptions withKernels(String name) {
-        return new LoadOptions(id, numerics, kvCache, name, threads, context, quantize, packedFolder);
+        return new LoadOptions(
+                id, numerics, kvCache, name, threads, context, quantize, packedFolder);
     }
 
     public LoadOptions withThreads(int count) {
-        return new LoadOptions(id, numerics, kvCache, kernels, count, context, quantize, packedFolder);
+        return new LoadOptions(
+                id, numerics, kvCache, kernels, count, context, quantize, packedFolder);
     }
 
     public LoadOptions withContext(int tokens) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, OptionalInt.of(tokens), quantize, packedFolder);
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                OptionalInt.of(tokens),
+                quantize,
+                packedFolder);
     }
 
     public LoadOptions withQuantize(QuantMix mix) {

@@ -97,8 +97,7 @@ public record ModelSummary(
             LoadedModel.checkConstants(path, source);
             PackPlan plan = PackPlan.of(path, source.tensors().values());
             CausalLm shape =
-                    ShapeCheck.of(
-                            path, plan, file.withheld(), w -> new Llama(source.config(), w));
+                    ShapeCheck.of(path, plan, file.withheld(), w -> new Llama(source.config(), w));
             return of(path, source, plan, shape);
         } catch (LoadException | FormatException e) {
             throw e;

@@ -106,10 +106,12 @@ record PackPlan(List<Entry> entries, long bytes, Optional<QuantMix> rounded) {
         return (offset + ALIGNMENT - 1) & -ALIGNMENT;
     }
 
-    /** What of the plan decides the packed weights, for their key: nothing for those as they are. */
+    /**
+     * What of the plan decides the packed weights, for their key: nothing for those as they are.
+     */
     List<String> identity() {
-        return rounded
-                .map(mix -> List.of("rounded to %s, version %d".formatted(mix, QuantMix.VERSION)))
+        return rounded.map(mix ->
+                        List.of("rounded to %s, version %d".formatted(mix, QuantMix.VERSION)))
                 .orElse(List.of());
     }
 

@@ -28,8 +28,7 @@ public record Perplexity(double value, int tokens) {
      * @throws LoadException if the model cannot be loaded
      * @throws IOException if a file cannot be read
      */
-    public static Perplexity of(
-            Path model, String text, LoadOptions options, LoadListener listener)
+    public static Perplexity of(Path model, String text, LoadOptions options, LoadListener listener)
             throws IOException {
         try (LoadedModel loaded = LoadedModel.load(model, options, listener)) {
             return of(loaded, text, listener);

@@ -105,7 +105,8 @@ public final class QuantizedFile implements AutoCloseable {
     }
 
     /**
-     * Reads what is to be quantised, all but the weights, and looks whether there is a place for it.
+     * Reads what is to be quantised, all but the weights, and looks whether there is a place for
+     * it.
      *
      * @throws LoadException or another {@link FlagshipException} that says what is wrong with the
      *     model
@@ -181,11 +182,11 @@ public final class QuantizedFile implements AutoCloseable {
         checkRoom(bytes);
         Path beside =
                 target.resolveSibling(
-                        ".%s.%d.part".formatted(target.getFileName(), ProcessHandle.current().pid()));
+                        ".%s.%d.part"
+                                .formatted(target.getFileName(), ProcessHandle.current().pid()));
         part = beside;
         try (FileChannel channel =
-                FileChannel.open(
-                        beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             writeFully(channel, ByteBuffer.wrap(header), 0);
             writeTensors(description, channel, bytes);
             if (channel.size() < bytes) {
@@ -223,8 +224,7 @@ public final class QuantizedFile implements AutoCloseable {
     /** What rounding twice costs, for people. */
     static String alreadyRounded(List<DType> types) {
         return "The weights are rounded already (%s), and rounding them again adds to the error; the original weights give a better file."
-                .formatted(
-                        types.stream().map(DType::toString).collect(Collectors.joining(", ")));
+                .formatted(types.stream().map(DType::toString).collect(Collectors.joining(", ")));
     }
 
     private void checkRoom(long bytes) throws IOException {
@@ -275,8 +275,7 @@ public final class QuantizedFile implements AutoCloseable {
             long bytes)
             throws IOException {
         RowConverter[] converters = new RowConverter[team.size()];
-        Arrays.setAll(
-                converters, _ -> new RowConverter(placed.source(), file, placed.type()));
+        Arrays.setAll(converters, _ -> new RowConverter(placed.source(), file, placed.type()));
         int rows = Math.toIntExact(place.rows());
         long rowBytes = converters[0].rowBytes();
         int most = Math.clamp(CHUNK / rowBytes, 1, rows);

@@ -12,9 +12,9 @@ import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows of one tensor, wherever in its files they lie, in another type: widened to F32 and rounded, or
- * as they are if they have that type. A row at a time, so that no tensor is ever whole in memory. One
- * thread.
+ * Rows of one tensor, wherever in its files they lie, in another type: widened to F32 and rounded,
+ * or as they are if they have that type. A row at a time, so that no tensor is ever whole in
+ * memory. One thread.
  */
 final class RowConverter {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -105,8 +105,7 @@ final class RowConverter {
                         blocks(inFile),
                         IntUnaryOperator.identity());
         packer.pack(0, 1, into.numbers, into.scales);
-        var matrix =
-                new BandMatrix(source.name(), from, 1, row.length, into.numbers, into.scales);
+        var matrix = new BandMatrix(source.name(), from, 1, row.length, into.numbers, into.scales);
         for (int col = 0; col < row.length; col++) {
             row[col] = matrix.weight(0, col);
         }

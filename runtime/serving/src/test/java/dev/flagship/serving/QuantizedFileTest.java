@@ -95,10 +95,10 @@ class QuantizedFileTest {
     /** Row order, names and parts of every container end in the same file. */
     @ParameterizedTest
     @EnumSource
-    void everyContainerGivesTheSameTensors(TinyContainer container) throws IOException {
+    void everyContainerGivesTheSameTensors(TinyContainer container) throws Exception {
         Path model = container.in(temp.resolve("model"));
         Path one = TinyContainer.SAFETENSORS.in(temp.resolve("one"));
-        LeakCheck.assertNothingLeft(() -> {
+        LeakCheck.around(() -> {
             Path from = quantize(model, QuantMix.Q8_0, temp.resolve("a.gguf"), LoadListener.SILENT);
             Path same = quantize(one, QuantMix.Q8_0, temp.resolve("b.gguf"), LoadListener.SILENT);
             assertThat(tensors(from)).isEqualTo(tensors(same)).hasSizeGreaterThan(15);
@@ -171,7 +171,9 @@ class QuantizedFileTest {
             assertThat(after.metadata().int32("general.file_type")).isEqualTo(7);
             for (TensorEntry entry : before.tensors().values()) {
                 if (entry.type() == DType.Q8_0) {
-                    assertThat(after.data(after.tensor(entry.name())).toArray(ValueLayout.JAVA_BYTE))
+                    assertThat(
+                                    after.data(after.tensor(entry.name()))
+                                            .toArray(ValueLayout.JAVA_BYTE))
                             .isEqualTo(before.data(entry).toArray(ValueLayout.JAVA_BYTE));
                 }
             }
@@ -243,10 +245,10 @@ class QuantizedFileTest {
     }
 
     @Test
-    void aWeightThatIsNoNumberLeavesNothingBehind() throws IOException {
+    void aWeightThatIsNoNumberLeavesNothingBehind() throws Exception {
         Path folder = TinyModels.huggingFace("llama3", temp);
         TinyModels.endWithNaN(folder.resolve("model.safetensors"));
-        LeakCheck.assertNothingLeft(() ->
+        LeakCheck.around(() ->
                 assertThatThrownBy(() -> quantize(folder, QuantMix.Q8_0))
                         .isInstanceOf(LoadException.class)
                         .hasMessageContaining("NaN"));
@@ -267,8 +269,7 @@ class QuantizedFileTest {
                     @Override
                     public void warning(String message) {}
                 };
-        file[0] =
-                QuantizedFile.open(folder, temp.resolve("x.gguf"), options(QuantMix.Q8_0), stops);
+        file[0] = QuantizedFile.open(folder, temp.resolve("x.gguf"), options(QuantMix.Q8_0), stops);
         try (QuantizedFile stopped = file[0]) {
             assertThatThrownBy(stopped::write).hasMessageContaining("stopped");
             assertThat(files(temp)).isEmpty();
@@ -320,8 +321,7 @@ class QuantizedFileTest {
                     header.tensor(
                             blk + part + ".weight", DType.BF16, List.of((long) ffn, (long) dim));
                 }
-                header.tensor(
-                        blk + "ffn_down.weight", DType.BF16, List.of((long) dim, (long) ffn));
+                header.tensor(blk + "ffn_down.weight", DType.BF16, List.of((long) dim, (long) ffn));
             }
         }
         Path large = temp.resolve("large.gguf");
