@@ -59,12 +59,12 @@ public final class GgufHeader {
     private void key(String key, GgufType type) {
         check(keys.add(key), "the key %s is there already", Quoted.of(key));
         pairs.text(key);
-        pairs.int32(type.ordinal());
+        pairs.int32(type.number());
     }
 
     private void array(String key, GgufType elements, int count) {
         key(key, GgufType.ARRAY);
-        pairs.int32(elements.ordinal());
+        pairs.int32(elements.number());
         pairs.int64(count);
     }
 

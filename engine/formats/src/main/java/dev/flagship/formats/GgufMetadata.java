@@ -148,9 +148,9 @@ public final class GgufMetadata {
         int head = value.elements == null ? 4 : 4 + 4 + 8;
         ByteBuffer bytes =
                 ByteBuffer.allocate(head + value.end - value.at).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.putInt(value.type.ordinal());
+        bytes.putInt(value.type.number());
         if (value.elements != null) {
-            bytes.putInt(value.elements.ordinal()).putLong(value.count);
+            bytes.putInt(value.elements.number()).putLong(value.count);
         }
         return bytes.put(reader(key, value.at).take(value.end - value.at)).array();
     }

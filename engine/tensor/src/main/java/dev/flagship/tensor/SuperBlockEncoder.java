@@ -65,7 +65,7 @@ final class SuperBlockEncoder {
             for (int i = 0; i < GROUP_4; i++) {
                 int low = numbers[2 * pair * GROUP_4 + i];
                 int high = numbers[(2 * pair + 1) * GROUP_4 + i];
-                out.set(BYTE, to + 16 + pair * GROUP_4 + i, (byte) (low | high << 4));
+                out.set(BYTE, to + 16 + (long) pair * GROUP_4 + i, (byte) (low | high << 4));
             }
         }
     }

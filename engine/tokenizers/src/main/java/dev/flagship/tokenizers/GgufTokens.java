@@ -30,9 +30,6 @@ public record GgufTokens(
         OptionalInt unknown,
         boolean addsSpace) {
 
-    /** What a place of the embedding without a token is called. */
-    private static final String PADDING = "[PAD%d]";
-
     public GgufTokens {
         tokens = List.copyOf(tokens);
         types = List.copyOf(types);
@@ -59,7 +56,7 @@ public record GgufTokens(
         int unknown = tokenizer.model().unknown();
         for (int id = 0; id < rows; id++) {
             boolean there = id < size && !tokenizer.token(id).isEmpty();
-            tokens.add(there ? tokenizer.token(id) : PADDING.formatted(id));
+            tokens.add(there ? tokenizer.token(id) : "[PAD%d]".formatted(id));
             types.add(there ? type(tokenizer.kind(id), id == unknown) : 5);
         }
         OptionalInt stranger = unknown < 0 ? OptionalInt.empty() : OptionalInt.of(unknown);
