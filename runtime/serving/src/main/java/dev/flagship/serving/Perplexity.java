@@ -53,7 +53,8 @@ public record Perplexity(double value, int tokens) {
                 }
                 System.arraycopy(ids, w * window, own, begin, window);
                 sum += run.surprise(own);
-                listener.progress("Measuring perplexity", text.length() * (w + 1L) / windows, text.length());
+                listener.progress(
+                        "Measuring perplexity", text.length() * (w + 1L) / windows, text.length());
             }
         }
         int tokens = windows * (window + begin - 1);

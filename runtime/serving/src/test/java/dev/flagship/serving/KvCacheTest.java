@@ -151,7 +151,8 @@ class KvCacheTest {
                 }
             }
             double relative = Math.sqrt(off / size);
-            // This model makes 2.5 of what each number is off: of its size in F16, in Q8_0 of 1/12 of
+            // This model makes 2.5 of what each number is off: of its size in F16, in Q8_0 of 1/12
+            // of
             // a step, squared, where 127 steps are 2.3 deviations.
             double expected = 2.5 * (type == DType.F16 ? 2e-4 : 2.3 / 127 / Math.sqrt(12));
             assertThat(relative).as("%s", type).isBetween(expected / 2, 2 * expected);
