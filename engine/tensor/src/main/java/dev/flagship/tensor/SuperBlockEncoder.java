@@ -85,8 +85,8 @@ final class SuperBlockEncoder {
     /** The best scale and minimum of a group, whatever the others have. */
     private void line(int group) {
         int from = group * GROUP_4;
-        float least = 0;
-        float most = 0;
+        float least = 0; // nothing is subtracted but a minimum below 0
+        float most = weights[from];
         for (int i = from; i < from + GROUP_4; i++) {
             least = Math.min(least, weights[i]);
             most = Math.max(most, weights[i]);
