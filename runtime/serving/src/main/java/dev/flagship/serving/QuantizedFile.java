@@ -187,6 +187,7 @@ public final class QuantizedFile implements AutoCloseable {
         part = beside;
         try (FileChannel channel =
                 FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            stopIfAbandoned(); // perhaps before there was a file to take away
             writeFully(channel, ByteBuffer.wrap(header), 0);
             writeTensors(description, channel, bytes);
             if (channel.size() < bytes) {
