@@ -58,7 +58,7 @@ final class Failures {
                             String.join(", ", at.getSubcommands().keySet()));
         }
         String hint = isVersion(e) ? " (it is flagship --version)" : "";
-        return "there is no command \"%s\"%s; there are run, serve, bench, doctor, kernels, test and help"
+        return "there is no command \"%s\"%s; there are run, serve, show, quantize, bench, doctor, kernels, test and help"
                 .formatted(word, hint);
     }
 

@@ -54,6 +54,6 @@ final class FlagshipCommand implements Runnable {
         }
         throw new ParameterException(
                 spec.commandLine(),
-                "which command? There are run, serve, bench, doctor, kernels, test and help.");
+                "which command? There are run, serve, show, quantize, bench, doctor, kernels, test and help.");
     }
 }

@@ -58,6 +58,8 @@ public final class Main {
                             .addSubcommand(new CommandLine.HelpCommand())
                             .addSubcommand(command(new RunCommand(context), "run"))
                             .addSubcommand(command(new ServeCommand(context), "serve"))
+                            .addSubcommand(command(new ShowCommand(context), "show"))
+                            .addSubcommand(command(new QuantizeCommand(context), "quantize"))
                             .addSubcommand(command(new DoctorCommand(context), "doctor"))
                             .addSubcommand(
                                     command(new KernelsCommand(), "kernels")

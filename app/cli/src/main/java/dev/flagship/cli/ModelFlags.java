@@ -7,6 +7,7 @@ import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.QuantMix;
 import dev.flagship.serving.Rungs;
 import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ModelInfo;
@@ -54,6 +55,14 @@ final class ModelFlags {
     private @Nullable DType kvCache;
 
     @Option(
+            names = "--quantize",
+            paramLabel = "TYPE",
+            converter = MixConverter.class,
+            description =
+                    "Round the weights to q8_0, q4_0 or q4_k while loading; flagship quantize writes a file instead. Default: as they are.")
+    private @Nullable QuantMix quantize;
+
+    @Option(
             names = "--threads",
             paramLabel = "N",
             description = "Threads that compute. Default (or 0): one a physical core.")
@@ -90,6 +99,17 @@ final class ModelFlags {
         }
     }
 
+    /** Reads a mix by the name that people see. */
+    static final class MixConverter implements ITypeConverter<QuantMix> {
+        @Override
+        public QuantMix convert(String text) {
+            return QuantMix.of(text)
+                    .orElseThrow(() ->
+                            new TypeConversionException(
+                                    "\"" + text + "\" is none of " + QuantMix.names()));
+        }
+    }
+
     /**
      * Checks the flags.
      *
@@ -104,6 +124,7 @@ final class ModelFlags {
                 kernels,
                 threads,
                 contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
+                Optional.ofNullable(quantize),
                 Optional.empty());
     }
 

@@ -64,7 +64,16 @@ class MainTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"--help", "-h", "run --help", "serve -h", "doctor -h", "kernels dump -h"})
+            strings = {
+                "--help",
+                "-h",
+                "run --help",
+                "serve -h",
+                "show -h",
+                "quantize -h",
+                "doctor -h",
+                "kernels dump -h"
+            })
     void helpFitsATerminalAndGoesToStdout(String line) {
         var outcome = run(line);
         assertThat(outcome.code()).isZero();
@@ -76,7 +85,15 @@ class MainTest {
     @Test
     void helpNamesAllCommands() {
         assertThat(run("--help").out())
-                .contains("  run ", "  serve ", "  bench ", "  doctor ", "  kernels ", "  test ");
+                .contains(
+                        "  run ",
+                        "  serve ",
+                        "  show ",
+                        "  quantize ",
+                        "  bench ",
+                        "  doctor ",
+                        "  kernels ",
+                        "  test ");
     }
 
     @ParameterizedTest
@@ -103,6 +120,13 @@ class MainTest {
                 "run m --numerics quick        | neither exact nor fast",
                 "run m --kv-cache q4_0 hi      | \"q4_0\" is none of f16, q8_0 and f32",
                 "serve --kv-cache F16          | \"F16\" is none of f16, q8_0 and f32",
+                "run m --quantize q9 hi        | \"q9\" is none of q8_0, q4_0, q4_k",
+                "quantize m --to q4 -o x.gguf  | \"q4\" is none of q8_0, q4_0, q4_k",
+                "quantize m --to q4_k          | --output",
+                "quantize m -o x.gguf          | --to",
+                "quantize --to q4_k -o x.gguf  | SOURCE",
+                "quantize m -o x --to q4_k --threads -1 | threads -1",
+                "show a b                      | 'b'",
                 "run m --raw --system x hi     | --raw takes no --system",
                 "run m --raw                   | --raw needs a prompt",
                 "run m                         | no prompt",
@@ -139,6 +163,8 @@ class MainTest {
                 "run smolm2 hi                      | Did you mean \"smollm2\"?",
                 "run ./no-such.gguf hi              | no file or folder",
                 "serve --model ./no-such.gguf       | no file or folder",
+                "show ./no-such.gguf                | no file or folder",
+                "quantize ./no-such.gguf --to q8_0 -o x.gguf | no file or folder",
             })
     void errorsExitWith1AndOneMessage(String line, String message) {
         var outcome = run(line);
@@ -272,6 +298,42 @@ class MainTest {
         String alone = run("run " + model + flags, "cat", Map.of()).out();
         assertThat(run("run " + model + flags + " -", "cat", Map.of()).out()).isEqualTo(alone);
         assertThat(run("run " + model + flags + " - cat", "", Map.of()).out()).isEqualTo(alone);
+    }
+
+    @Test
+    void showsWhatAModelIsAndWhatItTakes() throws Exception {
+        Path model = TinyModel.in(home);
+        var outcome = run("show " + model);
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.err()).isEmpty();
+        assertThat(outcome.out())
+                .contains("safetensors, 1 of", "llama, 2 layers", "attention", "× F32")
+                .contains(
+                        "made for 8192 tokens", "template       yes", "licence        not stated");
+        var json = run("show --json " + model);
+        assertThat(json.code()).isZero();
+        assertThat(json.out()).startsWith("{").contains("\"trained_context\" : 8192");
+    }
+
+    @Test
+    void quantisesToAFileThatRuns() throws Exception {
+        Path model = TinyModel.in(home);
+        Path small = home.resolve("small.gguf");
+        Path text =
+                Files.writeString(home.resolve("text.txt"), "the cat sat on the mat ".repeat(9));
+        String line = "quantize " + model + " --to q8_0 -o " + small;
+        var outcome = run(line + " --perplexity " + text);
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.out())
+                .contains("small.gguf: ", " bits a weight; ", "× Q8_0", "Perplexity over ", " %");
+        var again = run(line);
+        assertThat(again.code()).isEqualTo(1);
+        assertThat(again.err()).contains("there already", "--force");
+        assertThat(run(line + " --force").code()).isZero();
+        String flags = " the cat --seed 4 --max-tokens 6 --kernels scalar";
+        String fromFile = run("run " + small + flags).out();
+        assertThat(fromFile).isNotEmpty();
+        assertThat(run("run " + model + " --quantize q8_0" + flags).out()).isEqualTo(fromFile);
     }
 
     @Test

@@ -1,5 +1,7 @@
 package dev.flagship.formats;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -138,6 +140,19 @@ public final class GgufMetadata {
     /** All keys, in the order of the file. Unmodifiable. */
     public Set<String> keys() {
         return values.keySet();
+    }
+
+    /** Type and value of a key as they lie in the file, for another one. */
+    byte[] encoded(String key) {
+        Value value = present(key, "a value");
+        int head = value.elements == null ? 4 : 4 + 4 + 8;
+        ByteBuffer bytes =
+                ByteBuffer.allocate(head + value.end - value.at).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.putInt(value.type.number());
+        if (value.elements != null) {
+            bytes.putInt(value.elements.number()).putLong(value.count);
+        }
+        return bytes.put(reader(key, value.at).take(value.end - value.at)).array();
     }
 
     public boolean has(String key) {

@@ -1,5 +1,6 @@
 package dev.flagship.formats;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Types of metadata values; the ordinal is the number on disk. */
@@ -30,6 +31,10 @@ enum GgufType {
 
     static @Nullable GgufType of(int number) {
         return number >= 0 && number < BY_NUMBER.length ? BY_NUMBER[number] : null;
+    }
+
+    int number() {
+        return List.of(BY_NUMBER).indexOf(this);
     }
 
     /** Bytes of a value; for strings and arrays those of an empty one. */

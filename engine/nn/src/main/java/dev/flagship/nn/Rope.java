@@ -4,6 +4,8 @@ import static dev.flagship.base.Check.check;
 
 import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Rotary position embedding (arXiv:2104.09864) in the convention of Hugging Face's files: element i
@@ -44,9 +46,9 @@ public final class Rope {
          * Each pair's frequency divided by its own number, as GGUF stores it in {@code
          * rope_freqs.weight}.
          */
-        record Divisors(java.util.List<Float> values) implements Scaling {
+        record Divisors(List<Float> values) implements Scaling {
             public Divisors {
-                values = java.util.List.copyOf(values);
+                values = List.copyOf(values);
                 for (int i = 0; i < values.size(); i++) {
                     float divisor = values.get(i);
                     if (!(divisor > 0 && Float.isFinite(divisor))) { // boxed only for an error
@@ -100,6 +102,17 @@ public final class Rope {
         return frequencies;
     }
 
+    /** What Llama 3.1's scaling divides each pair's frequency by. */
+    public static List<Float> divisors(int headSize, float theta, Scaling.Llama3 scaling) {
+        float[] base = inverseFrequencies(headSize, theta, new Scaling.None());
+        float[] scaled = inverseFrequencies(headSize, theta, scaling);
+        List<Float> divisors = new ArrayList<>();
+        for (int i = 0; i < base.length; i++) {
+            divisors.add(base[i] / scaled[i]);
+        }
+        return divisors;
+    }
+
     private static float scaled(float frequency, Scaling.Llama3 s) {
         float wavelength = (float) (2 * Math.PI) / frequency;
         if (wavelength < s.originalContext / s.highFrequency) {
@@ -114,8 +127,7 @@ public final class Rope {
         return (1 - smooth) * frequency / s.factor + smooth * frequency;
     }
 
-    private static float divided(
-            float frequency, java.util.List<Float> divisors, int pair, int headSize) {
+    private static float divided(float frequency, List<Float> divisors, int pair, int headSize) {
         check(
                 divisors.size() == headSize / 2,
                 "rope has %s divisors for %s pairs",

@@ -35,7 +35,7 @@ public record BandPacker(
     public static final class NonFiniteWeightException extends FlagshipException {
         @Serial private static final long serialVersionUID = 1L;
 
-        private NonFiniteWeightException(String tensor, int row, int col) {
+        public NonFiniteWeightException(String tensor, int row, int col) {
             super(
                     "non_finite_weight",
                     "Tensor %s has a weight or scale at [%d, %d] that is NaN or infinite; the file is damaged or was converted wrongly. Fetch or convert it again."

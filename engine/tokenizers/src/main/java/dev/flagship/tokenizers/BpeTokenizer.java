@@ -202,6 +202,23 @@ public final class BpeTokenizer implements Tokenizer {
         return new TokenizerFolder(folder).read();
     }
 
+    BpeModel model() {
+        return model;
+    }
+
+    Rules rules() {
+        return rules;
+    }
+
+    BpeModel.Kind kind(int id) {
+        return kinds[id];
+    }
+
+    /** Whether merges are over UTF-8 bytes; else they are over characters. */
+    public boolean byteLevel() {
+        return model.spelling() == Spelling.BYTES;
+    }
+
     @Override
     public int vocabularySize() {
         return tokens.length;

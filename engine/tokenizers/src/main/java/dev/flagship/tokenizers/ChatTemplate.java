@@ -18,9 +18,11 @@ import java.util.OptionalInt;
 public final class ChatTemplate {
     private static final int LONGEST_SOURCE = 1 << 18;
 
+    private final String source;
     private final List<TemplateSyntax.Statement> statements;
 
-    private ChatTemplate(List<TemplateSyntax.Statement> statements) {
+    private ChatTemplate(String source, List<TemplateSyntax.Statement> statements) {
+        this.source = source;
         this.statements = statements;
     }
 
@@ -43,7 +45,12 @@ public final class ChatTemplate {
             throw TemplateException.limit(
                     1, "%d characters of source, allowed are %d", source.length(), LONGEST_SOURCE);
         }
-        return new ChatTemplate(TemplateParser.parse(source));
+        return new ChatTemplate(source, TemplateParser.parse(source));
+    }
+
+    /** The text that it was read from. */
+    public String source() {
+        return source;
     }
 
     /**

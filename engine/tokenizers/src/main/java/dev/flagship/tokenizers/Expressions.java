@@ -128,6 +128,19 @@ final class Expressions {
 
     private static final Map<String, Pieces> BY_NAME = byName();
 
+    /** Of names that mean the same, those of the models that had them first. */
+    private static final List<String> USUAL =
+            List.of(
+                    "llama-bpe",
+                    "smaug-bpe",
+                    "gpt-2",
+                    "smollm",
+                    "qwen2",
+                    "seed-coder",
+                    "tekken",
+                    "gpt-4o",
+                    "bloom");
+
     private Expressions() {}
 
     private static Map<String, Pieces> byName() {
@@ -247,6 +260,22 @@ final class Expressions {
     /** The pieces of a model of GGUF's list ({@code tokenizer.ggml.pre}). */
     static Optional<Pieces> named(String name) {
         return Optional.ofNullable(BY_NAME.get(name));
+    }
+
+    /**
+     * GGUF's usual name for pieces; empty if it has none.
+     *
+     * @param ignoreMerges whether a piece that is a token as a whole becomes it
+     */
+    static Optional<String> nameOf(PreTokenizer preTokenizer, boolean ignoreMerges) {
+        return USUAL.stream()
+                .filter(name -> {
+                    Pieces pieces = BY_NAME.get(name);
+                    return pieces != null
+                            && pieces.preTokenizer.equals(preTokenizer)
+                            && pieces.ignoreMerges == ignoreMerges;
+                })
+                .findFirst();
     }
 
     /** All names, in order. */

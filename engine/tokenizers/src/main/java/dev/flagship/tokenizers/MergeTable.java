@@ -124,6 +124,24 @@ final class MergeTable {
         return true;
     }
 
+    /** Takes one merge after the other. */
+    @FunctionalInterface
+    interface Visitor {
+        void merge(int left, int right, int rank, int result);
+    }
+
+    /** Shows all merges in the order in which they came, without those that others replaced. */
+    void forEach(Visitor visitor) {
+        for (int place = 0; place < keys.length; place++) {
+            int left = (int) (keys[place] >>> 32);
+            int right = (int) keys[place];
+            if (place(left, right) == place) {
+                visitor.merge(
+                        left, right, ranks.length == 0 ? place : ranks[place], results[place]);
+            }
+        }
+    }
+
     /** Rank of the merge of two neighbours, or {@link #NONE}. */
     int rank(int left, int right) {
         int place = place(left, right);

@@ -380,6 +380,7 @@ public final class Main implements Callable<Integer> {
                     kernels,
                     threads,
                     contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
+                    Optional.empty(),
                     Optional.empty());
         } catch (InvalidArgumentException e) {
             throw wrong(e.getMessage());

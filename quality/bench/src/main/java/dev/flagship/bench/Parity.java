@@ -125,6 +125,7 @@ final class Parity {
                         options.kernels(),
                         options.threads(),
                         options.context(),
+                        options.quantize(),
                         options.packedFolder());
         return LoadedModel.load(path, mode, LoadListener.SILENT);
     }

@@ -46,7 +46,7 @@ final class GgufLlama {
                     "output_norm.weight", "model.norm.weight",
                     "output.weight", "lm_head.weight");
 
-    private static final String ROPE_FREQUENCIES = "rope_freqs.weight";
+    static final String ROPE_FREQUENCIES = "rope_freqs.weight";
 
     private final GgufFile file;
     private final GgufMetadata meta;
@@ -75,7 +75,7 @@ final class GgufLlama {
                     "This version runs the llama architecture.");
         }
         Llama.Config config = config();
-        Tokenizer tokenizer = tokenizer();
+        BpeTokenizer tokenizer = tokenizer();
         return new ModelSource(
                 file,
                 config,
@@ -85,6 +85,7 @@ final class GgufLlama {
                 meta.findString("tokenizer.chat_template").map(ChatTemplate::parse),
                 endTokens(tokenizer),
                 Sampling.usual(0),
+                ModelCard.of(meta),
                 List.of("gguf"));
     }
 
@@ -226,6 +227,31 @@ final class GgufLlama {
         return "model.layers." + parts[1] + "." + part + ".weight";
     }
 
+    /** GGUF's name for a tensor of Hugging Face's; the other way round of what is read. */
+    static String ggufName(String name) {
+        for (Map.Entry<String, String> whole : NAMES.entrySet()) {
+            if (whole.getValue().equals(name)) {
+                return whole.getKey();
+            }
+        }
+        String[] parts = name.split("\\.", 4); // model.layers.3.mlp.gate_proj.weight
+        for (Map.Entry<String, String> part : LAYER_NAMES.entrySet()) {
+            if (parts.length == 4 && parts[3].equals(part.getValue() + ".weight")) {
+                return "blk." + parts[2] + "." + part.getKey() + ".weight";
+            }
+        }
+        throw new IllegalStateException("the shape check lets no %s pass".formatted(name));
+    }
+
+    /** Row r of a file with pairs as neighbours is the model's row, halves first. */
+    static IntUnaryOperator pairsFromHalves(int headSize) {
+        int half = headSize / 2;
+        return row -> {
+            int inHead = row % headSize;
+            return row - inHead + inHead % 2 * half + inHead / 2;
+        };
+    }
+
     /** Row r of a head, halves first, is the file's row with pairs as neighbours. */
     static IntUnaryOperator halvesFromPairs(int headSize) {
         int half = headSize / 2;
@@ -235,7 +261,7 @@ final class GgufLlama {
         };
     }
 
-    private Tokenizer tokenizer() {
+    private BpeTokenizer tokenizer() {
         String model = meta.string("tokenizer.ggml.model");
         return switch (model) {
             case "gpt2" -> byteLevel();
@@ -248,7 +274,7 @@ final class GgufLlama {
         };
     }
 
-    private Tokenizer byteLevel() {
+    private BpeTokenizer byteLevel() {
         String pre =
                 meta.findString("tokenizer.ggml.pre")
                         .orElseThrow(() ->
@@ -273,7 +299,7 @@ final class GgufLlama {
     }
 
     /** What the file leaves open is as in LLaMA 1 and 2, and in llama.cpp. */
-    private Tokenizer sentencePiece() {
+    private BpeTokenizer sentencePiece() {
         var ends =
                 new BpeTokenizer.TextEnds(
                         OptionalInt.of(meta.findInt32("tokenizer.ggml.bos_token_id").orElse(1)),

@@ -7,6 +7,7 @@ import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
 import dev.flagship.serving.api.Sampling;
+import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -57,7 +58,7 @@ final class HuggingFaceLlama {
         }
         refuseVariants(json);
         Llama.Config config = config(file.path(), json);
-        Tokenizer tokenizer = folder.tokenizer();
+        BpeTokenizer tokenizer = folder.tokenizer();
         Optional<Settings> generation = folder.find("generation_config.json");
         return new ModelSource(
                 file,
@@ -68,6 +69,7 @@ final class HuggingFaceLlama {
                 folder.template(),
                 endTokens(json, generation, tokenizer),
                 generation.map(HuggingFaceLlama::sampling).orElse(Sampling.usual(0)),
+                ModelCard.of(folder),
                 List.of("hugging face"));
     }
 

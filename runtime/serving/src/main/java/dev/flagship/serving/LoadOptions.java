@@ -20,6 +20,7 @@ import java.util.OptionalInt;
  * @param kernels name of a rung, or {@code auto} for the best that runs here
  * @param threads 0: one per physical core that this process may use
  * @param context most tokens of one conversation; empty: what the model allows, at most 8,192
+ * @param quantize what weights are rounded to on their way into the packed ones; empty: nothing
  * @param packedFolder where packed weights are kept between starts; empty: in memory only
  */
 public record LoadOptions(
@@ -29,6 +30,7 @@ public record LoadOptions(
         String kernels,
         int threads,
         OptionalInt context,
+        Optional<QuantMix> quantize,
         Optional<Path> packedFolder) {
 
     /** Kernels: the best rung that runs here. */
@@ -64,6 +66,7 @@ public record LoadOptions(
                 AUTO,
                 0,
                 OptionalInt.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
@@ -79,29 +82,43 @@ public record LoadOptions(
 
     public LoadOptions withNumerics(Numerics mode) {
         return new LoadOptions(
-                id, Optional.of(mode), kvCache, kernels, threads, context, packedFolder);
+                id, Optional.of(mode), kvCache, kernels, threads, context, quantize, packedFolder);
     }
 
     public LoadOptions withKvCache(DType type) {
         return new LoadOptions(
-                id, numerics, Optional.of(type), kernels, threads, context, packedFolder);
+                id, numerics, Optional.of(type), kernels, threads, context, quantize, packedFolder);
     }
 
     public LoadOptions withKernels(String name) {
-        return new LoadOptions(id, numerics, kvCache, name, threads, context, packedFolder);
+        return new LoadOptions(
+                id, numerics, kvCache, name, threads, context, quantize, packedFolder);
     }
 
     public LoadOptions withThreads(int count) {
-        return new LoadOptions(id, numerics, kvCache, kernels, count, context, packedFolder);
+        return new LoadOptions(
+                id, numerics, kvCache, kernels, count, context, quantize, packedFolder);
     }
 
     public LoadOptions withContext(int tokens) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, OptionalInt.of(tokens), packedFolder);
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                OptionalInt.of(tokens),
+                quantize,
+                packedFolder);
+    }
+
+    public LoadOptions withQuantize(QuantMix mix) {
+        return new LoadOptions(
+                id, numerics, kvCache, kernels, threads, context, Optional.of(mix), packedFolder);
     }
 
     public LoadOptions withPackedFolder(Path folder) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, context, Optional.of(folder));
+                id, numerics, kvCache, kernels, threads, context, quantize, Optional.of(folder));
     }
 }

@@ -3,11 +3,8 @@ package dev.flagship.serving;
 import dev.flagship.base.Bytes;
 import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.FormatException;
-import dev.flagship.formats.GgufFile;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.ModelFiles;
-import dev.flagship.formats.SafetensorsFile;
-import dev.flagship.formats.TorchFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
 import dev.flagship.nn.PagedKvCache;
@@ -24,8 +21,10 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * A model ready to compute: weights, kernels, the team, and what turns text into ids. Owns all of
@@ -94,12 +93,12 @@ public final class LoadedModel implements AutoCloseable {
     /**
      * The result, or an error that names the model, whatever part of reading it failed.
      *
-     * @throws LoadException or a {@link FormatException}
+     * @throws LoadException, a {@link FormatException} or a {@link QuantizeException}
      */
     static <T> T told(Path path, Reading<T> reading) throws IOException {
         try {
             return reading.read();
-        } catch (LoadException | FormatException e) {
+        } catch (LoadException | FormatException | QuantizeException e) {
             throw e;
         } catch (FlagshipException e) { // from a part that does not know the file
             throw new LoadException(path, e.getMessage(), "Fetch or convert the model again.", e);
@@ -127,9 +126,11 @@ public final class LoadedModel implements AutoCloseable {
             Kernels kernels =
                     new RecordedKernels(Rungs.create(options.kernels(), team, listener::warning));
             owned.add(kernels);
-            Numerics numerics = numerics(source, options);
-            PackPlan plan = PackPlan.of(path, source.tensors().values());
-            CausalLm shape = shape(path, source, plan);
+            PackPlan asItIs = PackPlan.of(path, source.tensors().values());
+            CausalLm shape = shape(path, source, asItIs);
+            PackPlan plan =
+                    options.quantize().map(mix -> rounded(source, mix, listener)).orElse(asItIs);
+            Numerics numerics = options.numerics().orElse(usualNumerics(plan));
             DType kvCache = kvCache(path, source, options, numerics);
             Room room = new Room(machine, path, shape.kvLayout(kvCache), contextLength);
             PackedWeights weights = pack(source, plan, room, options, team, listener);
@@ -143,7 +144,7 @@ public final class LoadedModel implements AutoCloseable {
 
     /** What the files say, with numbers that can be. */
     static ModelSource source(Path path, ModelFile file) throws IOException {
-        ModelSource source = read(file);
+        ModelSource source = ModelSource.read(file);
         checkConstants(path, source);
         return source;
     }
@@ -154,22 +155,26 @@ public final class LoadedModel implements AutoCloseable {
                 path, plan, source.file().withheld(), w -> new Llama(source.config(), w));
     }
 
-    private static ModelSource read(ModelFile file) throws IOException {
-        return switch (file) {
-            case GgufFile gguf -> GgufLlama.read(gguf);
-            case SafetensorsFile safetensors -> HuggingFaceLlama.read(safetensors);
-            case TorchFile torch ->
-                    torch.consolidated() ? MetaLlama.read(torch) : HuggingFaceLlama.read(torch);
-        };
+    private static PackPlan rounded(ModelSource source, QuantMix mix, LoadListener listener) {
+        List<DType> before = source.roundedTypes();
+        if (!before.isEmpty()) {
+            listener.warning(QuantizedFile.alreadyRounded(before));
+        }
+        return PackPlan.of(source, mix);
     }
 
-    private static Numerics numerics(ModelSource source, LoadOptions options) {
-        boolean quantized = source.tensors().values().stream().anyMatch(t -> t.type().quantized());
-        return options.numerics().orElse(quantized ? Numerics.FAST : Numerics.EXACT);
+    /** Numerics where nothing is said. */
+    static Numerics usualNumerics(PackPlan plan) {
+        return plan.quantized() ? Numerics.FAST : Numerics.EXACT;
+    }
+
+    /** Type of keys and values where nothing is said. */
+    static DType usualKvCache(Numerics numerics) {
+        return numerics == Numerics.EXACT ? DType.F32 : DType.F16;
     }
 
     /** Numbers with which every answer would be noise. */
-    private static void checkConstants(Path path, ModelSource source) {
+    static void checkConstants(Path path, ModelSource source) {
         float eps = source.config().eps();
         float theta = source.config().theta();
         if (!(eps >= 0 && eps < 1 && theta > 0 && Float.isFinite(theta))) {
@@ -212,7 +217,12 @@ public final class LoadedModel implements AutoCloseable {
             room.checkPool();
             Path folder = options.packedFolder().get();
             String digest =
-                    new SourceDigest(folder, listener).of(source.file().files(), source.identity());
+                    new SourceDigest(folder, listener)
+                            .of(
+                                    source.file().files(),
+                                    Stream.of(source.identity(), plan.identity())
+                                            .flatMap(List::stream)
+                                            .toList());
             Optional<PackedWeights> kept =
                     new Sidecar(folder, digest, plan, team, listener, room::holds).open(source);
             if (kept.isPresent()) {
@@ -264,8 +274,7 @@ public final class LoadedModel implements AutoCloseable {
 
     private static DType kvCache(
             Path path, ModelSource source, LoadOptions options, Numerics numerics) {
-        DType usual = numerics == Numerics.EXACT ? DType.F32 : DType.F16;
-        DType type = options.kvCache().orElse(usual);
+        DType type = options.kvCache().orElse(usualKvCache(numerics));
         int size = source.config().headSize();
         if (!KvLayout.takes(size, type)) {
             throw new LoadException(

@@ -6,6 +6,7 @@ import dev.flagship.formats.TorchFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
 import dev.flagship.serving.api.Sampling;
+import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -118,7 +119,7 @@ final class MetaLlama {
                         params,
                         embedding.shape().getFirst(),
                         !file.tensors().containsKey("output.weight"));
-        Tokenizer tokenizer = folder.tokenizer();
+        BpeTokenizer tokenizer = folder.tokenizer();
         return new ModelSource(
                 file,
                 config,
@@ -128,6 +129,7 @@ final class MetaLlama {
                 folder.template(),
                 endTokens(tokenizer),
                 Sampling.usual(0),
+                ModelCard.of(folder),
                 List.of("meta", "dim " + dim, "head size " + config.headSize()));
     }
 

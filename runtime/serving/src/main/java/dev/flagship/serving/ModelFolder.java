@@ -3,7 +3,6 @@ package dev.flagship.serving;
 import dev.flagship.base.Quoted;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.ChatTemplate;
-import dev.flagship.tokenizers.Tokenizer;
 import dev.flagship.tokenizers.TokenizerConfig;
 import java.io.IOException;
 import java.io.InputStream;
@@ -81,7 +80,7 @@ record ModelFolder(Path path) {
      *
      * @throws LoadException if none is
      */
-    Tokenizer tokenizer() throws IOException {
+    BpeTokenizer tokenizer() throws IOException {
         return BpeTokenizer.fromFolder(path)
                 .orElseThrow(() ->
                         new LoadException(

@@ -1,10 +1,15 @@
 package dev.flagship.serving;
 
+import dev.flagship.formats.GgufFile;
 import dev.flagship.formats.ModelFile;
+import dev.flagship.formats.SafetensorsFile;
+import dev.flagship.formats.TorchFile;
 import dev.flagship.models.Llama;
 import dev.flagship.serving.api.Sampling;
+import dev.flagship.tensor.DType;
+import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.ChatTemplate;
-import dev.flagship.tokenizers.Tokenizer;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -27,10 +32,11 @@ record ModelSource(
         Llama.Config config,
         Map<String, TensorSource> tensors,
         int contextLength,
-        Tokenizer tokenizer,
+        BpeTokenizer tokenizer,
         Optional<ChatTemplate> template,
         Set<Integer> endTokens,
         Sampling sampling,
+        ModelCard card,
         List<String> identity) {
 
     ModelSource {
@@ -55,6 +61,31 @@ record ModelSource(
                     "Fetch or convert the model again.");
         }
         return size;
+    }
+
+    /**
+     * Reads everything but the weights.
+     *
+     * @throws LoadException if a file is missing or the model is not supported
+     * @throws IOException if a file cannot be read
+     */
+    static ModelSource read(ModelFile file) throws IOException {
+        return switch (file) {
+            case GgufFile gguf -> GgufLlama.read(gguf);
+            case SafetensorsFile safetensors -> HuggingFaceLlama.read(safetensors);
+            case TorchFile torch ->
+                    torch.consolidated() ? MetaLlama.read(torch) : HuggingFaceLlama.read(torch);
+        };
+    }
+
+    /** Types of weights that were rounded before. */
+    List<DType> roundedTypes() {
+        return tensors.values().stream()
+                .map(TensorSource::type)
+                .filter(DType::quantized)
+                .distinct()
+                .sorted()
+                .toList();
     }
 
     /** Weights, each counted once. */

@@ -9,11 +9,15 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
 
 /**
  * Where each tensor lies among the packed weights: in order of name, every plane 64-byte aligned.
+ *
+ * @param rounded what the weights are rounded to on their way; empty: they stay as they are
  */
-record PackPlan(List<Entry> entries, long bytes) {
+record PackPlan(List<Entry> entries, long bytes, Optional<QuantMix> rounded) {
     private static final long ALIGNMENT = 64;
 
     /** Version of the band layout and of the file around it; a new one rebuilds every file. */
@@ -51,6 +55,23 @@ record PackPlan(List<Entry> entries, long bytes) {
      * @throws LoadException if a tensor has more than two dimensions or a size that no matrix has
      */
     static PackPlan of(Path file, Iterable<TensorSource> tensors) {
+        return of(file, tensors, Optional.empty(), TensorSource::type);
+    }
+
+    /** Places all tensors of a model that fits, rounded to a mix. */
+    static PackPlan of(ModelSource source, QuantMix mix) {
+        return of(
+                source.file().path(),
+                source.tensors().values(),
+                Optional.of(mix),
+                tensor -> mix.type(tensor, source.config()));
+    }
+
+    private static PackPlan of(
+            Path file,
+            Iterable<TensorSource> tensors,
+            Optional<QuantMix> rounded,
+            Function<TensorSource, DType> types) {
         List<TensorSource> sorted = new ArrayList<>();
         tensors.forEach(sorted::add);
         sorted.sort(Comparator.comparing(TensorSource::name));
@@ -69,7 +90,7 @@ record PackPlan(List<Entry> entries, long bytes) {
                                 .formatted(Quoted.of(source.name()), source.type(), shape),
                         "Expected a plain vector or a matrix of at most 33 million rows.");
             }
-            DType type = source.vector() ? DType.F32 : source.type();
+            DType type = source.vector() ? DType.F32 : types.apply(source);
             int rows = source.vector() ? 1 : Math.toIntExact(shape.get(0));
             int cols = Math.toIntExact(shape.getLast());
             Entry numbers = new Entry(source, type, rows, cols, at, 0);
@@ -78,11 +99,25 @@ record PackPlan(List<Entry> entries, long bytes) {
             entries.add(entry);
             at = align(scalesAt + entry.scaleBytes());
         }
-        return new PackPlan(entries, at);
+        return new PackPlan(entries, at, rounded);
     }
 
     private static long align(long offset) {
         return (offset + ALIGNMENT - 1) & -ALIGNMENT;
+    }
+
+    /**
+     * What of the plan decides the packed weights, for their key: nothing for those as they are.
+     */
+    List<String> identity() {
+        return rounded.map(mix ->
+                        List.of("rounded to %s, version %d".formatted(mix, QuantMix.VERSION)))
+                .orElse(List.of());
+    }
+
+    /** Whether any matrix has blocks. */
+    boolean quantized() {
+        return entries.stream().anyMatch(e -> e.type().quantized());
     }
 
     /** SHA-256 over every place, so that a file made to another plan is not believed. */

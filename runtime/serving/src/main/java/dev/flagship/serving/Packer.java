@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import dev.flagship.base.Quoted;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.BandPacker;
+import dev.flagship.tensor.BlockEncoder;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Team;
@@ -35,6 +36,10 @@ final class Packer {
      * @throws LoadException if a weight is not finite
      */
     void pack(PackPlan.Entry entry, MemorySegment numbers, MemorySegment scales) {
+        if (!entry.source().vector() && entry.type() != entry.source().type()) {
+            round(entry, numbers, scales);
+            return;
+        }
         Optional<MemorySegment> inPlace = entry.source().inPlace(source.file());
         if (inPlace.isPresent()) {
             pack(entry, inPlace.get(), numbers, scales);
@@ -70,6 +75,38 @@ final class Packer {
                             numbers,
                             scales));
         } catch (BandPacker.NonFiniteWeightException e) {
+            throw notFinite(e.getMessage(), e);
+        }
+    }
+
+    /** Rounds bands one by one, each into memory of its own, from which it is packed. */
+    private void round(PackPlan.Entry entry, MemorySegment numbers, MemorySegment scales) {
+        int bands = BandMatrix.bands(entry.rows());
+        try {
+            team.run((thread, threads) -> {
+                var converter = new RowConverter(entry.source(), source.file(), entry.type());
+                long rowBytes = converter.rowBytes();
+                MemorySegment band =
+                        MemorySegment.ofArray(
+                                new byte[Math.toIntExact(rowBytes * BandMatrix.BAND)]);
+                int to = (int) ((long) bands * (thread + 1) / threads);
+                for (int b = (int) ((long) bands * thread / threads); b < to; b++) {
+                    int first = b * BandMatrix.BAND;
+                    int end = Math.min(entry.rows(), first + BandMatrix.BAND);
+                    for (int row = first; row < end; row++) {
+                        converter.convert(row, band, (row - first) * rowBytes);
+                    }
+                    new BandPacker(
+                                    entry.name(),
+                                    entry.type(),
+                                    entry.rows(),
+                                    entry.cols(),
+                                    band,
+                                    row -> row - first)
+                            .pack(b, b + 1, numbers, scales);
+                }
+            });
+        } catch (BandPacker.NonFiniteWeightException | BlockEncoder.TooLargeException e) {
             throw notFinite(e.getMessage(), e);
         }
     }

@@ -387,8 +387,10 @@ final class Sidecar {
 
     /** Where it is kept which packed weights a source has. */
     private Path record(Path source) throws IOException {
-        byte[] real = source.toRealPath().toString().getBytes(StandardCharsets.UTF_8);
-        return sources().resolve(HexFormat.of().formatHex(SourceDigest.sha256().digest(real)));
+        // One source may be packed as it is and rounded, and neither replaces the other.
+        String what = source.toRealPath() + String.join("", plan.identity());
+        byte[] key = SourceDigest.sha256().digest(what.getBytes(StandardCharsets.UTF_8));
+        return sources().resolve(HexFormat.of().formatHex(key));
     }
 
     private Path sources() {

@@ -75,6 +75,7 @@ class SidecarTest {
                         "scalar",
                         1,
                         OptionalInt.empty(),
+                        Optional.empty(),
                         folder);
         try (LoadedModel loaded = LoadedModel.load(model, options, listener());
                 Passes passes = Passes.of(loaded)) {

@@ -1,0 +1,164 @@
+package dev.flagship.cli;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.launch.ExitHook;
+import dev.flagship.launch.ModelStore;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.Perplexity;
+import dev.flagship.serving.QuantMix;
+import dev.flagship.serving.QuantizedFile;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code flagship quantize}: a smaller file of a model. */
+@Command(
+        name = "quantize",
+        description = {
+            "Round a model's weights and write them to a GGUF file.",
+            "The file is written whole or not at all; llama.cpp reads it, too."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  flagship quantize ./Llama-3.2-1B --to q4_k -o llama-1b-q4.gguf",
+            "  flagship quantize model.gguf --to q8_0 -o small.gguf --perplexity text.txt"
+        },
+        sortOptions = false)
+@SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
+final class QuantizeCommand implements Callable<Integer> {
+    private final Context context;
+
+    @Spec private CommandSpec spec;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "SOURCE",
+            description =
+                    "A name, a model's folder (safetensors, PyTorch or Meta's), or a file of it, as GGUF.")
+    private String source;
+
+    @Option(
+            names = "--to",
+            required = true,
+            paramLabel = "TYPE",
+            converter = ModelFlags.MixConverter.class,
+            description =
+                    "q8_0 (8.5 bits a weight), q4_k (about 4.9) or q4_0 (4.5): how weights are rounded.")
+    private QuantMix mix;
+
+    @Option(
+            names = {"-o", "--output"},
+            required = true,
+            paramLabel = "FILE",
+            description = "The GGUF file to write.")
+    private Path output;
+
+    @Option(names = "--force", description = "Replace a file that is there.")
+    private boolean force;
+
+    @Option(
+            names = "--perplexity",
+            paramLabel = "TEXT",
+            description =
+                    "Measure with this text file how much worse the model foretells text than before. Takes the memory of either model.")
+    private @Nullable Path text;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute. Default (or 0): one a physical core.")
+    private int threads;
+
+    QuantizeCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        LoadOptions load = options();
+        String sample = text == null ? "" : text(text);
+        var streams = context.streams();
+        var store =
+                ModelStore.open(
+                        ModelStore.defaultHome(context.environment()), context.environment());
+        try (var progress = new ProgressLine(streams.err(), streams.errIsTerminal())) {
+            Path model = store.resolve(source, progress);
+            write(model, progress);
+            if (text != null) {
+                compare(model, sample, load, progress);
+            }
+        }
+        return 0;
+    }
+
+    /** Checks what would otherwise be known after minutes. */
+    private LoadOptions options() {
+        try {
+            return LoadOptions.of("quantize").withThreads(threads);
+        } catch (InvalidArgumentException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
+    private static String text(Path file) throws IOException {
+        try {
+            return Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new CliException("not_text", file + " is not UTF-8 text", e);
+        }
+    }
+
+    private void write(Path model, ProgressLine progress) throws IOException {
+        var options = new QuantizedFile.Options(mix, threads, force);
+        QuantizedFile.Report report;
+        try (var file = QuantizedFile.open(model, output, options, progress);
+                var _ = ExitHook.of(file::abandon)) {
+            report = file.write();
+        }
+        say(
+                progress,
+                String.format(
+                        Locale.ROOT,
+                        "%s: %s, %.2f bits a weight; %s",
+                        output,
+                        Bytes.human(report.bytes()),
+                        report.bitsPerWeight(),
+                        report.types()));
+    }
+
+    private void compare(Path model, String sample, LoadOptions load, ProgressLine progress)
+            throws IOException {
+        Perplexity before = Perplexity.of(model, sample, load, progress);
+        Perplexity after = Perplexity.of(output, sample, load, progress);
+        say(
+                progress,
+                String.format(
+                        Locale.ROOT,
+                        "Perplexity over %d tokens of %s: %.4f before, %.4f now: %+.2f %%",
+                        after.tokens(),
+                        text,
+                        before.value(),
+                        after.value(),
+                        100 * (after.value() / before.value() - 1)));
+    }
+
+    private void say(ProgressLine progress, String line) {
+        progress.close();
+        PrintStream out = context.streams().out();
+        out.println(line);
+        out.flush();
+    }
+}

@@ -1,0 +1,143 @@
+package dev.flagship.tokenizers;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+
+/**
+ * A vocabulary as the {@code tokenizer.ggml.*} arrays of a GGUF file have it: the other way round
+ * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read.
+ *
+ * @param model {@code gpt2} for a byte-level vocabulary, {@code llama} for SentencePiece's
+ * @param pre name of the pre-tokeniser, of a byte-level vocabulary
+ * @param tokens by id
+ * @param types by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
+ * @param scores by id, of SentencePiece's vocabulary, else empty
+ * @param merges of a byte-level vocabulary, else empty
+ * @param unknown the token for what has none
+ * @param addsSpace whether a text gets a space in front
+ */
+public record GgufTokens(
+        String model,
+        Optional<String> pre,
+        List<String> tokens,
+        List<Integer> types,
+        List<Float> scores,
+        List<String> merges,
+        OptionalInt unknown,
+        boolean addsSpace) {
+
+    public GgufTokens {
+        tokens = List.copyOf(tokens);
+        types = List.copyOf(types);
+        scores = List.copyOf(scores);
+        merges = List.copyOf(merges);
+    }
+
+    /**
+     * Writes a vocabulary down.
+     *
+     * @param rows of the embedding; ids up to there that have no token become unused ones
+     * @throws TokenizerException if GGUF has no name for its pre-tokeniser, or there are fewer rows
+     *     than tokens
+     */
+    public static GgufTokens of(BpeTokenizer tokenizer, int rows) {
+        int size = tokenizer.vocabularySize();
+        if (size > rows) {
+            throw TokenizerException.unsupported(
+                    "the tokenizer has %d tokens and the embedding %d rows; GGUF has a row for each token",
+                    size, rows);
+        }
+        List<String> tokens = new ArrayList<>(rows);
+        List<Integer> types = new ArrayList<>(rows);
+        int unknown = tokenizer.model().unknown();
+        for (int id = 0; id < rows; id++) {
+            boolean there = id < size && !tokenizer.token(id).isEmpty();
+            tokens.add(there ? tokenizer.token(id) : "[PAD%d]".formatted(id));
+            types.add(there ? type(tokenizer.kind(id), id == unknown) : 5);
+        }
+        OptionalInt stranger = unknown < 0 ? OptionalInt.empty() : OptionalInt.of(unknown);
+        return tokenizer.byteLevel()
+                ? new GgufTokens(
+                        "gpt2",
+                        Optional.of(pre(tokenizer)),
+                        tokens,
+                        types,
+                        List.of(),
+                        merges(tokenizer),
+                        stranger,
+                        false)
+                : new GgufTokens(
+                        "llama",
+                        Optional.empty(),
+                        tokens,
+                        types,
+                        scores(tokenizer, rows),
+                        List.of(),
+                        stranger,
+                        tokenizer.rules().preTokenizer() instanceof PreTokenizer.Spaces spaces
+                                && spaces.prefix() != PreTokenizer.Prefix.NONE);
+    }
+
+    private static int type(BpeModel.Kind kind, boolean unknown) {
+        if (unknown) {
+            return 2;
+        }
+        return switch (kind) {
+            case NORMAL -> 1;
+            case CONTROL -> 3;
+            case ADDED -> 4;
+            case UNUSED -> 5;
+            case BYTE -> 6;
+        };
+    }
+
+    private static String pre(BpeTokenizer tokenizer) {
+        return Expressions.nameOf(
+                        tokenizer.rules().preTokenizer(), tokenizer.model().ignoreMerges())
+                .orElseThrow(() ->
+                        TokenizerException.unsupported(
+                                "GGUF has no name for how this tokenizer cuts text into pieces, or for merges beside it."
+                                        + " Convert the model with llama.cpp's converter, and take its GGUF file"));
+    }
+
+    private record Merge(int rank, int left, int right) {}
+
+    /** By rank; where tokens are ranks, a token's pairs by their parts' ranks (Hugging Face). */
+    private static List<String> merges(BpeTokenizer tokenizer) {
+        List<Merge> merges = new ArrayList<>();
+        tokenizer
+                .model()
+                .merges()
+                .forEach((left, right, rank, _) -> merges.add(new Merge(rank, left, right)));
+        merges.sort(
+                Comparator.comparingInt(Merge::rank)
+                        .thenComparingInt(Merge::left)
+                        .thenComparingInt(Merge::right));
+        return merges.stream()
+                .map(m -> tokenizer.token(m.left()) + " " + tokenizer.token(m.right()))
+                .toList();
+    }
+
+    /** Scores that put the tokens that merges make in the order of the merges. */
+    private static List<Float> scores(BpeTokenizer tokenizer, int rows) {
+        int[] ranks = new int[rows];
+        Arrays.fill(ranks, MergeTable.NONE);
+        int[] last = {0};
+        tokenizer
+                .model()
+                .merges()
+                .forEach((_, _, rank, result) -> {
+                    ranks[result] = Math.min(ranks[result], rank);
+                    last[0] = Math.max(last[0], rank);
+                });
+        List<Float> scores = new ArrayList<>(rows);
+        for (int rank : ranks) { // who is made by no merge comes after all others
+            scores.add(-(float) (rank == MergeTable.NONE ? last[0] + 1 : rank));
+        }
+        return scores;
+    }
+}

@@ -1,0 +1,98 @@
+package dev.flagship.serving;
+
+import dev.flagship.models.Llama;
+import dev.flagship.tensor.DType;
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * Which type each tensor is rounded to. The mixes are those of llama.cpp's quantiser under the same
+ * names ({@code q4_k} being its Q4_K_M), without importance matrices: what hurts most keeps more
+ * bits. Vectors stay F32.
+ */
+public enum QuantMix {
+    /** All in Q8_0. */
+    Q8_0(7),
+    /** Q4_0, the head in Q6_K. */
+    Q4_0(2),
+    /** Q4_K; the head, and half of the values and of the MLP's ways down, in Q6_K. */
+    Q4_K(15);
+
+    /** Counts changes of what weights are rounded to, so that packed ones are made again. */
+    static final int VERSION = 1;
+
+    private final int ggufNumber;
+
+    QuantMix(int ggufNumber) {
+        this.ggufNumber = ggufNumber;
+    }
+
+    /** The mix of this name; empty if there is none. */
+    public static Optional<QuantMix> of(String name) {
+        return Arrays.stream(values()).filter(mix -> mix.toString().equals(name)).findFirst();
+    }
+
+    /** All names, for people. */
+    public static String names() {
+        return Arrays.stream(values()).map(QuantMix::toString).collect(Collectors.joining(", "));
+    }
+
+    /** The name that people see. */
+    @Override
+    public String toString() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** What GGUF's {@code general.file_type} calls it. */
+    int ggufNumber() {
+        return ggufNumber;
+    }
+
+    /**
+     * What a tensor becomes. A width that has no whole number of super-blocks takes a type of
+     * smaller blocks and at least as many bits; one that has no blocks at all stays as it is.
+     */
+    DType type(TensorSource tensor, Llama.Config config) {
+        if (tensor.vector()) {
+            return DType.F32;
+        }
+        DType wanted = wanted(tensor.name(), config);
+        long cols = tensor.shape().getLast();
+        if (cols % wanted.blockElements() == 0) {
+            return wanted;
+        }
+        if (cols % DType.Q8_0.blockElements() == 0) {
+            return wanted == DType.Q6_K ? DType.Q8_0 : DType.Q4_1;
+        }
+        return tensor.type();
+    }
+
+    private DType wanted(String name, Llama.Config config) {
+        if (this == Q8_0) {
+            return DType.Q8_0;
+        }
+        String head = config.tiedHead() ? "model.embed_tokens.weight" : "lm_head.weight";
+        if (name.equals(head)) {
+            return DType.Q6_K;
+        }
+        if (this == Q4_0) {
+            return DType.Q4_0;
+        }
+        boolean delicate =
+                name.endsWith(".self_attn.v_proj.weight") || name.endsWith(".mlp.down_proj.weight");
+        return delicate && needsBits(layer(name), config.layers()) ? DType.Q6_K : DType.Q4_K;
+    }
+
+    /** The first and last eighth of the layers, and every third between. */
+    private static boolean needsBits(int layer, int layers) {
+        int eighth = layers / 8;
+        return layer < eighth || layer >= 7 * layers / 8 || (layer - eighth) % 3 == 2;
+    }
+
+    /** Of {@code model.layers.3.mlp.down_proj.weight}. */
+    private static int layer(String name) {
+        return Integer.parseInt(name.split("\\.", 4)[2]);
+    }
+}
