@@ -26,7 +26,7 @@ public final class GgufFile implements ModelFile {
     private static final String SPLIT_COUNT = "split.count";
     private static final String SPLIT_NUMBER = "split.no";
     private static final String TYPES_READ =
-            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K and Q6_K.";
+            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4.";
 
     private final Path path;
     private final MappedTensors mapped;
@@ -283,10 +283,18 @@ public final class GgufFile implements ModelFile {
                         case 1 -> DType.F16;
                         case 2 -> DType.Q4_0;
                         case 3 -> DType.Q4_1;
+                        case 6 -> DType.Q5_0;
+                        case 7 -> DType.Q5_1;
                         case 8 -> DType.Q8_0;
+                        case 10 -> DType.Q2_K;
+                        case 11 -> DType.Q3_K;
                         case 12 -> DType.Q4_K;
+                        case 13 -> DType.Q5_K;
                         case 14 -> DType.Q6_K;
+                        case 20 -> DType.IQ4_NL;
+                        case 23 -> DType.IQ4_XS;
                         case 30 -> DType.BF16;
+                        case 39 -> DType.MXFP4;
                         default -> null;
                     };
             if (type == null) {
@@ -355,21 +363,14 @@ public final class GgufFile implements ModelFile {
          */
         private static @Nullable String typeName(int number) {
             return switch (number) {
-                case 6 -> "Q5_0";
-                case 7 -> "Q5_1";
                 case 9 -> "Q8_1";
-                case 10 -> "Q2_K";
-                case 11 -> "Q3_K";
-                case 13 -> "Q5_K";
                 case 15 -> "Q8_K";
                 case 16 -> "IQ2_XXS";
                 case 17 -> "IQ2_XS";
                 case 18 -> "IQ3_XXS";
                 case 19 -> "IQ1_S";
-                case 20 -> "IQ4_NL";
                 case 21 -> "IQ3_S";
                 case 22 -> "IQ2_S";
-                case 23 -> "IQ4_XS";
                 case 24 -> "I8";
                 case 25 -> "I16";
                 case 26 -> "I32";
@@ -378,7 +379,6 @@ public final class GgufFile implements ModelFile {
                 case 29 -> "IQ1_M";
                 case 34 -> "TQ1_0";
                 case 35 -> "TQ2_0";
-                case 39 -> "MXFP4";
                 case 40 -> "NVFP4";
                 case 41 -> "Q1_0";
                 default -> null;
