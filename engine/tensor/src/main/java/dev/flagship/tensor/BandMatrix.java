@@ -24,8 +24,8 @@ import java.lang.foreign.ValueLayout;
  *   <li>6 bits: per 16 columns 3 lines: the low four bits as two such lines of 8 columns, and a
  *       line of the high two bits, of a row's 4 bytes bits 0–1 being columns 0–3, bits 2–3 columns
  *       4–7, and so on
- *   <li>2 bits: per 16 columns such a line of pairs; 3 bits: per 32 columns two, and a line of third
- *       bits as those of 5 bits
+ *   <li>2 bits: per 16 columns such a line of pairs; 3 bits: per 32 columns two, and a line of
+ *       third bits as those of 5 bits
  *   <li>F32, F16: per column 16 numbers; BF16: per pair of columns 16 rows × 2 numbers
  *   <li>scales: per 32 columns 16 F16, with minima followed by 16 F16 minima; for MXFP4 16 bytes e
  *   <li>scales of super-blocks: per 256 columns 16 F16 d, with minima 16 F16 dmin; then for each

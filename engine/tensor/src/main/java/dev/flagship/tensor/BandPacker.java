@@ -123,14 +123,11 @@ public record BandPacker(
 
     /** A row's numbers, 32 at a time, into lines as {@link BandMatrix} describes them. */
     private void quants(long in, MemorySegment numbers, long out) {
-        int blockFours = type.blockElements() / 4;
-        long bytes = BandMatrix.bandBytes(type, type.blockElements()) / blockFours * FOURS;
+        int perBlock = type.blockElements() / BLOCK;
+        long bytes = BandMatrix.bandBytes(type, BLOCK * perBlock) / perBlock;
         int[] fours = new int[FOURS];
-        for (int from = 0; from < cols / 4; from += FOURS, out += bytes) {
-            long block = in + from / blockFours * (long) type.blockBytes();
-            for (int i = 0; i < FOURS; i++) {
-                fours[i] = four(block, from % blockFours + i);
-            }
+        for (int at = 0; at < cols / BLOCK; at++, out += bytes) {
+            read(in + at / perBlock * (long) type.blockBytes(), at % perBlock, fours);
             switch (type.bits()) {
                 case 8 -> {
                     for (int i = 0; i < FOURS; i++) {
@@ -161,8 +158,7 @@ public record BandPacker(
     }
 
     /** Lines of the low four bits of some fours. */
-    private static void nibbles(
-            int[] fours, int from, int count, MemorySegment numbers, long out) {
+    private static void nibbles(int[] fours, int from, int count, MemorySegment numbers, long out) {
         for (int i = 0; i < count; i += 2) {
             int low = fours[from + i] & NIBBLES;
             int high = fours[from + i + 1] & NIBBLES;
@@ -188,55 +184,82 @@ public record BandPacker(
         return line;
     }
 
-    /** Unsigned numbers of the columns 4·i to 4·i + 3 of a block, a byte each. */
-    private int four(long block, int i) {
-        return switch (type) {
-            // Flipping the sign bit of each byte adds 128.
-            case Q8_0 -> source.get(INT, block + 2 + i * 4L) ^ 0x80808080;
-            case Q4_0, IQ4_NL -> halves(block + 2, i);
-            case Q4_1 -> halves(block + 4, i);
-            case MXFP4 -> halves(block + 1, i);
-            case Q5_0 -> halves(block + 6, i) | spread(block + 2, i) << 4;
-            case Q5_1 -> halves(block + 8, i) | spread(block + 4, i) << 4;
-            case IQ4_XS -> halves(block + 8 + i / FOURS * 16L, i % FOURS);
-            case Q4_K -> turns(block + 16, i);
-            case Q5_K -> turns(block + 48, i) | eighths(block + 16, i) << 4;
-            case Q6_K -> {
-                // Of 128 elements, bytes 0–63 are elements 0–63 low and 64–127 high.
-                long nibbles = block + i / 32 * 64L + i % 16 * 4L;
-                yield source.get(INT, nibbles) >>> i % 32 / 16 * 4 & NIBBLES
-                        | quarters(block + 128, i) << 4;
+    /**
+     * Unsigned numbers of 32 columns, a byte each.
+     *
+     * @param part which 32 of the block's columns
+     */
+    private void read(long block, int part, int[] fours) {
+        switch (type) {
+            case Q8_0 -> {
+                for (int i = 0; i < FOURS; i++) {
+                    // Flipping the sign bit of each byte adds 128.
+                    fours[i] = source.get(INT, block + 2 + i * 4L) ^ 0x80808080;
+                }
             }
-            case Q3_K -> quarters(block + 32, i) | eighths(block, i) << 2;
-            case Q2_K -> quarters(block + 16, i);
+            case Q4_0, IQ4_NL -> halves(block + 2, fours);
+            case Q4_1 -> halves(block + 4, fours);
+            case MXFP4 -> halves(block + 1, fours);
+            case IQ4_XS -> halves(block + 8 + part * 16L, fours);
+            case Q5_0 -> {
+                halves(block + 6, fours);
+                spread(source.get(INT, block + 2), fours);
+            }
+            case Q5_1 -> {
+                halves(block + 8, fours);
+                spread(source.get(INT, block + 4), fours);
+            }
+            // Each 32 bytes hold 32 columns low and the next 32 high.
+            case Q4_K -> shifted(block + 16 + part / 2 * 32L, part % 2 * 4, NIBBLES, fours);
+            case Q5_K -> {
+                shifted(block + 48 + part / 2 * 32L, part % 2 * 4, NIBBLES, fours);
+                addHigh(block + 16, part, BITS, 4, fours);
+            }
+            // Of 128 columns, bytes 0–63 are columns 0–63 low and 64–127 high; a byte of pairs has
+            // one column of each 32.
+            case Q6_K -> {
+                long nibbles = block + part / 4 * 64L + part % 2 * 32L;
+                shifted(nibbles, part % 4 / 2 * 4, NIBBLES, fours);
+                addHigh(block + 128 + part / 4 * 32L, part % 4 * 2, PAIRS, 4, fours);
+            }
+            case Q3_K -> {
+                shifted(block + 32 + part / 4 * 32L, part % 4 * 2, PAIRS, fours);
+                addHigh(block, part, BITS, 2, fours);
+            }
+            case Q2_K -> shifted(block + 16 + part / 4 * 32L, part % 4 * 2, PAIRS, fours);
             case F32, F16, BF16 -> throw new IllegalStateException(type + " has no quants");
-        };
+        }
     }
 
-    /** Of 32 elements, 16 bytes hold elements 0–15 low and 16–31 high. */
-    private int halves(long at, int i) {
-        return source.get(INT, at + i % 4 * 4L) >>> i / 4 * 4 & NIBBLES;
+    /** 16 bytes hold columns 0–15 low and 16–31 high. */
+    private void halves(long at, int[] fours) {
+        for (int i = 0; i < FOURS / 2; i++) {
+            int both = source.get(INT, at + i * 4L);
+            fours[i] = both & NIBBLES;
+            fours[i + FOURS / 2] = both >>> 4 & NIBBLES;
+        }
     }
 
-    /** Each 32 bytes hold 32 elements low and the next 32 high. */
-    private int turns(long at, int i) {
-        return source.get(INT, at + i / 16 * 32L + i % 8 * 4L) >>> i / 8 % 2 * 4 & NIBBLES;
+    /** 32 bytes hold a column each, from bit {@code shift} on. */
+    private void shifted(long at, int shift, int mask, int[] fours) {
+        for (int i = 0; i < FOURS; i++) {
+            fours[i] = source.get(INT, at + i * 4L) >>> shift & mask;
+        }
     }
 
-    /** Each 32 bytes hold 128 elements: a byte has a pair of bits of one element of each 32. */
-    private int quarters(long at, int i) {
-        return source.get(INT, at + i / 32 * 32L + i % 8 * 4L) >>> i % 32 / 8 * 2 & PAIRS;
+    /** So do these the bits of a column above its low ones. */
+    private void addHigh(long at, int shift, int mask, int lowBits, int[] fours) {
+        for (int i = 0; i < FOURS; i++) {
+            fours[i] |= (source.get(INT, at + i * 4L) >>> shift & mask) << lowBits;
+        }
     }
 
-    /** 32 bytes hold 256 elements: a byte has a bit of one element of each 32. */
-    private int eighths(long at, int i) {
-        return source.get(INT, at + i % 8 * 4L) >>> i / 8 & BITS;
-    }
-
-    /** Four of 32 bits in a row, each in a byte of its own. */
-    private int spread(long at, int i) {
-        int four = source.get(INT, at) >>> 4 * i & 15;
-        return (four | four << 7 | four << 14 | four << 21) & BITS;
+    /** Adds the fifth bits of 32 columns in a row. */
+    private static void spread(int bits, int[] fours) {
+        for (int i = 0; i < FOURS; i++) {
+            int four = bits >>> 4 * i & 15;
+            fours[i] |= ((four | four << 7 | four << 14 | four << 21) & BITS) << 4;
+        }
     }
 
     // --- scales

@@ -93,17 +93,16 @@ class BandPackerTest {
             case Q5_1 ->
                     (float)
                             ((double) half(b, block)
-                                            * (nibble(b, block + 8, i)
-                                                    + 16 * bit(b, block + 4, i))
+                                            * (nibble(b, block + 8, i) + 16 * bit(b, block + 4, i))
                                     + half(b, block + 2));
             case IQ4_NL -> half(b, block) * NON_LINEAR[nibble(b, block + 2, i)];
             case MXFP4 -> microscaled(b.get(block) & 0xFF, nibble(b, block + 1, i));
             case Q2_K -> {
                 int both = b.get(block + i / 16) & 0xFF;
+                int minimum = both / 16;
                 double scaled = (double) half(b, block + 80) * (both % 16);
                 yield (float)
-                        (scaled * pair(b, block + 16, i)
-                                - (double) half(b, block + 82) * (both / 16));
+                        (scaled * pair(b, block + 16, i) - (double) half(b, block + 82) * minimum);
             }
             case Q3_K -> threeBitSuper(b, block, i);
             case IQ4_XS -> {
@@ -126,7 +125,8 @@ class BandPackerTest {
     private static float microscaled(int exponent, int code) {
         double magnitude =
                 code % 8 < 2 ? code % 8 * 0.5 : Math.scalb(1 + code % 2 * 0.5, code % 8 / 2 - 1);
-        return (float) Math.scalb(code < 8 || magnitude == 0 ? magnitude : -magnitude, exponent - 127);
+        return (float)
+                Math.scalb(code < 8 || magnitude == 0 ? magnitude : -magnitude, exponent - 127);
     }
 
     private static float threeBitSuper(ByteBuffer b, int at, int i) {

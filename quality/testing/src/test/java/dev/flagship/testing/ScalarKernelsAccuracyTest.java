@@ -92,8 +92,9 @@ class ScalarKernelsAccuracyTest {
                         }
                         case Q2_K -> {
                             int both = b.get(at + in / 16) & 0xFF;
+                            int minimum = both / 16;
                             yield half(b, at + 80) * (both % 16) * pair(b, at + 16, in)
-                                    - half(b, at + 82) * (both / 16);
+                                    - half(b, at + 82) * minimum;
                         }
                         case Q3_K -> {
                             int group = in / 16;

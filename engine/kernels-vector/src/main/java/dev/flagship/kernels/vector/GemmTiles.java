@@ -78,7 +78,17 @@ final class GemmTiles {
                                 accAt,
                                 block,
                                 size);
-                case 1 -> int8Column(panel, panelScales, act, actAt, scales[at], acc, accAt, block, size);
+                case 1 ->
+                        int8Column(
+                                panel,
+                                panelScales,
+                                act,
+                                actAt,
+                                scales[at],
+                                acc,
+                                accAt,
+                                block,
+                                size);
                 default ->
                         int8Tile4(
                                 panel,

@@ -18,10 +18,10 @@ import dev.flagship.tensor.DType;
  *
  * <p>Without {@code vpdpbusd} products are summed in pairs by {@code vpmaddubsw}, whose sums
  * saturate at 32,767. A 4-bit number and an activation of ±127 give pairs of at most 3,810, eight
- * of which fit: one widening per block of 32 k. Of 5-bit numbers the first four pairs of a block are
- * so summed, of 6-bit ones the first two of a group. For 8 bits and levels it takes the magnitude of a weight and
- * the activation with that weight's sign: pairs of at most 128·127·2 = 32,512, widened at once; the
- * weights are signed then, so that there is no offset to undo.
+ * of which fit: one widening per block of 32 k. Of 5-bit numbers the first four pairs of a block
+ * are so summed, of 6-bit ones the first two of a group. For 8 bits and levels it takes the
+ * magnitude of a weight and the activation with that weight's sign: pairs of at most 128·127·2 =
+ * 32,512, widened at once; the weights are signed then, so that there is no offset to undo.
  */
 final class NarrowTile {
     private static final int REGISTERS = 16;

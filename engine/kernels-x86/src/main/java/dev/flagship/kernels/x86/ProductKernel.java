@@ -18,9 +18,9 @@ import java.util.Set;
  * {@link NarrowTile}'s.
  *
  * <p>Per block an integer accumulator starts at −128·S (8-bit), −8·S (Q4_0), −16·S (Q5_0) or −32·S
- * (Q6_K, per group of 16), which undoes the offset of the unsigned weights; then {@code acc = fma((float) I,
- * sw·sa, acc)} and for types with a minimum {@code acc = fma(m, sa·S, acc)}: the operations and the
- * order of {@link dev.flagship.tensor.ScalarKernels}, whatever the tile.
+ * (Q6_K, per group of 16), which undoes the offset of the unsigned weights; then {@code acc =
+ * fma((float) I, sw·sa, acc)} and for types with a minimum {@code acc = fma(m, sa·S, acc)}: the
+ * operations and the order of {@link dev.flagship.tensor.ScalarKernels}, whatever the tile.
  *
  * <p>Nibbles that stand for levels are looked up, as level + 128 where the product wants unsigned
  * weights, and from there on are 8-bit. Numbers of 3 bits get 28 more, and so the offset of 6-bit
@@ -200,7 +200,9 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         static final int NIBBLE_BITS = 0x0F0F0F0F;
 
-        /** 3-bit numbers are stored with an offset of 4: with this less they have that of 6 bits. */
+        /**
+         * 3-bit numbers are stored with an offset of 4: with this less they have that of 6 bits.
+         */
         static final int MINUS_28 = 0xE4E4E4E4;
 
         private static final Zmm NIBBLES = zmm(31);
