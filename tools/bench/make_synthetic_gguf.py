@@ -41,11 +41,22 @@ TYPES = {
     "q4_0": (GGMLQuantizationType.Q4_0, LlamaFileType.MOSTLY_Q4_0),
     "q4_1": (GGMLQuantizationType.Q4_1, LlamaFileType.MOSTLY_Q4_1),
     "q4_k": (GGMLQuantizationType.Q4_K, LlamaFileType.MOSTLY_Q4_K_M),
+    "q5_0": (GGMLQuantizationType.Q5_0, LlamaFileType.MOSTLY_Q5_0),
+    "q5_1": (GGMLQuantizationType.Q5_1, LlamaFileType.MOSTLY_Q5_1),
+    "q2_k": (GGMLQuantizationType.Q2_K, LlamaFileType.MOSTLY_Q2_K_S),
+    "q3_k": (GGMLQuantizationType.Q3_K, LlamaFileType.MOSTLY_Q3_K_S),
+    "q5_k": (GGMLQuantizationType.Q5_K, LlamaFileType.MOSTLY_Q5_K_S),
+    "iq4_nl": (GGMLQuantizationType.IQ4_NL, LlamaFileType.MOSTLY_IQ4_NL),
+    "iq4_xs": (GGMLQuantizationType.IQ4_XS, LlamaFileType.MOSTLY_IQ4_XS),
+    "mxfp4": (GGMLQuantizationType.MXFP4, LlamaFileType.MOSTLY_MXFP4_MOE),
     "f16": (GGMLQuantizationType.F16, LlamaFileType.MOSTLY_F16),
 }
 
 BLOCK = 32
 SUPER_BLOCK = 256
+
+# Deviation of the 16 levels of IQ4_NL and IQ4_XS, used alike.
+LEVELS = 66.9
 
 
 def matrix(name: str, rows: int, cols: int, kind: str) -> np.ndarray:
@@ -54,7 +65,7 @@ def matrix(name: str, rows: int, cols: int, kind: str) -> np.ndarray:
     deviation = 1 / math.sqrt(cols)
     if kind == "f16":
         return (rng.standard_normal((rows, cols), dtype=np.float32) * np.float32(deviation)).astype(np.float16)
-    if kind in ("q4_k", "q6_k"):
+    if kind in ("q4_k", "q5_k", "q6_k", "q2_k", "q3_k", "iq4_xs"):
         return super_blocks(rng, rows * cols // SUPER_BLOCK, deviation, kind).reshape(rows, -1)
     blocks = rows * cols // BLOCK
     spread = rng.uniform(0.8, 1.2, blocks)
@@ -62,6 +73,19 @@ def matrix(name: str, rows: int, cols: int, kind: str) -> np.ndarray:
         # Uniform in [-127, 127]: deviation 73.3 quants.
         numbers = rng.integers(-127, 128, (blocks, BLOCK), dtype=np.int8).view(np.uint8)
         heads = [spread * deviation / 73.3]
+    elif kind in ("q5_0", "q5_1"):
+        # As below, with 32 levels.
+        numbers = rng.integers(0, 256, (blocks, 20), dtype=np.uint8)
+        scale = spread * deviation / 9.23
+        heads = [scale * rng.choice([-1.0, 1.0], blocks)] if kind == "q5_0" else [scale, -15.5 * scale]
+    elif kind == "iq4_nl":
+        numbers = rng.integers(0, 256, (blocks, BLOCK // 2), dtype=np.uint8)
+        heads = [spread * deviation / LEVELS * rng.choice([-1.0, 1.0], blocks)]
+    elif kind == "mxfp4":
+        # E2M1's doubled levels deviate by 5.85, and scales are powers of two.
+        numbers = rng.integers(0, 256, (blocks, 1 + BLOCK // 2), dtype=np.uint8)
+        numbers[:, 0] = 128 + round(math.log2(deviation / 5.85))
+        heads = []
     else:
         # Sixteen levels, uniform: deviation 4.61 quants.
         numbers = rng.integers(0, 256, (blocks, BLOCK // 2), dtype=np.uint8)
@@ -80,14 +104,28 @@ def super_blocks(rng: np.random.Generator, blocks: int, deviation: float, kind: 
         scales = rng.integers(64, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))
         d = half(spread * deviation / 18.5 / 96)
         return np.concatenate([numbers, scales.astype(np.int8).view(np.uint8), d], axis=1)
-    # Sixteen levels, uniform: deviation 4.61 quants. A minimum of 7.5 scales makes the mean 0: dmin is 7.5 d.
+    if kind == "q3_k":
+        # Eight levels, uniform, and 64 scales of both signs.
+        numbers = rng.integers(0, 256, (blocks, 108), dtype=np.uint8)
+        return np.concatenate([numbers, half(spread * deviation / 2.29 / 18.5)], axis=1)
+    if kind == "iq4_xs":
+        numbers = rng.integers(0, 256, (blocks, 134), dtype=np.uint8)
+        return np.concatenate([half(spread * deviation / LEVELS / 18.5), numbers], axis=1)
+    if kind == "q2_k":
+        # Four levels, uniform; minima are like scales, and dmin is 1.5 d.
+        scales = rng.integers(8, 16, (blocks, 16), dtype=np.uint8)
+        numbers = rng.integers(0, 256, (blocks, 64), dtype=np.uint8)
+        d = spread * deviation / 1.118 / 11.5
+        return np.concatenate([scales | scales << 4, numbers, half(d), half(1.5 * d)], axis=1)
+    # Sixteen levels, uniform: deviation 4.61 quants; 32: 9.23. A minimum of half their range makes the mean 0.
+    middle, quants, size = (7.5, 4.61, 128) if kind == "q4_k" else (15.5, 9.23, 160)
     small = rng.integers(32, 64, (blocks, 8), dtype=np.uint8)
-    d = spread * deviation / 4.61 / 48
+    d = spread * deviation / quants / 48
     low, high = small[:, :4], small[:, 4:]
     top = low & 63 | (high >> 4) << 6
     packed = np.concatenate([top, top, high & 15 | (high & 15) << 4], axis=1)  # minima are like scales
-    numbers = rng.integers(0, 256, (blocks, 128), dtype=np.uint8)
-    return np.concatenate([half(d), half(7.5 * d), packed, numbers], axis=1)
+    numbers = rng.integers(0, 256, (blocks, size), dtype=np.uint8)
+    return np.concatenate([half(d), half(middle * d), packed, numbers], axis=1)
 
 
 def half(values: np.ndarray) -> np.ndarray:

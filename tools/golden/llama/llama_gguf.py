@@ -76,7 +76,8 @@ def llama3_divisors(rope: dict, head_dim: int) -> np.ndarray:
     return np.array(divisors, dtype=np.float32)
 
 
-def write(path, config, rope: dict, weights: dict[str, np.ndarray], types: dict, tokens, merges) -> None:
+def write(path, config, rope: dict, weights: dict[str, np.ndarray], types: dict, tokens, merges,
+          quantise=quants.quantize) -> None:
     """Writes `weights` (HF names, HF row order, float32). `types` maps an HF name to its GGML type; norms are F32."""
     out = gguf.GGUFWriter(path, "llama")
     out.add_name(config.name_or_path)
@@ -113,7 +114,7 @@ def write(path, config, rope: dict, weights: dict[str, np.ndarray], types: dict,
         elif kind == gguf.GGMLQuantizationType.F16:
             out.add_tensor(gguf_name(name), w.astype(np.float16))
         else:
-            out.add_tensor(gguf_name(name), quants.quantize(w, kind), raw_dtype=kind)
+            out.add_tensor(gguf_name(name), quantise(w, kind), raw_dtype=kind)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()

@@ -9,7 +9,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A GGUF file, version 2 or 3, little-endian (ggml's docs/gguf.md; layout in the package's
@@ -26,7 +25,7 @@ public final class GgufFile implements ModelFile {
     private static final String SPLIT_COUNT = "split.count";
     private static final String SPLIT_NUMBER = "split.no";
     private static final String TYPES_READ =
-            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K and Q6_K.";
+            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4.";
 
     private final Path path;
     private final MappedTensors mapped;
@@ -277,27 +276,14 @@ public final class GgufFile implements ModelFile {
         }
 
         private DType type(int number) {
-            DType type =
-                    switch (number) {
-                        case 0 -> DType.F32;
-                        case 1 -> DType.F16;
-                        case 2 -> DType.Q4_0;
-                        case 3 -> DType.Q4_1;
-                        case 8 -> DType.Q8_0;
-                        case 12 -> DType.Q4_K;
-                        case 14 -> DType.Q6_K;
-                        case 30 -> DType.BF16;
-                        default -> null;
-                    };
-            if (type == null) {
-                String name = typeName(number);
-                throw header.bad(
-                        "ggml type "
-                                + Integer.toUnsignedString(number)
-                                + (name == null ? " (unknown)" : " (" + name + ")"),
-                        TYPES_READ);
-            }
-            return type;
+            return GgmlTypes.of(number)
+                    .orElseThrow(() ->
+                            header.bad(
+                                    "ggml type %s (%s)"
+                                            .formatted(
+                                                    Integer.toUnsignedString(number),
+                                                    GgmlTypes.unread(number).orElse("unknown")),
+                                    TYPES_READ));
         }
 
         private TensorEntry entry(Declared info, long dataStart) {
@@ -347,42 +333,6 @@ public final class GgufFile implements ModelFile {
                             HeaderReader.DAMAGED);
                 }
             }
-        }
-
-        /**
-         * Names in ggml.h as of 2026, for the message only; null for numbers that are free or
-         * withdrawn.
-         */
-        private static @Nullable String typeName(int number) {
-            return switch (number) {
-                case 6 -> "Q5_0";
-                case 7 -> "Q5_1";
-                case 9 -> "Q8_1";
-                case 10 -> "Q2_K";
-                case 11 -> "Q3_K";
-                case 13 -> "Q5_K";
-                case 15 -> "Q8_K";
-                case 16 -> "IQ2_XXS";
-                case 17 -> "IQ2_XS";
-                case 18 -> "IQ3_XXS";
-                case 19 -> "IQ1_S";
-                case 20 -> "IQ4_NL";
-                case 21 -> "IQ3_S";
-                case 22 -> "IQ2_S";
-                case 23 -> "IQ4_XS";
-                case 24 -> "I8";
-                case 25 -> "I16";
-                case 26 -> "I32";
-                case 27 -> "I64";
-                case 28 -> "F64";
-                case 29 -> "IQ1_M";
-                case 34 -> "TQ1_0";
-                case 35 -> "TQ2_0";
-                case 39 -> "MXFP4";
-                case 40 -> "NVFP4";
-                case 41 -> "Q1_0";
-                default -> null;
-            };
         }
     }
 }

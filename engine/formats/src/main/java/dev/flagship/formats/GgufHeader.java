@@ -148,7 +148,7 @@ public final class GgufHeader {
             out.text(tensor.name);
             out.int32(tensor.shape.size());
             tensor.shape.reversed().forEach(out::int64);
-            out.int32(number(tensor.type));
+            out.int32(GgmlTypes.number(tensor.type));
             out.int64(offset);
             offset = aligned(offset + tensor.bytes());
         }
@@ -176,19 +176,5 @@ public final class GgufHeader {
 
     private static long aligned(long offset) {
         return (offset + ALIGNMENT - 1) & -ALIGNMENT;
-    }
-
-    /** ggml's number of a type. */
-    private static int number(DType type) {
-        return switch (type) {
-            case F32 -> 0;
-            case F16 -> 1;
-            case Q4_0 -> 2;
-            case Q4_1 -> 3;
-            case Q8_0 -> 8;
-            case Q4_K -> 12;
-            case Q6_K -> 14;
-            case BF16 -> 30;
-        };
     }
 }

@@ -180,8 +180,16 @@ class GgufFileTest {
         "8,Q8_0,32,34",
         "2,Q4_0,32,18",
         "3,Q4_1,32,20",
+        "6,Q5_0,32,22",
+        "7,Q5_1,32,24",
+        "10,Q2_K,256,84",
+        "11,Q3_K,256,110",
         "12,Q4_K,256,144",
-        "14,Q6_K,256,210"
+        "13,Q5_K,256,176",
+        "14,Q6_K,256,210",
+        "20,IQ4_NL,32,18",
+        "23,IQ4_XS,256,136",
+        "39,MXFP4,32,17"
     })
     void knowsTheTypesItReads(int number, DType type, long columns, int bytes) throws IOException {
         byte[] file = gguf(3, 1, 0).tensor("t", number, 0, columns).pad(32).data(bytes).bytes();

@@ -17,18 +17,21 @@ import java.lang.foreign.ValueLayout;
  * <ul>
  *   <li>Q8_0: per 32 columns 8 lines of 64 bytes, a line holding 16 rows × 4 columns as u8 = q +
  *       128
- *   <li>Q4_0, Q4_1, Q4_K: per 32 columns 4 lines, a line holding 16 rows × 8 columns: of a row's 4
- *       bytes the low nibbles are columns 0–3, the high nibbles columns 4–7, as u4 = the source's
- *       nibble
- *   <li>Q6_K: per 16 columns 3 lines: the low four bits of u6 = q + 32 as two such lines of 8
- *       columns, and a line of the high two bits, of a row's 4 bytes bits 0–1 being columns 0–3,
- *       bits 2–3 columns 4–7, and so on
+ *   <li>4 bits: per 32 columns 4 lines, a line holding 16 rows × 8 columns: of a row's 4 bytes the
+ *       low nibbles are columns 0–3, the high nibbles columns 4–7, as u4 = the source's nibble
+ *   <li>5 bits: per 32 columns 4 lines of the low four bits and a line of the fifth: of a row's 4
+ *       bytes bit 0 is columns 0–3, bit 1 columns 4–7, and so on
+ *   <li>6 bits: per 16 columns 3 lines: the low four bits as two such lines of 8 columns, and a
+ *       line of the high two bits, of a row's 4 bytes bits 0–1 being columns 0–3, bits 2–3 columns
+ *       4–7, and so on
+ *   <li>2 bits: per 16 columns such a line of pairs; 3 bits: per 32 columns two, and a line of
+ *       third bits as those of 5 bits
  *   <li>F32, F16: per column 16 numbers; BF16: per pair of columns 16 rows × 2 numbers
- *   <li>scales: per 32 columns 16 F16; for Q4_1 followed by 16 F16 minima
- *   <li>scales of Q4_K: per 256 columns 16 F16 d, 16 F16 dmin, then for each 32 columns 16 u8
- *       scales and 16 u8 minima: 4.625 bits a weight where the source has 4.5, for six bits are
- *       kept in a byte
- *   <li>scales of Q6_K: per 256 columns 16 F16 d, then for each 16 columns 16 i8 scales
+ *   <li>scales: per 32 columns 16 F16, with minima followed by 16 F16 minima; for MXFP4 16 bytes e
+ *   <li>scales of super-blocks: per 256 columns 16 F16 d, with minima 16 F16 dmin; then for each
+ *       group 16 i8 scales, with minima followed by 16 minima: for Q4_K 4.625 bits a weight where
+ *       the source has 4.5, as six bits are kept in a byte. For Q2_K a scale and a minimum are the
+ *       low and the high nibble of one byte
  * </ul>
  *
  * @param name for error messages
@@ -49,15 +52,18 @@ public record BandMatrix(
     /** Columns of a block of a type with {@link DType#superBlocks}. */
     public static final int SUPER_BLOCK = 256;
 
-    /** Bytes of the scales of a band's super-block, and where those of its groups begin. */
-    public static final int SUPER_SCALES_4 = 320;
-
-    public static final int GROUP_SCALES_4 = 64;
-    public static final int SUPER_SCALES_6 = 288;
-    public static final int GROUP_SCALES_6 = 32;
-
-    /** Bytes of a band's 16 columns of Q6_K. */
+    /** Bytes of a band's 16 columns of 6 bits. */
     public static final int GROUP_BYTES_6 = 192;
+
+    /** Bytes of a band's 32 columns of 5 bits, and where the line of fifth bits begins. */
+    public static final int BLOCK_BYTES_5 = 320;
+
+    public static final int HIGH_BITS_5 = 256;
+
+    /** Bytes of a band's 32 columns of 3 bits, and where the line of third bits begins. */
+    public static final int BLOCK_BYTES_3 = 192;
+
+    public static final int HIGH_BITS_3 = 128;
 
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -102,24 +108,36 @@ public record BandMatrix(
                     "a row of %s columns is no multiple of %s's block of %s"
                             .formatted(cols, type, type.blockElements()));
         }
-        return switch (type) {
-            case F32 -> cols * 64L;
-            case F16 -> cols * 32L;
-            case BF16 -> (cols + 1) / 2 * 64L;
-            case Q8_0 -> cols * 16L;
-            case Q4_0, Q4_1, Q4_K -> cols * 8L;
-            case Q6_K -> cols * 12L;
-        };
+        return type == DType.BF16 ? (cols + 1) / 2 * 64L : cols * 2L * type.bits();
     }
 
     /** Bytes of one band's scales. */
     public static long bandScaleBytes(DType type, int cols) {
+        if (!type.quantized()) {
+            return 0;
+        }
+        return type.superBlocks()
+                ? cols / SUPER_BLOCK * (long) superScaleBytes(type)
+                : cols / BLOCK * (long) groupScaleBytes(type);
+    }
+
+    /** Bytes of the scales of a band's super-block. */
+    public static int superScaleBytes(DType type) {
+        return groupScalesAt(type) + SUPER_BLOCK / type.groupElements() * groupScaleBytes(type);
+    }
+
+    /** Where in the scales of a band's super-block those of its groups begin. */
+    public static int groupScalesAt(DType type) {
+        return type.hasMinimum() ? 64 : 32;
+    }
+
+    /** Bytes of a band's scales and minima of one group, without its super-block's own. */
+    public static int groupScaleBytes(DType type) {
         return switch (type) {
+            case Q4_1, Q5_1 -> 64;
+            case Q8_0, Q4_0, Q5_0, IQ4_NL, Q4_K, Q5_K -> 32;
+            case MXFP4, Q2_K, Q3_K, Q6_K, IQ4_XS -> 16;
             case F32, F16, BF16 -> 0;
-            case Q8_0, Q4_0 -> cols / BLOCK * 32L;
-            case Q4_1 -> cols / BLOCK * 64L;
-            case Q4_K -> cols / SUPER_BLOCK * (long) SUPER_SCALES_4;
-            case Q6_K -> cols / SUPER_BLOCK * (long) SUPER_SCALES_6;
         };
     }
 
@@ -129,35 +147,51 @@ public record BandMatrix(
     }
 
     /**
-     * The number q of a quantised type, as its formula in {@link DType} multiplies it: signed for
-     * Q8_0, Q4_0 and Q6_K.
+     * The number q of a quantised type, as its formula in {@link DType} multiplies it: signed where
+     * the type has an {@link DType#offset} or levels.
      */
     public int quant(int row, int col) {
-        long band = (row / BAND) * bandBytes(type, cols);
-        int lane = row % BAND;
-        return switch (type) {
-            case Q8_0 ->
-                    (numbers.get(
-                                            ValueLayout.JAVA_BYTE,
-                                            band + (col / 4) * 64L + lane * 4L + col % 4)
-                                    & 0xFF)
-                            - 128;
-            case Q4_0 -> nibble(band, lane, col) - 8;
-            case Q4_1, Q4_K -> nibble(band, lane, col);
-            case Q6_K -> sixBits(band + (col / 16) * (long) GROUP_BYTES_6, lane, col % 16) - 32;
-            case F32, F16, BF16 -> throw new IllegalStateException(type + " has no quants");
+        int number = number((row / BAND) * bandBytes(type, cols) + row % BAND * 4L, col);
+        return type.coded() ? type.level(number) : number - type.offset();
+    }
+
+    /** The unsigned number of a column. */
+    private int number(long at, int col) {
+        return switch (type.bits()) {
+            case 8 -> lineByte(at + (col / 4) * 64L, col);
+            case 6 -> {
+                long group = at + (col / 16) * (long) GROUP_BYTES_6;
+                yield nibble(group, col % 16) | pair(group + 128, col) << 4;
+            }
+            case 5 -> {
+                long block = at + (col / BLOCK) * (long) BLOCK_BYTES_5;
+                yield nibble(block, col % BLOCK) | bit(block + HIGH_BITS_5, col) << 4;
+            }
+            case 4 -> nibble(at, col);
+            case 3 -> {
+                long block = at + (col / BLOCK) * (long) BLOCK_BYTES_3;
+                yield pair(block + col % BLOCK / 16 * 64L, col)
+                        | bit(block + HIGH_BITS_3, col) << 2;
+            }
+            case 2 -> pair(at + (col / 16) * 64L, col);
+            default -> throw new IllegalStateException(type + " has no quants");
         };
     }
 
-    private int nibble(long band, int lane, int col) {
-        byte pair =
-                numbers.get(ValueLayout.JAVA_BYTE, band + (col / 8) * 64L + lane * 4L + col % 4);
-        return col % 8 < 4 ? pair & 15 : pair >>> 4 & 15;
+    private int lineByte(long line, int col) {
+        return numbers.get(ValueLayout.JAVA_BYTE, line + col % 4) & 0xFF;
     }
 
-    private int sixBits(long group, int lane, int col) {
-        byte pairs = numbers.get(ValueLayout.JAVA_BYTE, group + 2 * 64L + lane * 4L + col % 4);
-        return nibble(group, lane, col) | (pairs >>> 2 * (col / 4) & 3) << 4;
+    private int nibble(long lines, int col) {
+        return lineByte(lines + (col / 8) * 64L, col) >>> col % 8 / 4 * 4 & 15;
+    }
+
+    private int pair(long line, int col) {
+        return lineByte(line, col) >>> col % 16 / 4 * 2 & 3;
+    }
+
+    private int bit(long line, int col) {
+        return lineByte(line, col) >>> col % BLOCK / 4 & 1;
     }
 
     /**
@@ -167,37 +201,52 @@ public record BandMatrix(
     public float scale(int row, int group) {
         long band = (row / BAND) * bandScaleBytes(type, cols);
         int lane = row % BAND;
-        return switch (type) {
-            case Q8_0, Q4_0 -> half(band + group * 32L + lane * 2L);
-            case Q4_1 -> half(band + group * 64L + lane * 2L);
-            case Q4_K -> {
-                long block = band + group / 8 * (long) SUPER_SCALES_4;
-                long own = block + GROUP_SCALES_4 + group % 8 * 32L + lane;
-                yield half(block + lane * 2L) * scales.get(ValueLayout.JAVA_BYTE, own);
-            }
-            case Q6_K -> {
-                long block = band + group / 16 * (long) SUPER_SCALES_6;
-                long own = block + GROUP_SCALES_6 + group % 16 * 16L + lane;
-                yield half(block + lane * 2L) * scales.get(ValueLayout.JAVA_BYTE, own);
-            }
-            case F32, F16, BF16 -> throw new IllegalStateException(type + " has no scales");
-        };
+        if (type == DType.MXFP4) {
+            return exponentScale(scales.get(ValueLayout.JAVA_BYTE, band + group * 16L + lane));
+        }
+        if (!type.superBlocks()) {
+            check(type.quantized(), "%s has no scales", type);
+            return half(band + group * (long) groupScaleBytes(type) + lane * 2L);
+        }
+        int own = groupByte(band, group, lane);
+        return half(superScales(band, group) + lane * 2L) * (type == DType.Q2_K ? own & 15 : own);
     }
 
     /**
      * What is added to each weight of a row's group, for types with {@link DType#hasMinimum}: for
-     * Q4_K −(dmin·m), an exact product.
+     * super-blocks −(dmin·m), an exact product.
      */
     public float min(int row, int group) {
+        check(type.hasMinimum(), "%s has no minima", type);
         long band = (row / BAND) * bandScaleBytes(type, cols);
         int lane = row % BAND;
-        if (type == DType.Q4_1) {
-            return half(band + group * 64L + 32 + lane * 2L);
+        if (!type.superBlocks()) {
+            return half(band + group * (long) groupScaleBytes(type) + 32 + lane * 2L);
         }
-        check(type == DType.Q4_K, "%s has no minima", type);
-        long block = band + group / 8 * (long) SUPER_SCALES_4;
-        long own = block + GROUP_SCALES_4 + group % 8 * 32L + 16 + lane;
-        return -(half(block + 32 + lane * 2L) * scales.get(ValueLayout.JAVA_BYTE, own));
+        int own =
+                type == DType.Q2_K
+                        ? groupByte(band, group, lane) >>> 4 & 15
+                        : groupByte(band, group, lane + 16);
+        return -(half(superScales(band, group) + 32 + lane * 2L) * own);
+    }
+
+    /** Where the scales of a group's super-block begin. */
+    private long superScales(long band, int group) {
+        int groups = SUPER_BLOCK / type.groupElements();
+        return band + group / groups * (long) superScaleBytes(type);
+    }
+
+    private int groupByte(long band, int group, int at) {
+        int groups = SUPER_BLOCK / type.groupElements();
+        long own = groupScalesAt(type) + group % groups * (long) groupScaleBytes(type) + at;
+        return scales.get(ValueLayout.JAVA_BYTE, superScales(band, group) + own);
+    }
+
+    /** MXFP4's 2<sup>e − 128</sup>. */
+    public static float exponentScale(byte e) {
+        int exponent = e & 0xFF;
+        // The two smallest are denormal.
+        return Float.intBitsToFloat(exponent < 2 ? 0x200000 << exponent : exponent - 1 << 23);
     }
 
     private float half(long at) {
@@ -206,19 +255,21 @@ public record BandMatrix(
 
     /** The weight at (row, col), widened to F32 exactly as the reference dequantises it. */
     public float weight(int row, int col) {
+        if (type.quantized()) {
+            int group = col / type.groupElements();
+            int q = quant(row, col);
+            float scale = scale(row, group);
+            return type.hasMinimum() ? Math.fma(q, scale, min(row, group)) : q * scale;
+        }
         long band = (row / BAND) * bandBytes(type, cols);
         int lane = row % BAND;
-        return switch (type) {
-            case F32 -> numbers.get(FLOAT, band + col * 64L + lane * 4L);
-            case F16 -> Float.float16ToFloat(numbers.get(SHORT, band + col * 32L + lane * 2L));
-            case BF16 ->
-                    Float.intBitsToFloat(
-                            numbers.get(SHORT, band + col / 2 * 64L + lane * 4L + col % 2 * 2L)
-                                    << 16);
-            case Q8_0, Q4_0 -> quant(row, col) * scale(row, col / BLOCK);
-            case Q6_K -> quant(row, col) * scale(row, col / 16);
-            case Q4_1, Q4_K ->
-                    Math.fma(quant(row, col), scale(row, col / BLOCK), min(row, col / BLOCK));
-        };
+        if (type == DType.F32) {
+            return numbers.get(FLOAT, band + col * 64L + lane * 4L);
+        }
+        if (type == DType.F16) {
+            return Float.float16ToFloat(numbers.get(SHORT, band + col * 32L + lane * 2L));
+        }
+        long at = band + col / 2 * 64L + lane * 4L + col % 2 * 2L;
+        return Float.intBitsToFloat(numbers.get(SHORT, at) << 16);
     }
 }

@@ -2,7 +2,6 @@ package dev.flagship.tensor;
 
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
-import static dev.flagship.tensor.BandMatrix.SUPER_BLOCK;
 
 import dev.flagship.base.FlagshipException;
 import dev.flagship.base.Quoted;
@@ -30,6 +29,18 @@ public record BandPacker(
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
     private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
+
+    private static final long LINE = 64;
+
+    /** Fours of columns in 32. */
+    private static final int FOURS = BLOCK / 4;
+
+    private static final int NIBBLES = 0x0F0F0F0F;
+    private static final int PAIRS = 0x03030303;
+    private static final int BITS = 0x01010101;
+
+    /** 12·2<sup>e − 128</sup> is finite. */
+    private static final int LARGEST_EXPONENT = 252;
 
     /** A weight that is not a finite number. */
     public static final class NonFiniteWeightException extends FlagshipException {
@@ -61,15 +72,15 @@ public record BandPacker(
             long out = row / BAND * bandBytes;
             long scaleOut = row / BAND * bandScales;
             int lane = row % BAND;
-            switch (type) {
-                case F32 -> plain32(row, lane, in, numbers, out);
-                case F16 -> plain16(row, lane, in, numbers, out, 32, 0, 0x7C00);
-                case BF16 -> plain16(row, lane, in, numbers, out, 64, 1, 0x7F80);
-                case Q8_0 -> eightBit(row, lane, in, numbers, out, scales, scaleOut);
-                case Q4_0 -> fourBit(row, lane, in, numbers, out, scales, scaleOut, false);
-                case Q4_1 -> fourBit(row, lane, in, numbers, out, scales, scaleOut, true);
-                case Q4_K -> fourBitSuper(row, lane, in, numbers, out, scales, scaleOut);
-                case Q6_K -> sixBitSuper(row, lane, in, numbers, out, scales, scaleOut);
+            if (type.quantized()) {
+                quants(in, numbers, out + lane * 4L);
+                scales(row, in, scales, scaleOut + lane * 2L, lane);
+            } else if (type == DType.F32) {
+                plain32(row, lane, in, numbers, out);
+            } else if (type == DType.F16) {
+                plain16(row, lane, in, numbers, out, 32, 0, 0x7C00);
+            } else {
+                plain16(row, lane, in, numbers, out, 64, 1, 0x7F80);
             }
         }
     }
@@ -108,135 +119,234 @@ public record BandPacker(
         }
     }
 
-    private void eightBit(
-            int row,
-            int lane,
-            long in,
-            MemorySegment numbers,
-            long out,
-            MemorySegment scales,
-            long scaleOut) {
-        for (int block = 0; block < cols / BLOCK; block++) {
-            long from = in + block * 34L;
-            scales.set(SHORT, scaleOut + block * 32L + lane * 2L, finite(from, row, block * BLOCK));
-            for (int line = 0; line < 8; line++) {
-                // Flipping the sign bit of each byte adds 128.
-                int four = source.get(INT, from + 2 + line * 4L) ^ 0x80808080;
-                numbers.set(INT, out + (block * 8L + line) * 64 + lane * 4L, four);
-            }
-        }
-    }
+    // --- numbers of quantised types
 
-    private void fourBit(
-            int row,
-            int lane,
-            long in,
-            MemorySegment numbers,
-            long out,
-            MemorySegment scales,
-            long scaleOut,
-            boolean hasMin) {
-        int blockBytes = type.blockBytes();
-        long scaleStride = hasMin ? 64 : 32;
-        for (int block = 0; block < cols / BLOCK; block++) {
-            long from = in + (long) block * blockBytes;
-            long scaleAt = scaleOut + block * scaleStride + lane * 2L;
-            scales.set(SHORT, scaleAt, finite(from, row, block * BLOCK));
-            if (hasMin) {
-                scales.set(SHORT, scaleAt + 32, finite(from + 2, row, block * BLOCK));
-            }
-            long nibbles = from + blockBytes - 16;
-            for (int line = 0; line < 4; line++) {
-                // Source bytes 0–15 hold columns 0–15 low and 16–31 high; a line wants 8
-                // neighbouring columns.
-                int shift = line < 2 ? 0 : 4;
-                int first = source.get(INT, nibbles + (line & 1) * 8L) >>> shift & 0x0F0F0F0F;
-                int second = source.get(INT, nibbles + (line & 1) * 8L + 4) >>> shift & 0x0F0F0F0F;
-                numbers.set(INT, out + (block * 4L + line) * 64 + lane * 4L, first | second << 4);
-            }
-        }
-    }
-
-    /** Source: d, dmin, 12 bytes of scales and minima, 128 bytes of nibbles. */
-    private void fourBitSuper(
-            int row,
-            int lane,
-            long in,
-            MemorySegment numbers,
-            long out,
-            MemorySegment scales,
-            long scaleOut) {
-        for (int block = 0; block < cols / SUPER_BLOCK; block++) {
-            long from = in + block * 144L;
-            long scaleAt = scaleOut + (long) block * BandMatrix.SUPER_SCALES_4;
-            scales.set(SHORT, scaleAt + lane * 2L, finite(from, row, block * SUPER_BLOCK));
-            scales.set(SHORT, scaleAt + 32 + lane * 2L, finite(from + 2, row, block * SUPER_BLOCK));
-            for (int group = 0; group < 8; group++) {
-                long own = scaleAt + BandMatrix.GROUP_SCALES_4 + group * 32L + lane;
-                scales.set(BYTE, own, (byte) sixBits(from + 4, group, 0));
-                scales.set(BYTE, own + 16, (byte) sixBits(from + 4, group, 1));
-                long nibbles = from + 16 + (group / 2) * 32L;
-                int shift = group % 2 * 4;
-                for (int line = 0; line < 4; line++) {
-                    int first = source.get(INT, nibbles + line * 8L) >>> shift & 0x0F0F0F0F;
-                    int second = source.get(INT, nibbles + line * 8L + 4) >>> shift & 0x0F0F0F0F;
-                    long at = out + ((block * 8L + group) * 4L + line) * 64L + lane * 4L;
-                    numbers.set(INT, at, first | second << 4);
+    /** A row's numbers, 32 at a time, into lines as {@link BandMatrix} describes them. */
+    private void quants(long in, MemorySegment numbers, long out) {
+        int perBlock = type.blockElements() / BLOCK;
+        long bytes = BandMatrix.bandBytes(type, BLOCK * perBlock) / perBlock;
+        int[] fours = new int[FOURS];
+        for (int at = 0; at < cols / BLOCK; at++, out += bytes) {
+            read(in + at / perBlock * (long) type.blockBytes(), at % perBlock, fours);
+            switch (type.bits()) {
+                case 8 -> {
+                    for (int i = 0; i < FOURS; i++) {
+                        numbers.set(INT, out + i * LINE, fours[i]);
+                    }
+                }
+                case 6 -> {
+                    for (int i = 0; i < FOURS; i += 4) {
+                        long group = out + i / 4 * (long) BandMatrix.GROUP_BYTES_6;
+                        nibbles(fours, i, 4, numbers, group);
+                        numbers.set(INT, group + 2 * LINE, pairs(fours, i, 4));
+                    }
+                }
+                case 5 -> {
+                    nibbles(fours, 0, FOURS, numbers, out);
+                    numbers.set(INT, out + BandMatrix.HIGH_BITS_5, bits(fours, 4));
+                }
+                case 4 -> nibbles(fours, 0, FOURS, numbers, out);
+                default -> {
+                    numbers.set(INT, out, pairs(fours, 0, 0));
+                    numbers.set(INT, out + LINE, pairs(fours, 4, 0));
+                    if (type.bits() == 3) {
+                        numbers.set(INT, out + BandMatrix.HIGH_BITS_3, bits(fours, 2));
+                    }
                 }
             }
         }
     }
 
+    /** Lines of the low four bits of some fours. */
+    private static void nibbles(int[] fours, int from, int count, MemorySegment numbers, long out) {
+        for (int i = 0; i < count; i += 2) {
+            int low = fours[from + i] & NIBBLES;
+            int high = fours[from + i + 1] & NIBBLES;
+            numbers.set(INT, out + i / 2 * LINE, low | high << 4);
+        }
+    }
+
+    /** A line of two bits, from bit {@code shift} on, of four fours. */
+    private static int pairs(int[] fours, int from, int shift) {
+        int line = 0;
+        for (int i = 0; i < 4; i++) {
+            line |= (fours[from + i] >>> shift & PAIRS) << 2 * i;
+        }
+        return line;
+    }
+
+    /** A line of bit {@code shift} of eight fours. */
+    private static int bits(int[] fours, int shift) {
+        int line = 0;
+        for (int i = 0; i < FOURS; i++) {
+            line |= (fours[i] >>> shift & BITS) << i;
+        }
+        return line;
+    }
+
     /**
-     * Scale (which = 0) or minimum (which = 1) of a group of Q4_K. Bytes 0–3 hold the scales of
-     * groups 0–3, bytes 4–7 their minima; bytes 8–11 the low four bits of scale and minimum of
-     * groups 4–7, whose high two are the top bits of bytes 0–3 and 4–7.
+     * Unsigned numbers of 32 columns, a byte each.
+     *
+     * @param part which 32 of the block's columns
      */
-    private int sixBits(long at, int group, int which) {
+    private void read(long block, int part, int[] fours) {
+        switch (type) {
+            case Q8_0 -> {
+                for (int i = 0; i < FOURS; i++) {
+                    // Flipping the sign bit of each byte adds 128.
+                    fours[i] = source.get(INT, block + 2 + i * 4L) ^ 0x80808080;
+                }
+            }
+            case Q4_0, IQ4_NL -> halves(block + 2, fours);
+            case Q4_1 -> halves(block + 4, fours);
+            case MXFP4 -> halves(block + 1, fours);
+            case IQ4_XS -> halves(block + 8 + part * 16L, fours);
+            case Q5_0 -> {
+                halves(block + 6, fours);
+                spread(source.get(INT, block + 2), fours);
+            }
+            case Q5_1 -> {
+                halves(block + 8, fours);
+                spread(source.get(INT, block + 4), fours);
+            }
+            // Each 32 bytes hold 32 columns low and the next 32 high.
+            case Q4_K -> shifted(block + 16 + part / 2 * 32L, part % 2 * 4, NIBBLES, fours);
+            case Q5_K -> {
+                shifted(block + 48 + part / 2 * 32L, part % 2 * 4, NIBBLES, fours);
+                addHigh(block + 16, part, BITS, 4, fours);
+            }
+            // Of 128 columns, bytes 0–63 are columns 0–63 low and 64–127 high; a byte of pairs has
+            // one column of each 32.
+            case Q6_K -> {
+                long nibbles = block + part / 4 * 64L + part % 2 * 32L;
+                shifted(nibbles, part % 4 / 2 * 4, NIBBLES, fours);
+                addHigh(block + 128 + part / 4 * 32L, part % 4 * 2, PAIRS, 4, fours);
+            }
+            case Q3_K -> {
+                shifted(block + 32 + part / 4 * 32L, part % 4 * 2, PAIRS, fours);
+                addHigh(block, part, BITS, 2, fours);
+            }
+            case Q2_K -> shifted(block + 16 + part / 4 * 32L, part % 4 * 2, PAIRS, fours);
+            case F32, F16, BF16 -> throw new IllegalStateException(type + " has no quants");
+        }
+    }
+
+    /** 16 bytes hold columns 0–15 low and 16–31 high. */
+    private void halves(long at, int[] fours) {
+        for (int i = 0; i < FOURS / 2; i++) {
+            int both = source.get(INT, at + i * 4L);
+            fours[i] = both & NIBBLES;
+            fours[i + FOURS / 2] = both >>> 4 & NIBBLES;
+        }
+    }
+
+    /** 32 bytes hold a column each, from bit {@code shift} on. */
+    private void shifted(long at, int shift, int mask, int[] fours) {
+        for (int i = 0; i < FOURS; i++) {
+            fours[i] = source.get(INT, at + i * 4L) >>> shift & mask;
+        }
+    }
+
+    /** So do these the bits of a column above its low ones. */
+    private void addHigh(long at, int shift, int mask, int lowBits, int[] fours) {
+        for (int i = 0; i < FOURS; i++) {
+            fours[i] |= (source.get(INT, at + i * 4L) >>> shift & mask) << lowBits;
+        }
+    }
+
+    /** Adds the fifth bits of 32 columns in a row. */
+    private static void spread(int bits, int[] fours) {
+        for (int i = 0; i < FOURS; i++) {
+            int four = bits >>> 4 * i & 15;
+            fours[i] |= ((four | four << 7 | four << 14 | four << 21) & BITS) << 4;
+        }
+    }
+
+    // --- scales
+
+    /**
+     * @param out where the band's halves of this row begin
+     */
+    private void scales(int row, long in, MemorySegment scales, long out, int lane) {
+        int groups = type.blockElements() / type.groupElements();
+        int stride = BandMatrix.groupScaleBytes(type);
+        long step = BandMatrix.bandScaleBytes(type, type.blockElements());
+        for (int block = 0; block < cols / type.blockElements(); block++, out += step) {
+            long from = in + block * (long) type.blockBytes();
+            int col = block * type.blockElements();
+            if (type == DType.MXFP4) {
+                scales.set(BYTE, out - lane, exponent(from, row, col));
+                continue;
+            }
+            scales.set(SHORT, out, finite(from + scaleAt(), row, col));
+            if (type.hasMinimum()) {
+                scales.set(SHORT, out + 32, finite(from + scaleAt() + 2, row, col));
+            }
+            long own = out - lane + BandMatrix.groupScalesAt(type);
+            for (int group = 0; type.superBlocks() && group < groups; group++, own += stride) {
+                scales.set(BYTE, own, groupScale(from, group));
+                if (stride > BAND) {
+                    scales.set(BYTE, own + BAND, sixBits(from + 4, group, 1));
+                }
+            }
+        }
+    }
+
+    /** Where a block has its F16 scale, and behind it a minimum. */
+    private int scaleAt() {
+        return switch (type) {
+            case Q2_K -> 80;
+            case Q3_K -> 108;
+            case Q6_K -> 208;
+            case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4, Q4_K, Q5_K, IQ4_XS ->
+                    0;
+        };
+    }
+
+    /** A group's own scale, of Q2_K with its minimum. */
+    private byte groupScale(long block, int group) {
+        return switch (type) {
+            case Q4_K, Q5_K -> sixBits(block + 4, group, 0);
+            case Q6_K -> source.get(BYTE, block + 192 + group);
+            case Q2_K -> source.get(BYTE, block + group);
+            case Q3_K -> {
+                // Eight bytes of low four bits, those of groups 8–15 high; then four bytes of which
+                // each has the high two of every fourth group.
+                int low = source.get(BYTE, block + 96 + group % 8) >>> group / 8 * 4 & 15;
+                int high = source.get(BYTE, block + 104 + group % 4) >>> group / 4 * 2 & 3;
+                yield (byte) ((low | high << 4) - 32);
+            }
+            case IQ4_XS -> {
+                int low = source.get(BYTE, block + 4 + group / 2) >>> group % 2 * 4 & 15;
+                int high = source.get(SHORT, block + 2) >>> 2 * group & 3;
+                yield (byte) ((low | high << 4) - 32);
+            }
+            case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4 ->
+                    throw new IllegalStateException(type + " has no super-blocks");
+        };
+    }
+
+    /**
+     * Scale (which = 0) or minimum (which = 1) of a group of Q4_K or Q5_K. Bytes 0–3 hold the
+     * scales of groups 0–3, bytes 4–7 their minima; bytes 8–11 the low four bits of scale and
+     * minimum of groups 4–7, whose high two are the top bits of bytes 0–3 and 4–7.
+     */
+    private byte sixBits(long at, int group, int which) {
         if (group < 4) {
-            return source.get(BYTE, at + group + 4L * which) & 63;
+            return (byte) (source.get(BYTE, at + group + 4L * which) & 63);
         }
         int low = source.get(BYTE, at + 4 + group) >>> 4 * which & 15;
         int high = source.get(BYTE, at + group - 4 + 4L * which) >>> 6 & 3;
-        return low | high << 4;
+        return (byte) (low | high << 4);
     }
 
-    /**
-     * Source: 128 bytes of nibbles, 64 bytes of bit pairs, 16 scales, d. Of 128 elements, nibble
-     * bytes 0–63 are elements 0–63 low and 64–127 high; a byte of pairs has one element of each 32.
-     */
-    private void sixBitSuper(
-            int row,
-            int lane,
-            long in,
-            MemorySegment numbers,
-            long out,
-            MemorySegment scales,
-            long scaleOut) {
-        for (int block = 0; block < cols / SUPER_BLOCK; block++) {
-            long from = in + block * 210L;
-            long scaleAt = scaleOut + (long) block * BandMatrix.SUPER_SCALES_6;
-            scales.set(SHORT, scaleAt + lane * 2L, finite(from + 208, row, block * SUPER_BLOCK));
-            for (int group = 0; group < 16; group++) {
-                byte scale = source.get(BYTE, from + 192 + group);
-                scales.set(BYTE, scaleAt + BandMatrix.GROUP_SCALES_6 + group * 16L + lane, scale);
-                int half = group / 8;
-                int quarter = group % 8 / 2;
-                long within = group % 2 * 16L;
-                long nibbles = from + half * 64L + quarter % 2 * 32L + within;
-                long pairs = from + 128 + half * 32L + within;
-                long at = out + (block * 16L + group) * BandMatrix.GROUP_BYTES_6 + lane * 4L;
-                int high = 0;
-                for (int four = 0; four < 4; four++) {
-                    int low = source.get(INT, nibbles + four * 4L) >>> quarter / 2 * 4 & 0x0F0F0F0F;
-                    long line = at + four / 2 * 64L;
-                    numbers.set(INT, line, four % 2 == 0 ? low : numbers.get(INT, line) | low << 4);
-                    int two = source.get(INT, pairs + four * 4L) >>> quarter * 2 & 0x03030303;
-                    high |= two << 2 * four;
-                }
-                numbers.set(INT, at + 2 * 64L, high);
-            }
+    /** An exponent of MXFP4 with which the largest level is finite; 255 is NaN. */
+    private byte exponent(long at, int row, int col) {
+        byte e = source.get(BYTE, at);
+        if ((e & 0xFF) > LARGEST_EXPONENT) {
+            throw new NonFiniteWeightException(name, row, col);
         }
+        return e;
     }
 
     private short finite(long at, int row, int col) {

@@ -44,7 +44,7 @@ public final class BlockEncoder {
 
     /**
      * @param name for error messages
-     * @param type a quantised one
+     * @param type Q8_0, Q4_0, Q4_1, Q4_K or Q6_K
      */
     public BlockEncoder(String name, DType type) {
         this.name = name;
@@ -55,8 +55,8 @@ public final class BlockEncoder {
                     case Q4_0 -> new ScaleSearch(-8, 7);
                     case Q4_1, Q4_K -> new ScaleSearch(0, 15);
                     case Q6_K -> new ScaleSearch(-32, 31);
-                    case F32, F16, BF16 ->
-                            throw new IllegalArgumentException(type + " has no blocks");
+                    case F32, F16, BF16, Q5_0, Q5_1, IQ4_NL, MXFP4, Q2_K, Q3_K, Q5_K, IQ4_XS ->
+                            throw new IllegalArgumentException("no blocks of %s are written".formatted(type));
                 };
         Arrays.fill(even, 1);
         this.superBlocks = new SuperBlockEncoder(search);
@@ -81,7 +81,7 @@ public final class BlockEncoder {
                 case Q4_1 -> fourBitWithMinimum(weights, from, out, to);
                 case Q4_K -> superBlocks.fourBit(weights, from, out, to);
                 case Q6_K -> superBlocks.sixBit(weights, from, out, to);
-                case F32, F16, BF16 -> throw new IllegalStateException(type + " has no blocks");
+                default -> throw new IllegalStateException("no blocks of " + type);
             }
         }
     }

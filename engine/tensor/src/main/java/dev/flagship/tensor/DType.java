@@ -7,37 +7,83 @@ package dev.flagship.tensor;
  */
 public enum DType {
     /** IEEE binary32. */
-    F32(1, 4),
+    F32(1, 4, 32),
     /** IEEE binary16. */
-    F16(1, 2),
+    F16(1, 2, 16),
     /** The upper half of a binary32. */
-    BF16(1, 2),
+    BF16(1, 2, 16),
     /** F16 scale d, 32 × int8 q: value = d·q. */
-    Q8_0(32, 34),
+    Q8_0(32, 34, 8),
     /**
      * F16 scale d, 16 bytes: low nibbles are elements 0–15, high nibbles 16–31: value = d·(q − 8).
      */
-    Q4_0(32, 18),
+    Q4_0(32, 18, 4),
     /** F16 scale d, F16 minimum m, 16 bytes of nibbles as in Q4_0: value = d·q + m. */
-    Q4_1(32, 20),
+    Q4_1(32, 20, 4),
+    /**
+     * F16 scale d, 4 bytes with the fifth bits of elements 0–31, 16 bytes of nibbles as in Q4_0:
+     * value = d·(q − 16).
+     */
+    Q5_0(32, 22, 5),
+    /** F16 scale d, F16 minimum m, bits and nibbles as in Q5_0: value = d·q + m. */
+    Q5_1(32, 24, 5),
+    /** F16 scale d, 16 bytes of nibbles as in Q4_0: value = d·{@link #level}(q). */
+    IQ4_NL(32, 18, 4),
+    /**
+     * A byte e, 16 bytes of nibbles as in Q4_0: value = 2<sup>e − 128</sup>·{@link #level}(q). The
+     * levels are the doubled numbers of E2M1 (OCP Microscaling Formats 1.0, section 5.3.3).
+     */
+    MXFP4(32, 17, 4),
+    /**
+     * 16 bytes of a 4-bit scale s low and a 4-bit minimum m high of groups of 16, 64 bytes of bit
+     * pairs q as in Q6_K, F16 scale d, F16 dmin: value = (d·s)·q − dmin·m.
+     */
+    Q2_K(256, 84, 2),
+    /**
+     * 32 bytes with the third bits, of which each byte has one element of each 32, 64 bytes of bit
+     * pairs as in Q6_K, 12 bytes of 6-bit scales s of groups of 16, F16 scale d: value = (d·(s −
+     * 32))·(q − 4).
+     */
+    Q3_K(256, 110, 3),
     /**
      * F16 scale d, F16 dmin, 12 bytes of 6-bit scales s and minima m of eight groups of 32, 128
      * bytes of nibbles q, of which each 32 hold one group low and the next one high: value =
      * (d·s)·q − dmin·m.
      */
-    Q4_K(256, 144),
+    Q4_K(256, 144, 4),
+    /**
+     * Scales as in Q4_K, 32 bytes with the fifth bits, of which each byte has one element of each
+     * group, nibbles as in Q4_K: value = (d·s)·q − dmin·m.
+     */
+    Q5_K(256, 176, 5),
     /**
      * 128 bytes with the low four and 64 bytes with the high two bits of 6-bit q, 16 × int8 scale s
      * of groups of 16, F16 scale d: value = (d·s)·(q − 32).
      */
-    Q6_K(256, 210);
+    Q6_K(256, 210, 6),
+    /**
+     * F16 scale d, 2 bytes with the high two and 4 bytes with the low four bits of 6-bit scales s
+     * of eight groups of 32, for each group 16 bytes of nibbles as in Q4_0: value = (d·(s −
+     * 32))·{@link #level}(q).
+     */
+    IQ4_XS(256, 136, 4);
+
+    private static final byte[] NON_LINEAR = {
+        -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113
+    };
+
+    private static final byte[] E2M1_DOUBLED = {
+        0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12
+    };
 
     private final int blockElements;
     private final int blockBytes;
+    private final int bits;
 
-    DType(int blockElements, int blockBytes) {
+    DType(int blockElements, int blockBytes, int bits) {
         this.blockElements = blockElements;
         this.blockBytes = blockBytes;
+        this.bits = bits;
     }
 
     public int blockElements() {
@@ -53,23 +99,57 @@ public enum DType {
         return blockElements > 1;
     }
 
+    /** Bits of a number, without its share of scales. */
+    public int bits() {
+        return bits;
+    }
+
+    /** Whether a number of a quantised type stands for a level. */
+    public boolean coded() {
+        return this == IQ4_NL || this == IQ4_XS || this == MXFP4;
+    }
+
+    /**
+     * What the scale of a type with {@link #coded} is multiplied by.
+     *
+     * @param code 0 to 15
+     */
+    public int level(int code) {
+        return (this == MXFP4 ? E2M1_DOUBLED : NON_LINEAR)[code];
+    }
+
+    /** What a band's unsigned number has more than the formula's; 0 for types with levels. */
+    public int offset() {
+        return switch (this) {
+            case Q8_0 -> 128;
+            case Q6_K -> 32;
+            case Q5_0 -> 16;
+            case Q4_0 -> 8;
+            case Q3_K -> 4;
+            case F32, F16, BF16, Q4_1, Q5_1, IQ4_NL, MXFP4, Q2_K, Q4_K, Q5_K, IQ4_XS -> 0;
+        };
+    }
+
     /** Consecutive elements that share a scale; 1 for plain types. */
     public int groupElements() {
         return switch (this) {
             case F32, F16, BF16 -> 1;
-            case Q8_0, Q4_0, Q4_1, Q4_K -> 32;
-            case Q6_K -> 16;
+            case Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4, Q4_K, Q5_K, IQ4_XS -> 32;
+            case Q2_K, Q3_K, Q6_K -> 16;
         };
     }
 
     /** Whether a group has a minimum beside its scale. */
     public boolean hasMinimum() {
-        return this == Q4_1 || this == Q4_K;
+        return switch (this) {
+            case Q4_1, Q5_1, Q2_K, Q4_K, Q5_K -> true;
+            case F32, F16, BF16, Q8_0, Q4_0, Q5_0, IQ4_NL, MXFP4, Q3_K, Q6_K, IQ4_XS -> false;
+        };
     }
 
     /** Whether the scale of a group is the product of its own small one and one of its block. */
     public boolean superBlocks() {
-        return this == Q4_K || this == Q6_K;
+        return blockElements > 32;
     }
 
     /**

@@ -251,13 +251,15 @@ final class GgufCases {
                 tensor("Q8_0 row of 33", 8, 0, dims(33), "multiple of 32").as(FAULT),
                 tensor("Q4_0 row of 16, 2 rows", 2, 0, dims(16, 2), "multiple of 32").as(FAULT),
                 tensor("Q4_1 row of 1", 3, 0, dims(1), "multiple of 32").as(FAULT),
+                tensor("MXFP4 row of 31", 39, 0, dims(31), "multiple of 32").as(FAULT),
                 tensor("Q4_K row of 128, 2 rows", 12, 0, dims(128, 2), "multiple of 256").as(FAULT),
                 tensor("Q6_K row of 288", 14, 0, dims(288), "multiple of 256").as(FAULT),
+                tensor("Q2_K row of 255", 10, 0, dims(255), "multiple of 256").as(FAULT),
                 tensor("Q4_K, a block too many", 12, 0, dims(256, 2), "288 bytes at offset 0")
                         .as(BEYOND_FILE),
-                tensor("Q5_K", 13, 0, dims(256), "ggml type 13 (Q5_K). This version reads F32")
+                tensor("IQ3_S", 21, 0, dims(256), "ggml type 21 (IQ3_S). This version reads F32")
                         .as(MALFORMED),
-                tensor("IQ4_NL", 20, 0, dims(32), "IQ4_NL").as(MALFORMED),
+                tensor("Q8_1", 9, 0, dims(32), "Q8_1").as(MALFORMED),
                 tensor("I32", 26, 0, dims(4), "I32").as(MALFORMED),
                 tensor("withdrawn type 31", 31, 0, dims(4), "31 (unknown)").as(MALFORMED),
                 tensor("type −1", -1, 0, dims(4), "4294967295 (unknown)").as(MALFORMED),

@@ -195,7 +195,7 @@ public abstract class KernelsContract {
                                 SourceBlocks.random(
                                         type, 33 * cols, SourceBlocks.Kind.USUAL, random);
                         for (int i = 0; i < source.length; i++) {
-                            if (!halfScale(type, i % type.blockBytes())) {
+                            if (!SourceBlocks.isScale(type, i % type.blockBytes())) {
                                 source[i] = (byte) pattern;
                             }
                         }
@@ -217,21 +217,14 @@ public abstract class KernelsContract {
         }
     }
 
-    /** Whether a byte of a block belongs to an F16 scale or minimum. */
-    private static boolean halfScale(DType type, int at) {
-        return switch (type) {
-            case Q8_0, Q4_0 -> at < 2;
-            case Q4_1, Q4_K -> at < 4;
-            case Q6_K -> at >= 208;
-            case F32, F16, BF16 -> false;
-        };
-    }
-
     @Test
     void projectsWeightsOfSeveralTypesAtOnce() {
         DType[] types = {DType.Q8_0, DType.Q4_1, DType.F32, DType.BF16, DType.Q4_0, DType.F16};
         projectAtOnce(types, new int[] {13, 33, 1, 100, 16, 6}, new int[] {32, 96, 288});
-        projectAtOnce(DType.values(), new int[] {16, 1, 33, 13, 6, 48, 47, 70}, new int[] {256});
+        projectAtOnce(
+                DType.values(),
+                new int[] {16, 1, 33, 13, 6, 48, 47, 70, 17, 100, 15, 32, 64, 31, 5, 18},
+                new int[] {256});
     }
 
     private void projectAtOnce(DType[] types, int[] rows, int[] widths) {

@@ -29,10 +29,15 @@ public final class SourceBlocks {
                 case F16 -> out.putShort(Float.floatToFloat16(values[from]));
                 case BF16 -> out.putShort(bfloat16(values[from]));
                 case Q8_0 -> eightBit(values, from, out);
-                case Q4_0 -> fourBit(values, from, out);
-                case Q4_1 -> fourBitWithMinimum(values, from, out);
-                case Q4_K -> fourBitSuper(values, from, out);
+                case Q4_0, Q5_0 -> offset(type.bits(), values, from, out);
+                case Q4_1, Q5_1 -> withMinimum(type.bits(), values, from, out);
+                case IQ4_NL -> nonLinear(values, from, out);
+                case MXFP4 -> microscaled(values, from, out);
+                case Q2_K -> twoBitSuper(values, from, out);
+                case Q3_K -> threeBitSuper(values, from, out);
+                case Q4_K, Q5_K -> superWithMinimum(type.bits(), values, from, out);
                 case Q6_K -> sixBitSuper(values, from, out);
+                case IQ4_XS -> nonLinearSuper(values, from, out);
             }
         }
         return bytes;
@@ -61,36 +66,178 @@ public final class SourceBlocks {
         }
     }
 
-    private static void fourBit(float[] values, int from, ByteBuffer out) {
+    /** The number of the largest magnitude, signed. */
+    private static float largest(float[] values, int from, int count) {
         float largest = 0;
-        for (int i = from; i < from + BLOCK; i++) {
+        for (int i = from; i < from + count; i++) {
             largest = Math.abs(values[i]) > Math.abs(largest) ? values[i] : largest;
         }
-        float d = stored(out, largest / -8);
-        for (int i = from; i < from + BLOCK / 2; i++) {
-            int low = quant(values[i], 0, d, -8, 7) + 8;
-            int high = quant(values[i + BLOCK / 2], 0, d, -8, 7) + 8;
-            out.put((byte) (low | high << 4));
-        }
+        return largest;
     }
 
-    private static void fourBitWithMinimum(float[] values, int from, ByteBuffer out) {
+    private static void offset(int bits, float[] values, int from, ByteBuffer out) {
+        int half = 1 << bits - 1;
+        float d = stored(out, largest(values, from, BLOCK) / -half);
+        int[] quants = new int[BLOCK];
+        for (int i = 0; i < BLOCK; i++) {
+            quants[i] = quant(values[from + i], 0, d, -half, half - 1) + half;
+        }
+        bitsAndNibbles(bits, quants, out);
+    }
+
+    private static void withMinimum(int bits, float[] values, int from, ByteBuffer out) {
         float smallest = values[from];
         float largest = values[from];
         for (int i = from; i < from + BLOCK; i++) {
             smallest = Math.min(smallest, values[i]);
             largest = Math.max(largest, values[i]);
         }
-        float d = stored(out, (largest - smallest) / 15);
+        int most = (1 << bits) - 1;
+        float d = stored(out, (largest - smallest) / most);
         float m = stored(out, smallest);
-        for (int i = from; i < from + BLOCK / 2; i++) {
-            int low = quant(values[i], m, d, 0, 15);
-            int high = quant(values[i + BLOCK / 2], m, d, 0, 15);
-            out.put((byte) (low | high << 4));
+        int[] quants = new int[BLOCK];
+        for (int i = 0; i < BLOCK; i++) {
+            quants[i] = quant(values[from + i], m, d, 0, most);
+        }
+        bitsAndNibbles(bits, quants, out);
+    }
+
+    /** The fifth bits, if there are any, then nibbles. */
+    private static void bitsAndNibbles(int bits, int[] quants, ByteBuffer out) {
+        int fifth = 0;
+        for (int i = 0; i < BLOCK; i++) {
+            fifth |= quants[i] >> 4 << i;
+        }
+        if (bits == 5) {
+            out.putInt(fifth);
+        }
+        for (int i = 0; i < BLOCK / 2; i++) {
+            out.put((byte) (quants[i] & 15 | quants[i + BLOCK / 2] << 4));
         }
     }
 
-    private static void fourBitSuper(float[] values, int from, ByteBuffer out) {
+    private static int[] nearest(DType type, float[] values, int from, float scale) {
+        int[] codes = new int[BLOCK];
+        for (int i = 0; i < BLOCK; i++) {
+            double least = Double.POSITIVE_INFINITY;
+            for (int code = 0; code < 16; code++) {
+                double error = Math.abs((double) scale * type.level(code) - values[from + i]);
+                if (error < least) {
+                    least = error;
+                    codes[i] = code;
+                }
+            }
+        }
+        return codes;
+    }
+
+    private static void nonLinear(float[] values, int from, ByteBuffer out) {
+        float d = stored(out, largest(values, from, BLOCK) / -127);
+        bitsAndNibbles(4, nearest(DType.IQ4_NL, values, from, d), out);
+    }
+
+    /** The exponent that makes the largest magnitude 4 to 8, of which 6 can be told. */
+    private static void microscaled(float[] values, int from, ByteBuffer out) {
+        float largest = Math.abs(largest(values, from, BLOCK));
+        int e = largest == 0 ? 0 : Math.max(0, Math.getExponent(largest) - 2 + 127);
+        out.put((byte) e);
+        float scale = Math.scalb(1f, e - 128);
+        bitsAndNibbles(4, nearest(DType.MXFP4, values, from, scale), out);
+    }
+
+    private static void nonLinearSuper(float[] values, int from, ByteBuffer out) {
+        float[] wanted = new float[8];
+        for (int group = 0; group < 8; group++) {
+            wanted[group] = largest(values, from + group * BLOCK, BLOCK) / -127;
+        }
+        float d = stored(out, largest(wanted, 0, 8) / -32);
+        int[] scales = new int[8];
+        int high = 0;
+        for (int group = 0; group < 8; group++) {
+            scales[group] = quant(wanted[group], 0, d, -32, 31) + 32;
+            high |= scales[group] >> 4 << 2 * group;
+        }
+        out.putShort((short) high);
+        for (int group = 0; group < 8; group += 2) {
+            out.put((byte) (scales[group] & 15 | scales[group + 1] << 4));
+        }
+        for (int group = 0; group < 8; group++) {
+            float scale = d * (scales[group] - 32);
+            bitsAndNibbles(4, nearest(DType.IQ4_XS, values, from + group * BLOCK, scale), out);
+        }
+    }
+
+    private static void threeBitSuper(float[] values, int from, ByteBuffer out) {
+        float[] wanted = new float[16];
+        for (int group = 0; group < 16; group++) {
+            wanted[group] = largest(values, from + group * 16, 16) / -4;
+        }
+        short half = Float.floatToFloat16(largest(wanted, 0, 16) / -32);
+        float d = Float.float16ToFloat(half);
+        int[] quants = new int[256];
+        byte[] packed = new byte[12];
+        for (int group = 0; group < 16; group++) {
+            int s = quant(wanted[group], 0, d, -32, 31) + 32;
+            packed[group % 8] |= (byte) ((s & 15) << group / 8 * 4);
+            packed[8 + group % 4] |= (byte) (s >> 4 << group / 4 * 2);
+            for (int i = group * 16; i < (group + 1) * 16; i++) {
+                quants[i] = quant(values[from + i], 0, d * (s - 32), -4, 3) + 4;
+            }
+        }
+        for (int i = 0; i < BLOCK; i++) {
+            int bits = 0;
+            for (int part = 0; part < 8; part++) {
+                bits |= quants[part * BLOCK + i] >> 2 << part;
+            }
+            out.put((byte) bits);
+        }
+        pairs(quants, 0, out);
+        out.put(packed);
+        out.putShort(half);
+    }
+
+    private static void twoBitSuper(float[] values, int from, ByteBuffer out) {
+        float[] spans = new float[16];
+        float[] depths = new float[16];
+        for (int group = 0; group < 16; group++) {
+            float most = 0;
+            for (int i = from + group * 16; i < from + (group + 1) * 16; i++) {
+                depths[group] = Math.max(depths[group], -values[i]);
+                most = Math.max(most, values[i]);
+            }
+            spans[group] = most + depths[group];
+        }
+        short half = Float.floatToFloat16(largest(spans, 0, 16) / 3 / 15);
+        short halfMin = Float.floatToFloat16(largest(depths, 0, 16) / 15);
+        float d = Float.float16ToFloat(half);
+        float dmin = Float.float16ToFloat(halfMin);
+        int[] quants = new int[256];
+        for (int group = 0; group < 16; group++) {
+            int s = quant(spans[group] / 3, 0, d, 0, 15);
+            int m = quant(depths[group], 0, dmin, 0, 15);
+            out.put((byte) (s | m << 4));
+            for (int i = group * 16; i < (group + 1) * 16; i++) {
+                quants[i] = quant(values[from + i], -dmin * m, d * s, 0, 3);
+            }
+        }
+        pairs(quants, 0, out);
+        out.putShort(half);
+        out.putShort(halfMin);
+    }
+
+    /** Two bits of 256 numbers: a byte has those of one number of each 32 of 128. */
+    private static void pairs(int[] quants, int shift, ByteBuffer out) {
+        for (int i = 0; i < 64; i++) {
+            int at = i / 32 * 128 + i % 32;
+            int pairs = 0;
+            for (int quarter = 0; quarter < 4; quarter++) {
+                pairs |= (quants[at + quarter * 32] >> shift & 3) << 2 * quarter;
+            }
+            out.put((byte) pairs);
+        }
+    }
+
+    private static void superWithMinimum(int bits, float[] values, int from, ByteBuffer out) {
         float[] spans = new float[8];
         float[] depths = new float[8];
         float span = 0;
@@ -105,13 +252,14 @@ public final class SourceBlocks {
             span = Math.max(span, spans[group]);
             depth = Math.max(depth, depths[group]);
         }
-        float d = stored(out, span / 15 / 63);
+        int most = (1 << bits) - 1;
+        float d = stored(out, span / most / 63);
         float dmin = stored(out, depth / 63);
         int[] scales = new int[8];
         int[] minima = new int[8];
         byte[] packed = new byte[12];
         for (int group = 0; group < 8; group++) {
-            int s = quant(spans[group] / 15, 0, d, 0, 63);
+            int s = quant(spans[group] / most, 0, d, 0, 63);
             int m = quant(depths[group], 0, dmin, 0, 63);
             scales[group] = s;
             minima[group] = m;
@@ -125,14 +273,22 @@ public final class SourceBlocks {
             }
         }
         out.put(packed);
-        for (int group = 0; group < 8; group += 2) {
-            for (int i = 0; i < BLOCK; i++) {
-                int at = from + group * BLOCK + i;
-                int next = group + 1;
-                int low = quant(values[at], -dmin * minima[group], d * scales[group], 0, 15);
-                int high = quant(values[at + BLOCK], -dmin * minima[next], d * scales[next], 0, 15);
-                out.put((byte) (low | high << 4));
+        int[] quants = new int[256];
+        for (int i = 0; i < 256; i++) {
+            int group = i / BLOCK;
+            float m = -dmin * minima[group];
+            quants[i] = quant(values[from + i], m, d * scales[group], 0, most);
+        }
+        for (int i = 0; bits == 5 && i < BLOCK; i++) {
+            int fifth = 0;
+            for (int group = 0; group < 8; group++) {
+                fifth |= quants[group * BLOCK + i] >> 4 << group;
             }
+            out.put((byte) fifth);
+        }
+        for (int i = 0; i < 128; i++) {
+            int at = i / BLOCK * 2 * BLOCK + i % BLOCK;
+            out.put((byte) (quants[at] & 15 | quants[at + BLOCK] << 4));
         }
     }
 
@@ -155,14 +311,7 @@ public final class SourceBlocks {
             int at = i / 64 * 128 + i % 64;
             out.put((byte) (quants[at] & 15 | (quants[at + 64] & 15) << 4));
         }
-        for (int i = 0; i < 64; i++) {
-            int at = i / 32 * 128 + i % 32;
-            int pairs = 0;
-            for (int quarter = 0; quarter < 4; quarter++) {
-                pairs |= quants[at + quarter * 32] >> 4 << 2 * quarter;
-            }
-            out.put((byte) pairs);
-        }
+        pairs(quants, 4, out);
         out.put(scales);
         out.putShort(half);
     }
@@ -198,17 +347,36 @@ public final class SourceBlocks {
                                 kind == Kind.USUAL
                                         ? bfloat16(usual(random))
                                         : finite(random, 0x7F80));
-                case Q8_0 -> block(out, kind, random, 1, 32);
-                case Q4_0 -> block(out, kind, random, 1, 16);
-                case Q4_1 -> block(out, kind, random, 2, 16);
-                case Q4_K -> block(out, kind, random, 2, 140);
-                case Q6_K -> {
-                    pattern(out, kind, random, 208);
-                    scale(out, kind, random);
-                }
+                case Q8_0,
+                        Q4_0,
+                        Q4_1,
+                        Q5_0,
+                        Q5_1,
+                        IQ4_NL,
+                        MXFP4,
+                        Q2_K,
+                        Q3_K,
+                        Q4_K,
+                        Q5_K,
+                        Q6_K,
+                        IQ4_XS ->
+                        block(type, out, kind, random);
             }
         }
         return bytes;
+    }
+
+    /** Whether a byte of a block belongs to an F16 scale or minimum, or to an exponent. */
+    public static boolean isScale(DType type, int at) {
+        return switch (type) {
+            case MXFP4 -> at < 1;
+            case Q8_0, Q4_0, Q5_0, IQ4_NL, IQ4_XS -> at < 2;
+            case Q4_1, Q5_1, Q4_K, Q5_K -> at < 4;
+            case Q2_K -> at >= 80;
+            case Q3_K -> at >= 108;
+            case Q6_K -> at >= 208;
+            case F32, F16, BF16 -> false;
+        };
     }
 
     private static float usual(Random random) {
@@ -235,11 +403,21 @@ public final class SourceBlocks {
         }
     }
 
-    private static void block(ByteBuffer out, Kind kind, Random random, int scales, int bytes) {
-        for (int i = 0; i < scales; i++) {
-            scale(out, kind, random);
+    private static void block(DType type, ByteBuffer out, Kind kind, Random random) {
+        int from = out.position();
+        pattern(out, kind, random, type.blockBytes());
+        int end = out.position();
+        if (type == DType.MXFP4) { // from 253 on the largest level is infinite
+            int exponent = kind == Kind.USUAL ? 118 + random.nextInt(6) : random.nextInt(253);
+            out.put(from, (byte) exponent);
+            return;
         }
-        pattern(out, kind, random, bytes);
+        for (int at = 0; at < type.blockBytes(); at += 2) {
+            if (isScale(type, at)) {
+                scale(out.position(from + at), kind, random);
+            }
+        }
+        out.position(end);
     }
 
     private static void scale(ByteBuffer out, Kind kind, Random random) {

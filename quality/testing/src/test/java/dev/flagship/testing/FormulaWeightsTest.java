@@ -42,7 +42,15 @@ class FormulaWeightsTest {
                     case Q4_0 -> 1.01 / 8; // the side without the largest number is cut
                     case Q4_1 -> 1.01 / 15;
                     case Q4_K -> 1.3 / 15; // scale and minimum are rounded too
+                    case Q5_0 -> 1.01 / 16;
+                    case Q5_1 -> 1.01 / 31;
+                    case Q5_K -> 2.0 / 31;
                     case Q6_K -> 1.3 / 62;
+                    case Q3_K -> 1.2 / 4;
+                    case Q2_K -> 1.5 / 3;
+                    case IQ4_NL -> 14.1 / 127; // levels end at 113 on one side
+                    case IQ4_XS -> 18.0 / 127;
+                    case MXFP4 -> 2.0 / 8; // 6 of 8 is the largest
                 };
         try (FormulaWeights weights = new FormulaWeights(type, 0.5f)) {
             BandMatrix w = weights.at("a.b").matrix("c", 20, 256);

@@ -33,6 +33,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ScalarKernelsAccuracyTest {
     private static final double ULP = 0x1p-23;
 
+    /** Of ggml's ggml-common.h, kvalues_iq4nl. */
+    private static final List<Integer> NON_LINEAR =
+            List.of(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+
+    /** Of the Microscaling specification. */
+    private static final List<Double> E2M1 = List.of(0., 0.5, 1., 1.5, 2., 3., 4., 6.);
+
     private final Seed seed = Seed.given();
     private final Random random = seed.random();
     private final GuardedMemory memory = new GuardedMemory(16 << 20, random);
@@ -69,17 +76,56 @@ class ScalarKernelsAccuracyTest {
                         case Q8_0 -> half(b, at) * b.get(at + 2 + in);
                         case Q4_0 -> half(b, at) * (nibble(b, at + 2, in) - 8);
                         case Q4_1 -> half(b, at) * nibble(b, at + 4, in) + half(b, at + 2);
-                        case Q4_K -> fourBitSuper(b, at, in);
+                        case Q4_K -> superWithMinimum(b, at, in, at + 16, 0);
                         case Q6_K -> sixBitSuper(b, at, in);
+                        case Q5_0 ->
+                                half(b, at)
+                                        * (nibble(b, at + 6, in) + 16 * bit(b, at + 2, in) - 16);
+                        case Q5_1 ->
+                                half(b, at) * (nibble(b, at + 8, in) + 16 * bit(b, at + 4, in))
+                                        + half(b, at + 2);
+                        case IQ4_NL -> half(b, at) * NON_LINEAR.get(nibble(b, at + 2, in));
+                        case MXFP4 -> {
+                            int code = nibble(b, at + 1, in);
+                            double magnitude = E2M1.get(code % 8);
+                            yield Math.scalb(code < 8 ? magnitude : -magnitude, b.get(at) - 127);
+                        }
+                        case Q2_K -> {
+                            int both = b.get(at + in / 16) & 0xFF;
+                            int minimum = both / 16;
+                            yield half(b, at + 80) * (both % 16) * pair(b, at + 16, in)
+                                    - half(b, at + 82) * minimum;
+                        }
+                        case Q3_K -> {
+                            int group = in / 16;
+                            int low = (b.get(at + 96 + group % 8) & 0xFF) >> group / 8 * 4;
+                            int high = (b.get(at + 104 + group % 4) & 0xFF) >> group / 4 * 2;
+                            int third = (b.get(at + in % 32) & 0xFF) >> in / 32;
+                            yield half(b, at + 108)
+                                    * (low % 16 + high % 4 * 16 - 32)
+                                    * (pair(b, at + 32, in) + third % 2 * 4 - 4);
+                        }
+                        case Q5_K -> {
+                            int fifth = (b.get(at + 16 + in % 32) & 0xFF) >> in / 32 & 1;
+                            yield superWithMinimum(b, at, in, at + 48, 16 * fifth);
+                        }
+                        case IQ4_XS -> {
+                            int group = in / 32;
+                            int low = (b.get(at + 4 + group / 2) & 0xFF) >> group % 2 * 4;
+                            int high = (b.getShort(at + 2) & 0xFFFF) >> 2 * group;
+                            yield half(b, at)
+                                    * (low % 16 + high % 4 * 16 - 32)
+                                    * NON_LINEAR.get(nibble(b, at + 8 + group * 16, in % 32));
+                        }
                     };
         }
         return w;
     }
 
-    private static double fourBitSuper(ByteBuffer b, int at, int i) {
+    private static double superWithMinimum(ByteBuffer b, int at, int i, int nibbles, int more) {
         int group = i / 32;
-        int pair = b.get(at + 16 + group / 2 * 32 + i % 32) & 0xFF;
-        int q = group % 2 == 0 ? pair % 16 : pair / 16;
+        int pair = b.get(nibbles + group / 2 * 32 + i % 32) & 0xFF;
+        int q = (group % 2 == 0 ? pair % 16 : pair / 16) + more;
         int scale = b.get(at + 4 + group % 4) & 0xFF;
         int minimum = b.get(at + 8 + group % 4) & 0xFF;
         int last = b.get(at + 12 + group % 4) & 0xFF;
@@ -97,6 +143,14 @@ class ScalarKernelsAccuracyTest {
 
     private static double half(ByteBuffer b, int at) {
         return Float.float16ToFloat(b.getShort(at));
+    }
+
+    private static int bit(ByteBuffer b, int at, int i) {
+        return b.getInt(at) >>> i & 1;
+    }
+
+    private static int pair(ByteBuffer b, int at, int i) {
+        return (b.get(at + i / 128 * 32 + i % 32) & 0xFF) >> i % 128 / 32 * 2 & 3;
     }
 
     private static int nibble(ByteBuffer b, int at, int i) {

@@ -24,7 +24,18 @@ final class TinyModels {
 
     /** Checkpoints that exist as GGUF only. */
     static final List<String> GGUF_ONLY =
-            List.of("quantised-q8_0", "quantised-q4_0", "quantised-q4_1");
+            List.of(
+                    "quantised-q8_0",
+                    "quantised-q4_0",
+                    "quantised-q4_1",
+                    "quantised-q5_0",
+                    "quantised-q5_1",
+                    "quantised-iq4_nl",
+                    "quantised-mxfp4",
+                    "quantised-q2_k",
+                    "quantised-q3_k",
+                    "quantised-q5_k",
+                    "quantised-iq4_xs");
 
     private static final String CONFIG = "config.json";
 

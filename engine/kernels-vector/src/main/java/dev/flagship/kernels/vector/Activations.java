@@ -3,6 +3,8 @@ package dev.flagship.kernels.vector;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
 import dev.flagship.tensor.CanonicalMath;
+import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -14,6 +16,8 @@ import java.util.Arrays;
  */
 final class Activations {
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+    private static final int HALF = BLOCK / 2;
 
     private int rows;
     private int cols;
@@ -28,8 +32,14 @@ final class Activations {
     /** sa, laid out like numbers with K/32 for K. */
     float[] scales = {};
 
-    /** Σ a for one row, sa·Σ a for tiles: the Gemv needs both, the tiles only the product. */
+    /** sa·Σ a, laid out like scales. */
     float[] sums = {};
+
+    /** sa·Σ a of 16 numbers, laid out like numbers with K/16 for K. */
+    float[] halfSums = {};
+
+    /** Σ a of a single row. */
+    float[] rowSums = {};
 
     /** Single row in int8, as {@link Gemv#pack8} and its like lay it out. */
     int[] for8 = {};
@@ -41,26 +51,47 @@ final class Activations {
     private boolean eightBit;
     private boolean fourBit;
     private boolean sixBit;
+    private boolean panels;
+    private boolean halves;
+    private boolean plainToo;
 
-    /**
-     * @param eightBit whether an 8-bit weight meets the rows in int8
-     * @param fourBit whether a 4-bit weight does
-     * @param sixBit whether a 6-bit weight does
-     * @param plainToo whether any weight meets them in F32
-     */
-    void shape(
-            int rows,
-            int cols,
-            boolean eightBit,
-            boolean fourBit,
-            boolean sixBit,
-            boolean plainToo) {
-        this.eightBit = eightBit;
-        this.fourBit = fourBit;
-        this.sixBit = sixBit;
-        boolean int8 = eightBit || fourBit || sixBit;
+    /** Starts anew; say next which weights the rows {@link #meet}. */
+    void begin(int rows, int cols) {
         this.rows = rows;
         this.cols = cols;
+        eightBit = false;
+        fourBit = false;
+        sixBit = false;
+        panels = false;
+        halves = false;
+        plainToo = false;
+    }
+
+    /** The rows will be multiplied by weights of this type. */
+    void meet(DType type, Numerics numerics) {
+        if (numerics == Numerics.EXACT || !type.quantized()) {
+            plainToo = true;
+            return;
+        }
+        panels |= rows > 1 || !Gemv.multiplies(type);
+        halves |= type == DType.Q2_K;
+        eightBit |= rows == 1 && type == DType.Q8_0;
+        sixBit |= rows == 1 && type == DType.Q6_K;
+        fourBit |= rows == 1 && Gemv.multiplies(type) && type.bits() == 4;
+    }
+
+    /** Whether any of the weights meets the rows in int8. */
+    boolean int8() {
+        return eightBit || fourBit || sixBit || panels;
+    }
+
+    /** Whether any of the weights meets the rows in F32. */
+    boolean plain() {
+        return plainToo;
+    }
+
+    /** Makes room for what the weights need. */
+    void room() {
         int full = rows == 1 ? 0 : rows / GemmTiles.FULL;
         int rest =
                 rows == 1
@@ -68,21 +99,15 @@ final class Activations {
                         : (rows - full * GemmTiles.FULL + GemmTiles.REST - 1) / GemmTiles.REST;
         tiles = full + rest;
         int padded = rows == 1 ? 1 : full * GemmTiles.FULL + rest * GemmTiles.REST;
-        if (int8) {
-            if (rows > 1) {
-                numbers = sized(numbers, padded * cols);
-            }
-            scales = sized(scales, padded * (cols / BLOCK));
-            sums = sized(sums, padded * (cols / BLOCK));
-            if (rows == 1) {
-                for8 = sized(for8, eightBit ? cols / 4 * Gemv.FACTORS_8 : 0);
-                for4 = sized(for4, fourBit ? cols / 8 * Gemv.FACTORS_4 : 0);
-                for6 = sized(for6, sixBit ? cols / 16 * Gemv.FACTORS_6 : 0);
-            }
-        }
-        if (plainToo) {
-            plain = sized(plain, padded * cols);
-        }
+        numbers = sized(numbers, panels ? padded * cols : 0);
+        scales = sized(scales, int8() ? padded * (cols / BLOCK) : 0);
+        sums = sized(sums, int8() ? padded * (cols / BLOCK) : 0);
+        rowSums = sized(rowSums, int8() ? cols / BLOCK : 0);
+        halfSums = sized(halfSums, halves ? padded * (cols / HALF) : 0);
+        for8 = sized(for8, eightBit ? cols / 4 * Gemv.FACTORS_8 : 0);
+        for4 = sized(for4, fourBit ? cols / 8 * Gemv.FACTORS_4 : 0);
+        for6 = sized(for6, sixBit ? cols / 16 * Gemv.FACTORS_6 : 0);
+        plain = sized(plain, plainToo ? padded * cols : 0);
     }
 
     private static float[] sized(float[] array, int length) {
@@ -146,27 +171,33 @@ final class Activations {
                 MemorySegment.copy(x.data(), F32, (start + c) * (cols * 4L), row, 0, cols);
                 for (int block = 0; block < blocks; block++) {
                     quantize(row, quants, block, scaleAt + block * width);
+                    if (halves) {
+                        halfSums(quants, block, scales[scaleAt + block * width], start, c, width);
+                    }
                 }
             } else {
                 Arrays.fill(quants, 0, cols, 0);
                 for (int block = 0; block < blocks; block++) {
                     scales[scaleAt + block * width] = 0f;
                     sums[scaleAt + block * width] = 0f;
+                    if (halves) {
+                        halfSums(quants, block, 0f, start, c, width);
+                    }
                 }
             }
-            if (rows > 1) {
+            if (panels) {
                 for (int k = 0; k < cols; k++) {
                     numbers[at + k * width] = quants[k];
                 }
             }
         }
-        if (rows == 1 && eightBit) {
+        if (eightBit) {
             Gemv.pack8(quants, cols, for8);
         }
-        if (rows == 1 && fourBit) {
+        if (fourBit) {
             Gemv.pack4(quants, cols, for4);
         }
-        if (rows == 1 && sixBit) {
+        if (sixBit) {
             Gemv.pack6(quants, cols, for6);
         }
     }
@@ -177,6 +208,19 @@ final class Activations {
         float scale = CanonicalMath.int8Scale(amax);
         int sum = Int8Blocks.round(row, from, CanonicalMath.int8Inverse(amax), quants, from);
         scales[scaleAt] = scale;
-        sums[scaleAt] = rows == 1 ? sum : scale * sum;
+        sums[scaleAt] = scale * sum;
+        if (rows == 1) {
+            rowSums[block] = sum;
+        }
+    }
+
+    private void halfSums(int[] quants, int block, float scale, int start, int c, int width) {
+        for (int half = 0; half < 2; half++) {
+            int sum = 0;
+            for (int k = block * BLOCK + half * HALF; k < block * BLOCK + (half + 1) * HALF; k++) {
+                sum += quants[k];
+            }
+            halfSums[start * (cols / HALF) + (2 * block + half) * width + c] = scale * sum;
+        }
     }
 }

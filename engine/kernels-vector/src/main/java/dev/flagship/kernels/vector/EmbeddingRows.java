@@ -22,6 +22,7 @@ final class EmbeddingRows {
             case Q8_0 -> eightBit(table, id, out, to);
             case Q4_0, Q4_1, Q4_K -> fourBit(table, id, out, to);
             case Q6_K -> sixBit(table, id, out, to);
+            case Q5_0, Q5_1, IQ4_NL, MXFP4, Q2_K, Q3_K, Q5_K, IQ4_XS -> any(table, id, out, to);
             case F32, F16, BF16 -> {
                 for (int col = 0; col < table.cols(); col++) {
                     out.set(to, col, table.weight(id, col));
@@ -74,6 +75,21 @@ final class EmbeddingRows {
                     }
                 }
                 from += LINE;
+            }
+        }
+    }
+
+    private static void any(BandMatrix table, int id, Tensor out, int to) {
+        boolean minima = table.type().hasMinimum();
+        int size = table.type().groupElements();
+        MemorySegment data = out.data();
+        long at = 4L * to * table.cols();
+        for (int group = 0; group < table.cols() / size; group++) {
+            float scale = table.scale(id, group);
+            float min = minima ? table.min(id, group) : 0f;
+            for (int k = group * size; k < (group + 1) * size; k++, at += 4) {
+                int q = table.quant(id, k);
+                data.set(F32, at, minima ? Math.fma(q, scale, min) : q * scale);
             }
         }
     }

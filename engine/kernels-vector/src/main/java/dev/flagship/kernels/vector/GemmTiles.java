@@ -32,9 +32,9 @@ final class GemmTiles {
      * Adds groups [0, groups) of a panel of quants: per group I = Σ q·a in exact floats, acc =
      * fma(I, sw·sa, acc), then if minima are given acc = fma(m, sa·Σa, acc).
      *
-     * @param size columns of a group; 32 if minima are given
+     * @param size columns of a group
      * @param scales sa as {@code [block][tile column]}, from scalesAt
-     * @param sums sa·Σa, laid out and placed as scales; read only with minima
+     * @param sums sa·Σa as {@code [group][tile column]}, from sumsAt; read only with minima
      */
     static void int8(
             int width,
@@ -46,8 +46,9 @@ final class GemmTiles {
             float[] act,
             int actAt,
             float[] scales,
-            float[] sums,
             int scalesAt,
+            float[] sums,
+            int sumsAt,
             float[] acc,
             int accAt) {
         for (int block = 0; block < groups; block++) {
@@ -77,6 +78,17 @@ final class GemmTiles {
                                 accAt,
                                 block,
                                 size);
+                case 1 ->
+                        int8Column(
+                                panel,
+                                panelScales,
+                                act,
+                                actAt,
+                                scales[at],
+                                acc,
+                                accAt,
+                                block,
+                                size);
                 default ->
                         int8Tile4(
                                 panel,
@@ -91,7 +103,7 @@ final class GemmTiles {
                                 size);
             }
             if (minima != null) {
-                addMinima(width, minima, block, sums, at, acc, accAt);
+                addMinima(width, minima, block, sums, sumsAt + block * width, acc, accAt);
             }
         }
     }
@@ -113,6 +125,39 @@ final class GemmTiles {
             m1.fma(sum, FloatVector.fromArray(FLOATS, acc, at + LENGTH))
                     .intoArray(acc, at + LENGTH);
         }
+    }
+
+    /** A tile of one column, whose sums are taken by turns: in integers the order is free. */
+    private static void int8Column(
+            float[] panel,
+            float[] panelScales,
+            float[] act,
+            int actAt,
+            float scale,
+            float[] acc,
+            int accAt,
+            int block,
+            int columns) {
+        FloatVector a0 = FloatVector.zero(FLOATS);
+        FloatVector b0 = a0;
+        FloatVector a1 = a0;
+        FloatVector b1 = a0;
+        for (int k = block * columns; k < (block + 1) * columns; k += 2) {
+            int p = k * PANEL_ROWS;
+            FloatVector x = FloatVector.broadcast(FLOATS, act[actAt + k]);
+            a0 = FloatVector.fromArray(FLOATS, panel, p).fma(x, a0);
+            b0 = FloatVector.fromArray(FLOATS, panel, p + LENGTH).fma(x, b0);
+            FloatVector y = FloatVector.broadcast(FLOATS, act[actAt + k + 1]);
+            a1 = FloatVector.fromArray(FLOATS, panel, p + PANEL_ROWS).fma(y, a1);
+            b1 = FloatVector.fromArray(FLOATS, panel, p + PANEL_ROWS + LENGTH).fma(y, b1);
+        }
+        FloatVector s0 = FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS).mul(scale);
+        FloatVector s1 =
+                FloatVector.fromArray(FLOATS, panelScales, block * PANEL_ROWS + LENGTH).mul(scale);
+        a0.add(a1).fma(s0, FloatVector.fromArray(FLOATS, acc, accAt)).intoArray(acc, accAt);
+        b0.add(b1)
+                .fma(s1, FloatVector.fromArray(FLOATS, acc, accAt + LENGTH))
+                .intoArray(acc, accAt + LENGTH);
     }
 
     /** Adds columns [0, columns) of a panel of weights: acc = fma(w, x, acc), columns ascending. */

@@ -14,6 +14,7 @@ import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 
 import dev.flagship.tensor.BandMatrix;
+import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -63,6 +64,14 @@ final class Gemv {
     private static final ValueLayout.OfShort F16 = ValueLayout.JAVA_SHORT_UNALIGNED;
 
     private Gemv() {}
+
+    /** Whether there is such a product; other types meet a single row in panels. */
+    static boolean multiplies(DType type) {
+        return switch (type) {
+            case Q8_0, Q4_0, Q4_1, Q4_K, Q6_K -> true;
+            case F32, F16, BF16, Q5_0, Q5_1, IQ4_NL, MXFP4, Q2_K, Q3_K, Q5_K, IQ4_XS -> false;
+        };
+    }
 
     /**
      * Factors for 8-bit lines, of which a byte is the number + 128: the constant takes the 128

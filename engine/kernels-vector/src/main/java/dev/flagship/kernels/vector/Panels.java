@@ -31,6 +31,11 @@ final class Panels {
     /** Sign and the 15 low bits of a sign-extended F16 after a shift by 13. */
     static final int HALF_BITS = 0x8FFFE000;
 
+    private static final int CODES = 16;
+
+    private static final int[] LEVELS = levelsOf(DType.IQ4_NL);
+    private static final int[] LEVELS_OF_MXFP4 = levelsOf(DType.MXFP4);
+
     private Panels() {}
 
     /**
@@ -41,18 +46,30 @@ final class Panels {
         for (int i = 0; i < 2; i++) {
             if (vector + i >= w.bands() * PER_BAND) {
                 clear(panel, i * LENGTH, to - from);
-            } else if (w.type() == DType.Q8_0) {
-                eightBit(w, vector + i, from, to, panel, i * LENGTH);
-            } else if (w.type() == DType.Q6_K) {
-                sixBit(w, vector + i, from, to, panel, i * LENGTH);
             } else if (w.type().quantized()) {
-                float bias = w.type() == DType.Q4_0 ? 8f : 0f;
-                fourBit(w, vector + i, from, to, bias, panel, i * LENGTH);
+                quants(w, vector + i, from, to, panel, i * LENGTH);
             } else if (w.type() == DType.F32) {
                 plain32(w, vector + i, from, to, panel, i * LENGTH);
             } else {
                 plain16(w, vector + i, from, to, panel, i * LENGTH);
             }
+        }
+    }
+
+    private static void quants(
+            BandMatrix w, int vector, int from, int to, float[] panel, int offset) {
+        float bias = w.type().offset();
+        if (w.type().coded()) {
+            coded(w, vector, from, to, levels(w.type()), panel, offset);
+            return;
+        }
+        switch (w.type().bits()) {
+            case 8 -> eightBit(w, vector, from, to, panel, offset);
+            case 6 -> sixBit(w, vector, from, to, panel, offset);
+            case 5 -> fiveBit(w, vector, from, to, bias, panel, offset);
+            case 4 -> fourBit(w, vector, from, to, bias, panel, offset);
+            case 3 -> threeBit(w, vector, from, to, bias, panel, offset);
+            default -> twoBit(w, vector, from, to, panel, offset);
         }
     }
 
@@ -100,6 +117,101 @@ final class Panels {
                 floats(pair.lanewise(VectorOperators.LSHR, 4).and(15))
                         .sub(bias)
                         .intoArray(panel, at + (j + 4) * PANEL_ROWS);
+            }
+        }
+    }
+
+    private static void coded(
+            BandMatrix w, int vector, int from, int to, int[] levels, float[] panel, int offset) {
+        MemorySegment band = band(w, vector);
+        long lane = (long) (vector % PER_BAND) * LENGTH * 4;
+        for (int k = from; k < to; k += 8) {
+            IntVector line = IntVector.fromMemorySegment(INTS, band, k * 8L + lane, ORDER);
+            int at = (k - from) * PANEL_ROWS + offset;
+            for (int j = 0; j < 8; j++) {
+                IntVector code = line.lanewise(VectorOperators.LSHR, 8 * (j % 4) + j / 4 * 4);
+                IntVector index = code.and(15);
+                IntVector level = index.selectFrom(IntVector.fromArray(INTS, levels, 0));
+                for (int part = LENGTH; part < CODES; part += LENGTH) {
+                    IntVector other = index.selectFrom(IntVector.fromArray(INTS, levels, part));
+                    level = level.blend(other, index.compare(VectorOperators.GE, part));
+                }
+                floats(level).intoArray(panel, at + j * PANEL_ROWS);
+            }
+        }
+    }
+
+    private static int[] levels(DType type) {
+        return type == DType.MXFP4 ? LEVELS_OF_MXFP4 : LEVELS;
+    }
+
+    private static int[] levelsOf(DType type) {
+        int[] levels = new int[CODES];
+        Arrays.setAll(levels, type::level);
+        return levels;
+    }
+
+    private static void fiveBit(
+            BandMatrix w, int vector, int from, int to, float bias, float[] panel, int offset) {
+        MemorySegment band = band(w, vector);
+        long lane = (long) (vector % PER_BAND) * LENGTH * 4;
+        for (int k = from; k < to; k += BLOCK) {
+            long at = k * 10L + lane;
+            IntVector bits =
+                    IntVector.fromMemorySegment(INTS, band, at + BandMatrix.HIGH_BITS_5, ORDER);
+            for (int line = 0; line < 4; line++) {
+                IntVector nibbles = IntVector.fromMemorySegment(INTS, band, at + line * 64L, ORDER);
+                int out = (k - from + line * 8) * PANEL_ROWS + offset;
+                for (int j = 0; j < 4; j++) {
+                    IntVector low = nibbles.lanewise(VectorOperators.LSHR, 8 * j);
+                    IntVector high = bits.lanewise(VectorOperators.LSHR, 8 * j + 2 * line);
+                    floats(low.and(15).or(high.and(1).lanewise(VectorOperators.LSHL, 4)))
+                            .sub(bias)
+                            .intoArray(panel, out + j * PANEL_ROWS);
+                    floats(
+                                    low.lanewise(VectorOperators.LSHR, 4)
+                                            .and(15)
+                                            .or(high.and(2).lanewise(VectorOperators.LSHL, 3)))
+                            .sub(bias)
+                            .intoArray(panel, out + (j + 4) * PANEL_ROWS);
+                }
+            }
+        }
+    }
+
+    private static void threeBit(
+            BandMatrix w, int vector, int from, int to, float bias, float[] panel, int offset) {
+        MemorySegment band = band(w, vector);
+        long lane = (long) (vector % PER_BAND) * LENGTH * 4;
+        for (int k = from; k < to; k += BLOCK) {
+            long at = k * 6L + lane;
+            IntVector bits =
+                    IntVector.fromMemorySegment(INTS, band, at + BandMatrix.HIGH_BITS_3, ORDER);
+            for (int four = 0; four < 8; four++) {
+                IntVector pairs =
+                        IntVector.fromMemorySegment(INTS, band, at + four / 4 * 64L, ORDER);
+                int out = (k - from + four * 4) * PANEL_ROWS + offset;
+                for (int j = 0; j < 4; j++) {
+                    IntVector low = pairs.lanewise(VectorOperators.LSHR, 8 * j + four % 4 * 2);
+                    IntVector high = bits.lanewise(VectorOperators.LSHR, 8 * j + four);
+                    floats(low.and(3).or(high.and(1).lanewise(VectorOperators.LSHL, 2)))
+                            .sub(bias)
+                            .intoArray(panel, out + j * PANEL_ROWS);
+                }
+            }
+        }
+    }
+
+    private static void twoBit(
+            BandMatrix w, int vector, int from, int to, float[] panel, int offset) {
+        MemorySegment band = band(w, vector);
+        long lane = (long) (vector % PER_BAND) * LENGTH * 4;
+        for (int k = from; k < to; k += 16) {
+            IntVector pairs = IntVector.fromMemorySegment(INTS, band, k * 4L + lane, ORDER);
+            int at = (k - from) * PANEL_ROWS + offset;
+            for (int i = 0; i < 16; i++) {
+                floats(pairs.lanewise(VectorOperators.LSHR, i % 4 * 8 + i / 4 * 2).and(3))
+                        .intoArray(panel, at + i * PANEL_ROWS);
             }
         }
     }
@@ -181,7 +293,11 @@ final class Panels {
 
     /** Scales of the groups of columns [from, to): {@code out[group][PANEL_ROWS]}. */
     static void scales(BandMatrix w, int vector, int from, int to, float[] out) {
-        scalePlane(w, vector, from, to, 0, out);
+        if (w.type() == DType.MXFP4) {
+            exponents(w, vector, from, to, out);
+        } else {
+            scalePlane(w, vector, from, to, 0, out);
+        }
     }
 
     /** Minima, laid out as {@link #scales}. */
@@ -189,9 +305,20 @@ final class Panels {
         scalePlane(w, vector, from, to, 32, out);
     }
 
+    private static void exponents(BandMatrix w, int vector, int from, int to, float[] out) {
+        int rows = w.bands() * BAND;
+        for (int block = from / BLOCK; block < to / BLOCK; block++) {
+            int at = (block - from / BLOCK) * PANEL_ROWS;
+            for (int i = 0; i < PANEL_ROWS; i++) {
+                int row = vector * LENGTH + i;
+                out[at + i] = row < rows ? w.scale(row, block) : 0f;
+            }
+        }
+    }
+
     private static void scalePlane(
             BandMatrix w, int vector, int from, int to, int plane, float[] out) {
-        long stride = w.type() == DType.Q4_1 ? 64 : 32;
+        long stride = BandMatrix.groupScaleBytes(w.type());
         long bytes = BandMatrix.bandScaleBytes(w.type(), w.cols());
         for (int i = 0; i < 2; i++) {
             int v = vector + i;
@@ -213,7 +340,7 @@ final class Panels {
      * Scales and minima of the super-block that begins at column {@code from}, laid out as {@link
      * #scales}.
      *
-     * @param numbers room for {@link SuperScales#NUMBERS}
+     * @param numbers room for {@link SuperScales#numbers}
      */
     static void superScales(
             BandMatrix w,

@@ -68,9 +68,9 @@ final class VectorKernels implements Kernels {
     private static final class Worker {
         private final float[] panel = new float[PANEL_COLUMNS * PANEL_ROWS];
         private final float[] scales = new float[PANEL_COLUMNS / LEAST_GROUP * PANEL_ROWS];
-        private final float[] minima = new float[PANEL_COLUMNS / BLOCK * PANEL_ROWS];
+        private final float[] minima = new float[PANEL_COLUMNS / LEAST_GROUP * PANEL_ROWS];
         private final SuperScales superScales = new SuperScales();
-        private final float[] superNumbers = new float[SuperScales.NUMBERS];
+        private final float[] superNumbers = new float[SuperScales.MOST];
         private final float[] gemvOut = new float[Gemv.STREAMS * LENGTH];
         private short[] halves = {};
         private float[] planes = {};
@@ -130,25 +130,11 @@ final class VectorKernels implements Kernels {
         project.x = x;
         project.weights = weights;
         project.outs = outs;
-        boolean eightBit = false;
-        boolean fourBit = false;
-        boolean sixBit = false;
-        boolean plain = false;
+        project.activations.begin(x.rows(), x.rowSize());
         for (int i = 0; i < weights.size(); i++) {
-            DType type = weights.get(i).type();
-            if (numerics == Numerics.EXACT || !type.quantized()) {
-                plain = true;
-            } else if (type == DType.Q8_0) {
-                eightBit = true;
-            } else if (type == DType.Q6_K) {
-                sixBit = true;
-            } else {
-                fourBit = true;
-            }
+            project.activations.meet(weights.get(i).type(), numerics);
         }
-        project.int8 = eightBit || fourBit || sixBit;
-        project.plain = plain;
-        project.activations.shape(x.rows(), x.rowSize(), eightBit, fourBit, sixBit, plain);
+        project.activations.room();
         project.numerics = numerics;
         project.packing = true;
         run(project, (long) x.rows() * x.rowSize());
@@ -170,8 +156,6 @@ final class VectorKernels implements Kernels {
         private List<BandMatrix> weights = List.of();
         private List<Tensor> outs = List.of();
         private Numerics numerics = Numerics.EXACT;
-        private boolean int8;
-        private boolean plain;
         private boolean packing;
         private final Activations activations = new Activations();
 
@@ -195,10 +179,10 @@ final class VectorKernels implements Kernels {
             int from = share(activations.tiles(), thread, threads);
             int to = share(activations.tiles(), thread + 1, threads);
             for (int tile = from; tile < to; tile++) {
-                if (int8) {
+                if (activations.int8()) {
                     activations.packInt8(x, tile, worker.row, worker.quants);
                 }
-                if (plain) {
+                if (activations.plain()) {
                     activations.packPlain(x, tile);
                 }
             }
@@ -210,7 +194,7 @@ final class VectorKernels implements Kernels {
             BandMatrix w = weights.get(matrix);
             Tensor out = outs.get(matrix);
             boolean quants = numerics == Numerics.FAST && w.type().quantized();
-            if (quants && x.rows() == 1) {
+            if (quants && x.rows() == 1 && Gemv.multiplies(w.type())) {
                 gemv(worker, w, out, from, to);
             } else {
                 for (int v = from * PER_BAND; v < to * PER_BAND; v += 2) {
@@ -267,7 +251,7 @@ final class VectorKernels implements Kernels {
                             count,
                             activations.for4,
                             activations.scales,
-                            activations.sums,
+                            activations.rowSums,
                             worker.planes,
                             worker.gemvOut);
                 }
@@ -313,8 +297,9 @@ final class VectorKernels implements Kernels {
                                 activations.numbers,
                                 actAt,
                                 activations.scales,
-                                activations.sums,
                                 scalesAt,
+                                size == BLOCK ? activations.sums : activations.halfSums,
+                                start * (w.cols() / size) + k / size * width,
                                 worker.acc,
                                 start * PANEL_ROWS);
                     } else {

@@ -353,8 +353,7 @@ final class Attention implements Team.Task, AutoCloseable {
             case F32 -> ofF32;
             case F16 -> widen ? ofF16Widened : ofF16;
             case Q8_0 -> widen ? ofQ8Widened : ofQ8;
-            case BF16, Q4_0, Q4_1, Q4_K, Q6_K ->
-                    throw new IllegalStateException("no KV pages hold " + type);
+            default -> throw new IllegalStateException("no KV pages hold " + type);
         };
     }
 

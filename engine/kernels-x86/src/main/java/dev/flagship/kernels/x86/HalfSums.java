@@ -7,7 +7,7 @@ import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
 /**
- * Where the integer sums of 6-bit weights begin, whose groups are half a block of activations: for
+ * Where the integer sums of weights with an offset of 32 begin whose groups are half a block: for
  * each block and each row of x, −32·Σ of the first 16 numbers and of the last 16, as i32 {@code
  * [block][row][half]}. They lie apart from {@link ActivationRows}, for longer blocks there slowed
  * the products of all other types by some 4 %.

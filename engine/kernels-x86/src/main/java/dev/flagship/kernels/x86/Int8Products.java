@@ -51,7 +51,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
     private boolean quantizing;
-    private boolean sixBit;
+    private boolean halved;
     private int blocks;
     private long rowStride;
 
@@ -104,19 +104,19 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         blocks = x.rowSize() / BLOCK;
         rowStride = ActivationRows.stride(blocks);
         activations = Worker.sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
-        sixBit = false;
+        halved = false;
         shares.clear();
         Worker.alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
             BandMatrix w = weights.get(i);
             boolean ours = takes(x, w, outs.get(i));
-            sixBit |= ours && w.type() == DType.Q6_K;
+            halved |= ours && w.type().groupElements() < BLOCK;
             shares.add(ours ? w.bands() : 0);
             Worker.alive(w.numbers());
             Worker.alive(w.scales());
             Worker.alive(outs.get(i).data());
         }
-        if (sixBit) {
+        if (halved) {
             halfSums = Worker.sized(halfSums, HalfSums.stride(x.rows()) * blocks);
         }
         quantizing = true;
@@ -155,7 +155,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         worker.set(ActivationRows.OUT, activations.segment().address() + from * rowStride);
         worker.set(ActivationRows.OUT_STRIDE, rowStride);
         worker.call(library.quantizer());
-        if (sixBit) {
+        if (halved) {
             sumHalves(worker, from, to);
         }
     }

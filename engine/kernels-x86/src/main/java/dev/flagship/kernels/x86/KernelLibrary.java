@@ -1,6 +1,7 @@
 package dev.flagship.kernels.x86;
 
 import dev.flagship.kernels.x86.ProductKernel.Source;
+import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.MachineCode;
 import java.lang.foreign.MemorySegment;
@@ -156,7 +157,7 @@ final class KernelLibrary implements AutoCloseable {
         }
         attentionMerge =
                 contents.rest() ? entry(offsets, AttentionMerge.symbol(isa)) : MemorySegment.NULL;
-        halfSums = contents.sixBit() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
+        halfSums = contents.halved() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
         floats =
                 contents.rest()
                         ? FloatKernels.of(isa, symbol -> entry(offsets, symbol), prefetch)
@@ -216,7 +217,7 @@ final class KernelLibrary implements AutoCloseable {
         return switch (isa) {
             case AMX_INT8, AVX512_VNNI -> bands == 2 ? SHORT_TILE : 12;
             case AVX2_VNNI -> source == Source.MATRIX ? 6 : 3;
-            case AVX2 -> type == DType.Q8_0 ? 5 : source == Source.MATRIX ? 6 : 3;
+            case AVX2 -> NarrowTile.signed(isa, type) ? 5 : source == Source.MATRIX ? 6 : 3;
         };
     }
 
@@ -249,9 +250,7 @@ final class KernelLibrary implements AutoCloseable {
      */
     private record Contents(Set<DType> products, boolean rest) {
         static Contents all() {
-            Set<DType> products = EnumSet.allOf(DType.class);
-            products.removeIf(type -> !type.quantized());
-            return new Contents(products, true);
+            return new Contents(ProductKernel.TYPES, true);
         }
 
         /** Products with weights of one type alone. */
@@ -259,8 +258,8 @@ final class KernelLibrary implements AutoCloseable {
             return new Contents(EnumSet.of(type), false);
         }
 
-        boolean sixBit() {
-            return products.contains(DType.Q6_K);
+        boolean halved() {
+            return products.stream().anyMatch(type -> type.groupElements() < BandMatrix.BLOCK);
         }
     }
 
@@ -281,7 +280,7 @@ final class KernelLibrary implements AutoCloseable {
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
         }
-        if (contents.sixBit()) {
+        if (contents.halved()) {
             kernels.put(HalfSums.symbol(isa), HalfSums.kernel(isa));
         }
         if (contents.rest()) {
@@ -391,7 +390,7 @@ final class KernelLibrary implements AutoCloseable {
         return floats;
     }
 
-    /** {@link MemorySegment#NULL} where there are no products with 6-bit weights. */
+    /** {@link MemorySegment#NULL} where no products have groups of 16. */
     MemorySegment halfSums() {
         return halfSums;
     }

@@ -18,9 +18,10 @@ import dev.flagship.tensor.DType;
  *
  * <p>Without {@code vpdpbusd} products are summed in pairs by {@code vpmaddubsw}, whose sums
  * saturate at 32,767. A 4-bit number and an activation of ±127 give pairs of at most 3,810, eight
- * of which fit: one widening per block of 32 k. For 8 bits it takes the magnitude of a weight and
- * the activation with that weight's sign: pairs of at most 128·127·2 = 32,512, widened at once; the
- * weights are signed then, so that there is no offset to undo.
+ * of which fit: one widening per block of 32 k. Of 5-bit numbers the first four pairs of a block
+ * are so summed, of 6-bit ones the first two of a group. For 8 bits and levels it takes the
+ * magnitude of a weight and the activation with that weight's sign: pairs of at most 128·127·2 =
+ * 32,512, widened at once; the weights are signed then, so that there is no offset to undo.
  */
 final class NarrowTile {
     private static final int REGISTERS = 16;
@@ -32,8 +33,15 @@ final class NarrowTile {
     private static final int SIGN_BITS = NIBBLES + 4;
     private static final int ONES = SIGN_BITS + 4;
     private static final int MAGIC = ONES + 4;
-    private static final int PAIRS = MAGIC + 4;
-    private static final int SUMS = PAIRS + 4;
+    private static final int HIGH_BITS = MAGIC + 4;
+    private static final int OFFSET_3 = HIGH_BITS + 4;
+    private static final int LEAST_DOUBLED = OFFSET_3 + 4;
+    private static final int ONE_HALF = LEAST_DOUBLED + 4;
+
+    /** Levels, as often as a wide register holds them. */
+    private static final int LEVELS = ONE_HALF + 4;
+
+    private static final int SUMS = LEVELS + 8;
 
     /** Scales, then minima, of a super-block, where there is one column. */
     private static final int COMMON = SUMS + 4 * REGISTERS;
@@ -74,7 +82,7 @@ final class NarrowTile {
         this.asm = emitter.asm;
         this.vnni = kernel.isa().vnni;
         this.signed = signed(kernel.isa(), kernel.type());
-        this.magic = !emitter.sixBit && (vnni || emitter.fourBit && !emitter.minima);
+        this.magic = !emitter.halved && (vnni || !signed && !emitter.minima);
         this.row = emitter.row;
         this.bands = kernel.bands();
         this.width = width;
@@ -87,8 +95,9 @@ final class NarrowTile {
         return bands * ProductKernel.LINE / BYTES;
     }
 
-    private static boolean signed(Isa isa, DType type) {
-        return !isa.vnni && type == DType.Q8_0;
+    /** Whether weights are multiplied as magnitude and sign. */
+    static boolean signed(Isa isa, DType type) {
+        return !isa.vnni && (type == DType.Q8_0 || type.coded());
     }
 
     /** Registers that a tile needs at least. */
@@ -99,13 +108,24 @@ final class NarrowTile {
 
     /** Writes what the code of all tiles reads, before the first of them. */
     static void constants(ProductKernel.Emitter emitter) {
-        if (emitter.fourBit || emitter.sixBit) {
-            constant(emitter, NIBBLES, ProductKernel.Emitter.NIBBLE_BITS);
+        if (emitter.bits < 8) {
+            constant(emitter, NIBBLES, emitter.lowBits());
         } else {
             constant(emitter, SIGN_BITS, 0x80808080);
         }
-        if (emitter.sixBit) {
-            constant(emitter, PAIRS, ProductKernel.Emitter.PAIR_BITS);
+        if (emitter.split) {
+            constant(emitter, HIGH_BITS, emitter.highBits());
+        }
+        if (emitter.bits == 3) {
+            constant(emitter, OFFSET_3, ProductKernel.Emitter.MINUS_28);
+        }
+        if (emitter.coded) {
+            ProductKernel kernel = emitter.kernel();
+            levels(emitter, !signed(kernel.isa(), kernel.type()));
+        }
+        if (emitter.kernel().type() == DType.MXFP4) {
+            constant(emitter, LEAST_DOUBLED, ProductKernel.Emitter.LEAST_DOUBLED);
+            constant(emitter, ONE_HALF, Float.floatToRawIntBits(0.5f));
         }
         constant(emitter, ONES, 0x00010001);
         constant(emitter, MAGIC, CanonicalMath.ROUND_MAGIC_BITS);
@@ -123,24 +143,40 @@ final class NarrowTile {
         return emitter.param(NIBBLES);
     }
 
-    /** As {@link ProductKernel.Emitter#sixBits}, of half a line. */
-    static void sixBits(
-            ProductKernel.Emitter emitter, Mem nibbles, Mem pairs, int four, Vec to, Vec spare) {
-        Assembler asm = emitter.asm;
-        asm.op(VMOVDQU, to, nibbles);
-        if (four % 2 == 1) {
-            asm.op(VPSRLW, to, to, 4);
+    static Mem highBits(ProductKernel.Emitter emitter) {
+        return emitter.param(HIGH_BITS);
+    }
+
+    static Mem offset3(ProductKernel.Emitter emitter) {
+        return emitter.param(OFFSET_3);
+    }
+
+    static Mem leastDoubled(ProductKernel.Emitter emitter) {
+        return emitter.param(LEAST_DOUBLED);
+    }
+
+    static Mem oneHalf(ProductKernel.Emitter emitter) {
+        return emitter.param(ONE_HALF);
+    }
+
+    /** What a nibble stands for, a byte each. */
+    static Mem levels(ProductKernel.Emitter emitter) {
+        return emitter.param(LEVELS);
+    }
+
+    /** Writes the levels, by turns up to the length of a wide register. */
+    static void levels(ProductKernel.Emitter emitter, boolean unsigned) {
+        DType type = emitter.kernel().type();
+        for (int from = 0; from < 16; from += 4) {
+            int four = 0;
+            for (int i = 3; i >= 0; i--) {
+                four = four << 8 | type.level(from + i) + (unsigned ? 128 : 0) & 0xFF;
+            }
+            emitter.asm.mov32(RAX, four);
+            for (int again = 0; again < ProductKernel.LINE; again += 16) {
+                emitter.asm.mov32(levels(emitter).plus(again + from), RAX);
+            }
         }
-        asm.op(VPAND, to, to, nibbles(emitter));
-        asm.op(VMOVDQU, spare, pairs);
-        switch (four) {
-            case 0 -> asm.op(VPSLLD, spare, spare, 4);
-            case 1 -> asm.op(VPSLLD, spare, spare, 2);
-            case 2 -> {}
-            default -> asm.op(VPSRLD, spare, spare, 2);
-        }
-        asm.op(VPAND, spare, spare, emitter.param(PAIRS));
-        asm.op(VPOR, to, to, spare);
     }
 
     // --- registers and places
@@ -217,7 +253,7 @@ final class NarrowTile {
 
     /** Adds the products of 32 k. */
     void block() {
-        int group = emitter.sixBit ? QUADS / 2 : QUADS;
+        int group = emitter.halved ? QUADS / 2 : QUADS;
         for (int half = 0; half < QUADS / group; half++) {
             group(half, half * group, group);
         }
@@ -238,11 +274,10 @@ final class NarrowTile {
         for (int quad = first; quad < first + quads; quad++) {
             dot(quad);
         }
-        if (!vnni && emitter.fourBit) {
-            widen();
-        }
-        if (!vnni && emitter.sixBit) {
+        if (!vnni && emitter.halved) {
             undoOffset(half);
+        } else if (!vnni && !signed) {
+            widen();
         }
         scale(half);
     }
@@ -270,17 +305,21 @@ final class NarrowTile {
                 Ymm i = integer(v, c);
                 if (emitter.minima) {
                     asm.op(VMOVDQU, i, emitter.param(MAGIC));
-                } else if (emitter.sixBit) {
+                } else if (emitter.halved) {
                     asm.op(VPBROADCASTD, i, emitter.halfSum(c, half));
                 } else {
-                    asm.op(VPBROADCASTD, i, emitter.activation(c, startOffset()));
+                    loadStart(i, c);
                 }
             }
         }
     }
 
-    private int startOffset() {
-        return emitter.fourBit ? ActivationRows.START_4 : ActivationRows.START_8;
+    private void loadStart(Ymm to, int column) {
+        asm.op(VPBROADCASTD, to, emitter.activation(column, emitter.startOffset()));
+        if (emitter.bits == 5) { // twice −8·S, and 1.5·2²³ but once
+            asm.op(VPADDD, to, to, to);
+            asm.op(VPSUBD, to, to, emitter.param(MAGIC));
+        }
     }
 
     private void dot(int quad) {
@@ -301,24 +340,31 @@ final class NarrowTile {
     /** Four k of a vector's rows. */
     private void load(int vector, int quad) {
         Ymm w = weight(vector);
-        if (emitter.sixBit && !emitter.scratch) {
-            emitter.sixBits(emitter.line(band(vector), 0).plus(within(vector)), quad, w, PRODUCT);
-            if (within(vector) == 0 && quad % 4 < 3) { // three lines hold four fours
-                emitter.askFor(band(vector), quad / 4 * 3 + quad % 4);
+        if (emitter.split && !emitter.scratch) {
+            emitter.splitFour(emitter.line(band(vector), 0).plus(within(vector)), quad, w, PRODUCT);
+            if (within(vector) == 0 && quad < emitter.bits) { // a block has so many lines
+                emitter.askFor(band(vector), quad);
             }
             return;
         }
-        boolean packed = emitter.fourBit && !emitter.scratch;
+        boolean packed = emitter.bits == 4 && !emitter.scratch;
         int line = packed ? quad / 2 : quad;
-        asm.op(VMOVDQU, w, emitter.line(band(vector), line).plus(within(vector)));
+        Ymm stored = packed && emitter.coded ? PRODUCT : w;
+        asm.op(VMOVDQU, stored, emitter.line(band(vector), line).plus(within(vector)));
         if (packed) {
             if (quad % 2 == 1) {
-                asm.op(VPSRLW, w, w, 4);
+                asm.op(VPSRLW, stored, stored, 4);
             }
-            asm.op(VPAND, w, w, nibbles(emitter));
+            asm.op(VPAND, stored, stored, nibbles(emitter));
+        }
+        if (packed && emitter.coded) {
+            asm.op(VMOVDQU, w, levels(emitter));
+            asm.op(VPSHUFB, w, w, stored);
         }
         if (signed) {
-            asm.op(VPXOR, w, w, emitter.param(SIGN_BITS));
+            if (!emitter.coded) {
+                asm.op(VPXOR, w, w, emitter.param(SIGN_BITS));
+            }
             asm.op(VPABSB, magnitude(vector), w);
         }
         boolean first = within(vector) == 0 && (!packed || quad % 2 == 0);
@@ -329,11 +375,11 @@ final class NarrowTile {
 
     /** Adds the products of {@link #A} and a vector's weights. */
     private void multiply(Ymm to, int vector, int quad) {
-        boolean first = quad % (emitter.sixBit ? QUADS / 2 : QUADS) == 0;
+        boolean first = quad == 0;
         if (vnni) {
             asm.op(VPDPBUSD, to, weight(vector), A);
-        } else if (emitter.sixBit) {
-            multiplySixBits(to, vector, quad % 4);
+        } else if (emitter.split) {
+            multiplySplit(to, vector, emitter.halved ? quad % (QUADS / 2) : quad);
         } else if (signed) {
             asm.op(VPSIGNB, PRODUCT, A, weight(vector));
             asm.op(VPMADDUBSW, PRODUCT, magnitude(vector), PRODUCT);
@@ -349,27 +395,39 @@ final class NarrowTile {
         }
     }
 
-    /** Two pairs are at most 63·127·4 = 32,004; of a group's four the first two are so summed. */
-    private void multiplySixBits(Ymm to, int vector, int quad) {
+    /**
+     * Four pairs of 5-bit numbers are at most 31·127·8 = 31,496, two of 6-bit ones 63·127·4 =
+     * 32,004: so many are summed before they are widened, the others each.
+     *
+     * @param quad of the group
+     */
+    private void multiplySplit(Ymm to, int vector, int quad) {
+        int together = emitter.halved ? 2 : 4;
         asm.op(VPMADDUBSW, quad == 0 ? to : PRODUCT, weight(vector), A);
-        if (quad == 1) {
-            asm.op(VPADDW, to, to, PRODUCT);
-            asm.op(VPMADDWD, to, to, emitter.param(ONES));
-        } else if (quad > 1) {
+        if (quad >= together) {
             asm.op(VPMADDWD, PRODUCT, PRODUCT, emitter.param(ONES));
             asm.op(VPADDD, to, to, PRODUCT);
+            return;
+        }
+        if (quad > 0) {
+            asm.op(VPADDW, to, to, PRODUCT);
+        }
+        if (quad == together - 1) {
+            asm.op(VPMADDWD, to, to, emitter.param(ONES));
         }
     }
 
-    /** Makes sums of pairs those of four, and undoes the offset of the weights. */
+    /** Makes sums of pairs those of four, if they are not, and undoes the offset of the weights. */
     private void widen() {
         for (int c = 0; c < width; c++) {
             if (!emitter.minima) {
-                asm.op(VPBROADCASTD, A, emitter.activation(c, startOffset()));
+                loadStart(A, c);
             }
             for (int v = 0; v < vectors; v++) {
                 Ymm i = integer(v, c);
-                asm.op(VPMADDWD, i, i, emitter.param(ONES));
+                if (!emitter.split) {
+                    asm.op(VPMADDWD, i, i, emitter.param(ONES));
+                }
                 if (!emitter.minima) {
                     asm.op(VPADDD, i, i, A);
                 }
@@ -412,7 +470,7 @@ final class NarrowTile {
         } else if (emitter.superBlocks) {
             emitter.smallScale(weight(vector), small, common(COMMON, vector));
         } else {
-            asm.op(VCVTPH2PS, weight(vector), emitter.scales(band(vector)).plus(at / 2));
+            emitter.plainScale(weight(vector), emitter.scales(band(vector)), at);
         }
     }
 

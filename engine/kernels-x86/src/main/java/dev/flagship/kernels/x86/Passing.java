@@ -29,14 +29,8 @@ record Passing(
 
     /** All that there are. */
     static Passing all() {
-        Set<DType> products = EnumSet.noneOf(DType.class);
-        for (DType type : DType.values()) {
-            if (type.quantized()) {
-                products.add(type);
-            }
-        }
         return new Passing(
-                products,
+                ProductKernel.TYPES,
                 FloatProducts.TYPES,
                 Set.copyOf(AttentionSelfTest.TYPES),
                 EnumSet.allOf(PointwiseKernel.class));

@@ -7,17 +7,24 @@ import static dev.flagship.kernels.x86.VectorOp.*;
 
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
+import java.util.Collections;
+import java.util.EnumSet;
 import java.util.Locale;
+import java.util.Set;
 
 /**
  * Int8 products: a sweep over groups of bands, for each group over tiles of columns (rows of x),
  * for each tile over blocks of 32 k. Lane = row of the band. The tiles of registers of 256 bits are
  * {@link NarrowTile}'s.
  *
- * <p>Per block an integer accumulator starts at −128·S (8-bit), −8·S (Q4_0) or −32·S (Q6_K, per
- * group of 16), which undoes the offset of the unsigned weights; then {@code acc = fma((float) I,
- * sw·sa, acc)} and for types with a minimum {@code acc = fma(m, sa·S, acc)}: the operations and the
- * order of {@link dev.flagship.tensor.ScalarKernels}, whatever the tile.
+ * <p>Per block an integer accumulator starts at −128·S (8-bit), −8·S (Q4_0), −16·S (Q5_0) or −32·S
+ * (Q6_K, per group of 16), which undoes the offset of the unsigned weights; then {@code acc =
+ * fma((float) I, sw·sa, acc)} and for types with a minimum {@code acc = fma(m, sa·S, acc)}: the
+ * operations and the order of {@link dev.flagship.tensor.ScalarKernels}, whatever the tile.
+ *
+ * <p>Nibbles that stand for levels are looked up, as level + 128 where the product wants unsigned
+ * weights, and from there on are 8-bit. Numbers of 3 bits get 28 more, and so the offset of 6-bit
+ * ones.
  *
  * <p>Scales of super-blocks are products. A single row of x makes them where it meets them; several
  * find them in scratch, as F32, where they are written before a group of bands is swept.
@@ -72,7 +79,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
     /** Where {@link NarrowTile} keeps what does not fit into registers. */
     static final int NARROW = 16;
 
-    /** {@link HalfSums}, for Q6_K. */
+    /** {@link HalfSums}, for groups of 16. */
     static final int HALF_SUMS = NARROW + NarrowTile.SLOTS;
 
     static final int HALF_SUM_STRIDE = HALF_SUMS + 1;
@@ -89,23 +96,43 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
     /** Distance in bytes at which weights are asked for into the second-level cache. */
     private static final int FAR = 8192;
 
-    private static final int LINES_4 = 4;
-    private static final int LINES_6 = 6;
-
     /** Blocks of 32 in a super-block. */
     private static final int SUPER = 8;
 
+    /** The types that there are kernels for; their groups of 16 have no minima. */
+    static final Set<DType> TYPES = types();
+
+    private static Set<DType> types() {
+        Set<DType> types = EnumSet.allOf(DType.class);
+        types.removeIf(type -> !type.quantized() || type == DType.Q2_K);
+        return Collections.unmodifiableSet(types);
+    }
+
     ProductKernel {
-        check(type.quantized(), "%s weights are no int8", type);
+        check(TYPES.contains(type), "%s weights have no product here", type);
         int needed =
                 isa.wide()
-                        ? 2 * bands * columns + 2 * bands + (type == DType.Q6_K ? 3 : 2)
+                        ? 2 * bands * columns + 2 * bands + constants(type)
                         : NarrowTile.registers(isa, type, bands, columns);
         check(
                 needed <= isa.registers(),
                 "a tile of %s bands × %s columns needs too many registers",
                 bands,
                 columns);
+    }
+
+    /** Wide registers that nothing but constants and products use. */
+    private static int constants(DType type) {
+        return switch (type.bits()) {
+            case 3 -> 4;
+            case 5, 6 -> 3;
+            default -> type.coded() ? 3 : 2;
+        };
+    }
+
+    /** Whether two groups share a block. */
+    private static boolean halved(DType type) {
+        return type.groupElements() < BandMatrix.BLOCK;
     }
 
     /** Name for profilers and messages. */
@@ -121,7 +148,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
     /** Bytes of F32 scales and minima in scratch. */
     static long scratchScales(DType type, int bands, int blocks) {
-        return (type.hasMinimum() || type == DType.Q6_K ? 2L : 1L) * bands * blocks * LINE;
+        return (type.hasMinimum() || halved(type) ? 2L : 1L) * bands * blocks * LINE;
     }
 
     /** Whether kernels that read lines from the matrix want scales in scratch. */
@@ -173,20 +200,42 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         static final int NIBBLE_BITS = 0x0F0F0F0F;
 
-        /** Where the high two of six bits stand in a byte. */
-        static final int PAIR_BITS = 0x30303030;
+        /**
+         * 3-bit numbers are stored with an offset of 4: with this less they have that of 6 bits.
+         */
+        static final int MINUS_28 = 0xE4E4E4E4;
 
         private static final Zmm NIBBLES = zmm(31);
         private static final Zmm PRODUCT = zmm(30);
 
-        private static final Zmm PAIRS = zmm(29);
+        /** The bits of a number above its lowest: {@link #highBits}. */
+        private static final Zmm HIGH_BITS = zmm(29);
+
+        /** Levels of a type that has no high bits. */
+        private static final Zmm LEVELS = zmm(29);
+
+        private static final Zmm OFFSET_3 = zmm(28);
+
+        private static final int MANTISSA_BITS = 23;
+
+        /** 2⁻¹²⁷, twice the smallest scale of MXFP4. */
+        static final int LEAST_DOUBLED = 0x00400000;
 
         /** Ternary logic: first | second & third. */
         private static final int OR_OF_AND = 0xF8;
 
         final Assembler asm = new Assembler();
-        final boolean fourBit = type == DType.Q4_0 || type == DType.Q4_1 || type == DType.Q4_K;
-        final boolean sixBit = type == DType.Q6_K;
+        final int bits = type.bits();
+
+        /** Nibbles stand for levels. */
+        final boolean coded = type.coded();
+
+        /** A number's bits lie in two lines. */
+        final boolean split = bits == 3 || bits == 5 || bits == 6;
+
+        /** Groups are half a block. */
+        final boolean halved = halved(type);
+
         final boolean minima = type.hasMinimum();
         final boolean superBlocks = type.superBlocks();
         final boolean scratch = source == Source.SCRATCH;
@@ -238,14 +287,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             } else {
                 asm.mov(RAX, param(LAST_MASK));
                 asm.kmovd(LAST, RAX);
-                if (fourBit || sixBit) {
-                    asm.mov32(RAX, NIBBLE_BITS);
-                    asm.op(VPBROADCASTD_GP, NIBBLES, RAX);
-                }
-            }
-            if (sixBit && isa.wide()) {
-                asm.mov32(RAX, PAIR_BITS);
-                asm.op(VPBROADCASTD_GP, PAIRS, RAX);
+                wideConstants();
             }
             asm.mov(ROW_STRIDE, param(ACTIVATION_STRIDE));
             asm.mov(BAND_STRIDE, param(NUMBER_STRIDE));
@@ -262,6 +304,47 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
         }
 
+        private void wideConstants() {
+            if (bits < 8) {
+                constant(NIBBLES, lowBits());
+            }
+            if (split) {
+                constant(HIGH_BITS, highBits());
+            }
+            if (bits == 3) {
+                constant(OFFSET_3, MINUS_28);
+            }
+            if (coded) {
+                NarrowTile.levels(this, true);
+                asm.op(VMOVDQU, LEVELS, NarrowTile.levels(this));
+            }
+            if (type == DType.MXFP4) {
+                asm.mov32(RAX, LEAST_DOUBLED);
+                asm.mov32(NarrowTile.leastDoubled(this), RAX);
+                asm.mov32(RAX, Float.floatToRawIntBits(0.5f));
+                asm.mov32(NarrowTile.oneHalf(this), RAX);
+            }
+        }
+
+        private void constant(Zmm to, int value) {
+            asm.mov32(RAX, value);
+            asm.op(VPBROADCASTD_GP, to, RAX);
+        }
+
+        /** Those of a number's bits in each byte that its first line holds. */
+        int lowBits() {
+            return bits == 3 ? 0x03030303 : NIBBLE_BITS;
+        }
+
+        /** Those that its second line holds. */
+        int highBits() {
+            return switch (bits) {
+                case 6 -> 0x30303030;
+                case 5 -> 0x10101010;
+                default -> 0x04040404;
+            };
+        }
+
         private void nextGroup() {
             for (int b = 0; b < bands; b++) {
                 asm.mov(RAX, param(NUMBER_STRIDE));
@@ -275,8 +358,8 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         // --- unpacking
 
         /**
-         * Bands one after the other; scales end up as [block][scale, minimum][band], of Q6_K as
-         * [block][half][band].
+         * Bands one after the other; scales end up as [block][scale, minimum][band], those of
+         * groups of 16 as [block][half][band].
          */
         private void unpackGroup() {
             Gp scaleOut = RAX;
@@ -341,56 +424,77 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                     int at = part * isa.bytes();
                     Mem small = Mem.at(SCALE, at / 4);
                     smallScale(isa.register(0), small, common(part));
-                    smallScale(
-                            isa.register(1),
-                            small.plus(16),
-                            sixBit ? common(part) : commonMinimum(part));
                     asm.store(VMOVUPS_STORE, first.plus(at), isa.register(0));
-                    asm.store(VMOVUPS_STORE, second.plus(at), isa.register(1));
+                    if (halved || minima) {
+                        smallScale(
+                                isa.register(1),
+                                small.plus(16),
+                                halved ? common(part) : commonMinimum(part));
+                        asm.store(VMOVUPS_STORE, second.plus(at), isa.register(1));
+                    }
                 }
                 return;
             }
-            widenHalves(Mem.at(SCALE), first, isa.register(0));
+            widen(Mem.at(SCALE), first, isa.register(0));
             if (minima) {
-                widenHalves(Mem.at(SCALE, 32), second, isa.register(1));
+                widen(Mem.at(SCALE, 32), second, isa.register(1));
             }
         }
 
-        private void widenHalves(Mem from, Mem to, Vec spare) {
+        private void widen(Mem from, Mem to, Vec spare) {
             for (int part = 0; part < LINE; part += isa.bytes()) {
-                asm.op(VCVTPH2PS, spare, from.plus(part / 2));
+                plainScale(spare, from, part);
                 asm.store(VMOVUPS_STORE, to.plus(part), spare);
             }
         }
 
+        /**
+         * Scales of a block that is no part of a super-block, or its minima.
+         *
+         * @param part bytes of F32 numbers before the wanted ones
+         */
+        void plainScale(Vec to, Mem from, int part) {
+            if (type != DType.MXFP4) {
+                asm.op(VCVTPH2PS, to, from.plus(part / 2));
+                return;
+            }
+            // 2^(e − 127) by its bits, of which an e of 0 would have none; then half of it.
+            Mem least = NarrowTile.leastDoubled(this);
+            Mem half = NarrowTile.oneHalf(this);
+            asm.op(VPMOVZXBD, to, from.plus(part / 4));
+            asm.op(VPSLLD, to, to, MANTISSA_BITS);
+            asm.op(VPMAXSD, to, to, isa.wide() ? least.broadcasting() : least);
+            asm.op(VMULPS, to, to, isa.wide() ? half.broadcasting() : half);
+        }
+
         private void unpackBlock(Gp linesOut) {
-            for (int line = 0; line < (sixBit ? LINES_6 : LINES_4); line++) {
+            for (int line = 0; line < bits; line++) {
                 asm.prefetcht0(Mem.at(LINES, line * LINE + prefetch));
             }
             for (int line = 0; line < LINES_8; line++) {
                 Mem to = Mem.at(linesOut, line * LINE);
-                if (sixBit) {
+                if (split) {
                     for (int part = 0; part < LINE; part += isa.bytes()) {
-                        sixBits(Mem.at(LINES, part), line, isa.register(2), isa.register(3));
+                        splitFour(Mem.at(LINES, part), line, isa.register(2), isa.register(3));
                         asm.store(VMOVDQU_STORE, to.plus(part), isa.register(2));
                     }
                 } else if (line % 2 == 0) {
                     unpackLine(Mem.at(LINES, line / 2 * LINE), to);
                 }
             }
-            asm.add(LINES, (sixBit ? LINES_6 : LINES_4) * LINE);
+            asm.add(LINES, bits * LINE);
             asm.add(linesOut, LINES_8 * LINE);
         }
 
         private int scratchScaleStep() {
-            return (minima || sixBit ? 2 : 1) * bands * LINE;
+            return (minima || halved ? 2 : 1) * bands * LINE;
         }
 
         // --- super-blocks
 
         /** Bytes of a super-block's own scales, before those of its groups. */
         private int superScales() {
-            return sixBit ? BandMatrix.GROUP_SCALES_6 : BandMatrix.GROUP_SCALES_4;
+            return BandMatrix.groupScalesAt(type);
         }
 
         private void enterSuperBlock(Vec d, Vec dmin, Mem at) {
@@ -402,7 +506,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         /** A group's small scales, times those of its super-block. */
         void smallScale(Vec to, Mem bytes, Operand common) {
-            asm.op(sixBit ? VPMOVSXBD : VPMOVZXBD, to, bytes);
+            asm.op(minima ? VPMOVZXBD : VPMOVSXBD, to, bytes);
             asm.op(VCVTDQ2PS, to, to);
             asm.op(VMULPS, to, to, common);
         }
@@ -432,42 +536,84 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
         }
 
-        /** low ← columns 0–3 of a 4-bit line, high ← columns 4–7, a byte each. */
+        /** low ← columns 0–3 of a 4-bit line, high ← columns 4–7, a byte each, or their levels. */
         private void nibbles(Mem line, Vec low, Vec high) {
             Operand nibbles = isa.wide() ? NIBBLES : NarrowTile.nibbles(this);
             asm.op(VMOVDQU, low, line);
             asm.op(VPSRLW, high, low, 4);
             asm.op(VPAND, low, low, nibbles);
             asm.op(VPAND, high, high, nibbles);
+            if (coded) {
+                Vec levels = isa.wide() ? LEVELS : isa.register(8); // free while unpacking
+                if (!isa.wide()) {
+                    asm.op(VMOVDQU, levels, NarrowTile.levels(this));
+                }
+                asm.op(VPSHUFB, low, levels, low);
+                asm.op(VPSHUFB, high, levels, high);
+            }
         }
 
         /**
-         * to ← four columns of a block of 6 bits, a byte each.
+         * to ← four columns of a block whose numbers lie in two lines, a byte each.
          *
-         * @param block where the block's lines begin: per 16 columns two of nibbles, one of pairs
+         * @param block where the block's lines begin
          * @param four which of its eight fours of columns
          */
-        void sixBits(Mem block, int four, Vec to, Vec spare) {
-            Mem group = block.plus(four / 4 * (3 * LINE));
-            Mem nibbles = group.plus(four % 4 / 2 * LINE);
-            Mem pairs = group.plus(2 * LINE);
+        void splitFour(Mem block, int four, Vec to, Vec spare) {
+            Mem low;
+            Mem high;
+            int down; // shifts the low line
+            int up; // shifts the high line, down if it is negative
+            switch (bits) {
+                case 6 -> {
+                    Mem group = block.plus(four / 4 * BandMatrix.GROUP_BYTES_6);
+                    low = group.plus(four % 4 / 2 * LINE);
+                    high = group.plus(2 * LINE);
+                    down = four % 2 * 4;
+                    up = 4 - four % 4 * 2;
+                }
+                case 5 -> {
+                    low = block.plus(four / 2 * LINE);
+                    high = block.plus(BandMatrix.HIGH_BITS_5);
+                    down = four % 2 * 4;
+                    up = 4 - four;
+                }
+                default -> {
+                    low = block.plus(four / 4 * LINE);
+                    high = block.plus(BandMatrix.HIGH_BITS_3);
+                    down = four % 4 * 2;
+                    up = 2 - four;
+                }
+            }
             if (!isa.wide()) {
-                NarrowTile.sixBits(this, nibbles, pairs, four % 4, to, spare);
-                return;
+                asm.op(VMOVDQU, to, low);
+                asm.op(VMOVDQU, spare, high);
             }
-            if (four % 2 == 0) {
-                asm.op(VPAND, to, NIBBLES, nibbles);
+            Operand lowBits = isa.wide() ? NIBBLES : NarrowTile.nibbles(this);
+            Operand lowLine = isa.wide() ? low : to;
+            Operand highLine = isa.wide() ? high : spare;
+            if (down == 0) {
+                asm.op(VPAND, to, isa.wide() ? NIBBLES : to, isa.wide() ? low : lowBits);
             } else {
-                asm.op(VPSRLW, to, nibbles, 4);
-                asm.op(VPAND, to, to, NIBBLES);
+                asm.op(VPSRLW, to, lowLine, down);
+                asm.op(VPAND, to, to, lowBits);
             }
-            switch (four % 4) {
-                case 0 -> asm.op(VPSLLD, spare, pairs, 4);
-                case 1 -> asm.op(VPSLLD, spare, pairs, 2);
-                case 2 -> asm.op(VMOVDQU, spare, pairs);
-                default -> asm.op(VPSRLD, spare, pairs, 2);
+            if (up > 0) {
+                asm.op(VPSLLD, spare, highLine, up);
+            } else if (up < 0) {
+                asm.op(VPSRLD, spare, highLine, -up);
+            } else if (isa.wide()) {
+                asm.op(VMOVDQU, spare, high);
             }
-            asm.op(VPTERNLOGD, to, spare, PAIRS, OR_OF_AND);
+            if (isa.wide()) {
+                asm.op(VPTERNLOGD, to, spare, HIGH_BITS, OR_OF_AND);
+            } else {
+                asm.op(VPAND, spare, spare, NarrowTile.highBits(this));
+                asm.op(VPOR, to, to, spare);
+            }
+            if (bits == 3) {
+                asm.op(VPSUBB, to, to, isa.wide() ? OFFSET_3 : NarrowTile.offset3(this));
+            }
         }
 
         // --- tiles
@@ -479,7 +625,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             asm.mov(COLUMNS_LEFT, param(COLUMNS));
             asm.mov(TILE_ROWS, param(ACTIVATIONS));
             asm.mov(TILE_OUT, param(OUT));
-            if (sixBit) {
+            if (halved) {
                 asm.mov(RAX, param(HALF_SUMS));
                 asm.mov(param(TILE_HALF_SUMS), RAX);
             }
@@ -494,7 +640,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             advance(TILE_ROWS, ROW_STRIDE);
             asm.mov(RCX, param(OUT_STRIDE));
             advance(TILE_OUT, RCX);
-            if (sixBit) {
+            if (halved) {
                 asm.sub(param(TILE_HALF_SUMS), -columns * HalfSums.PAIR);
             }
             asm.sub(COLUMNS_LEFT, columns);
@@ -589,7 +735,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 asm.lea(ROW_POINTERS[p], Mem.at(ROW_POINTERS[p - 1], ROW_STRIDE, 2));
                 asm.add(ROW_POINTERS[p], ROW_STRIDE);
             }
-            if (sixBit) {
+            if (halved) {
                 asm.mov(param(SAVED_TILE_ROWS), TILE_ROWS);
                 asm.mov(HALF_SUM, param(TILE_HALF_SUMS));
             }
@@ -623,7 +769,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 block(width);
             } else {
                 narrow.block();
-                if (sixBit) {
+                if (halved) {
                     asm.add(HALF_SUM, param(HALF_SUM_STRIDE));
                 }
             }
@@ -641,7 +787,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 asm.sub(COUNT, 1);
                 asm.jcc(Condition.NOT_EQUAL, block);
             }
-            if (sixBit) {
+            if (halved) {
                 asm.mov(TILE_ROWS, param(SAVED_TILE_ROWS));
             }
             if (isa.wide()) {
@@ -652,7 +798,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         }
 
         private void block(int width) {
-            if (sixBit) {
+            if (halved) {
                 for (int half = 0; half < 2; half++) {
                     start(width, half);
                     dots(width, 4 * half, 4);
@@ -673,12 +819,12 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             if (unpacked) {
                 return LINES_8 * LINE;
             }
-            return (fourBit ? LINES_4 : sixBit ? LINES_6 : LINES_8) * LINE;
+            return bits * LINE;
         }
 
         /** Bytes of a block's scales, without the share of its super-block's own. */
         private int scaleStep() {
-            return minima && !superBlocks ? 64 : 32;
+            return BandMatrix.groupScaleBytes(type) * (halved ? 2 : 1);
         }
 
         // --- asking ahead, for a single row of x, which reads memory as fast as it comes
@@ -745,21 +891,24 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
         private void start(int width, int half) {
             for (int c = 0; c < width; c++) {
-                Mem at =
-                        sixBit
-                                ? halfSum(c, half)
-                                : activation(
-                                        c,
-                                        fourBit ? ActivationRows.START_4 : ActivationRows.START_8);
+                Mem at = halved ? halfSum(c, half) : activation(c, startOffset());
                 for (int b = 0; b < bands; b++) {
                     Zmm i = integer(width, b, c);
                     if (minima) {
                         asm.op(VPXOR, i, i, i);
                     } else {
                         asm.op(VPBROADCASTD, i, at);
+                        if (bits == 5) {
+                            asm.op(VPADDD, i, i, i); // twice −8·S
+                        }
                     }
                 }
             }
+        }
+
+        /** Where the integer sum of a row of x and a block begins, of 5-bit numbers half of it. */
+        int startOffset() {
+            return bits == 8 || coded ? ActivationRows.START_8 : ActivationRows.START_4;
         }
 
         /** Where the integer sum of a row of x and half a block begins. */
@@ -770,7 +919,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         /** Products of some of a block's eight fours of columns. */
         private void dots(int width, int first, int count) {
             for (int four = first; four < first + count; four++) {
-                if (unpacked || type == DType.Q8_0) {
+                if (unpacked || bits == 8) {
                     for (int b = 0; b < bands; b++) {
                         asm.op(VMOVDQU, low(width, b), line(b, four));
                         if (!scratch) {
@@ -778,11 +927,11 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                         }
                     }
                     dot(width, four, false);
-                } else if (sixBit) {
+                } else if (split) {
                     for (int b = 0; b < bands; b++) {
-                        sixBits(line(b, 0), four, low(width, b), high(width, b));
-                        if (four % 4 < 3) { // three lines hold four fours
-                            askFor(b, four / 4 * 3 + four % 4);
+                        splitFour(line(b, 0), four, low(width, b), high(width, b));
+                        if (four < bits) { // a block has so many lines
+                            askFor(b, four);
                         }
                     }
                     dot(width, four, false);
@@ -834,7 +983,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 } else if (superBlocks) {
                     smallScale(low(width, b), scales(b).plus(16 * half), kept(b));
                 } else {
-                    asm.op(VCVTPH2PS, low(width, b), scales(b));
+                    plainScale(low(width, b), scales(b), 0);
                 }
             }
             for (int c = 0; c < width; c++) {

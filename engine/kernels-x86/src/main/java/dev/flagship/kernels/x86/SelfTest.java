@@ -56,6 +56,9 @@ final class SelfTest {
                     (TileKernel.CHUNK + 3) * BLOCK,
                     List.of(TileKernel.ROWS, TileKernel.ROWS + 3));
 
+    /** Of MXFP4: the smallest, usual ones and the largest. */
+    private static final byte[] EXPONENTS = {0, 1, 118, 122, 127, (byte) 252};
+
     static final int CANARIES = 16;
     static final float CANARY = -12345.678f;
     static final long SEED = 20250915;
@@ -70,9 +73,8 @@ final class SelfTest {
     /** The types whose kernels gave the right bits, all of them. */
     static Set<DType> passing(KernelLibrary library) {
         Set<DType> passing = EnumSet.noneOf(DType.class);
-        for (DType type : DType.values()) {
-            if (type.quantized()
-                    && passes(library, type, inRegisters(type))
+        for (DType type : ProductKernel.TYPES) {
+            if (passes(library, type, inRegisters(type))
                     && (!TileKernel.multiplies(library.isa(), type)
                             || passes(library, type, IN_TILES))) {
                 passing.add(type);
@@ -194,12 +196,16 @@ final class SelfTest {
         byte[] bytes = new byte[Math.toIntExact(type.rowBytes(weights))];
         random.nextBytes(bytes);
         int halves = type.hasMinimum() ? 2 : 1;
-        int scalesAt = type == DType.Q6_K ? type.blockBytes() - 2 : 0;
+        int scalesAt = type == DType.Q6_K || type == DType.Q3_K ? type.blockBytes() - 2 : 0;
         for (int at = 0; at < bytes.length; at += type.blockBytes()) {
             int kind = random.nextInt(8);
             if (kind < 4) {
                 byte pattern = new byte[] {0, -1, -128, 127}[kind];
                 Arrays.fill(bytes, at, at + type.blockBytes(), pattern);
+            }
+            if (type == DType.MXFP4) {
+                bytes[at] = EXPONENTS[random.nextInt(EXPONENTS.length)];
+                continue;
             }
             for (int h = 0; h < halves; h++) {
                 float scale =

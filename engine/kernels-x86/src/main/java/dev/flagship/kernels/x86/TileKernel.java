@@ -85,11 +85,12 @@ record TileKernel(DType type, int prefetch) {
         check(multiplies(Isa.AMX_INT8, type), "%s has no product in tiles", type);
     }
 
-    /** Whether there is such a kernel; scales of super-blocks are not unpacked here yet. */
+    /** Whether there is such a kernel: of the types that only 4 or 8 bits and an F16 scale make. */
     static boolean multiplies(Isa isa, DType type) {
         return switch (type) {
             case Q8_0, Q4_0, Q4_1 -> isa == Isa.AMX_INT8;
-            case Q4_K, Q6_K, F32, F16, BF16 -> false;
+            case F32, F16, BF16, Q5_0, Q5_1, IQ4_NL, MXFP4, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_XS ->
+                    false;
         };
     }
 

@@ -81,8 +81,8 @@ final class ProductSpeed {
     }
 
     private List<DType> typesFor(int cols) {
-        return Arrays.stream(DType.values())
-                .filter(type -> type.quantized() && cols % type.blockElements() == 0)
+        return ProductKernel.TYPES.stream()
+                .filter(type -> cols % type.blockElements() == 0)
                 .toList();
     }
 

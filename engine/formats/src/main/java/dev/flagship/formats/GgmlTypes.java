@@ -1,0 +1,66 @@
+package dev.flagship.formats;
+
+import dev.flagship.tensor.DType;
+import java.util.Optional;
+
+/** The numbers by which GGUF names types of tensors: those of {@code ggml.h} as of 2026. */
+final class GgmlTypes {
+    private GgmlTypes() {}
+
+    static int number(DType type) {
+        return switch (type) {
+            case F32 -> 0;
+            case F16 -> 1;
+            case Q4_0 -> 2;
+            case Q4_1 -> 3;
+            case Q5_0 -> 6;
+            case Q5_1 -> 7;
+            case Q8_0 -> 8;
+            case Q2_K -> 10;
+            case Q3_K -> 11;
+            case Q4_K -> 12;
+            case Q5_K -> 13;
+            case Q6_K -> 14;
+            case IQ4_NL -> 20;
+            case IQ4_XS -> 23;
+            case BF16 -> 30;
+            case MXFP4 -> 39;
+        };
+    }
+
+    /** Empty for a type that this version does not read. */
+    static Optional<DType> of(int number) {
+        for (DType type : DType.values()) {
+            if (number(type) == number) {
+                return Optional.of(type);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** What ggml calls a type that is not read; empty for numbers that are free or withdrawn. */
+    static Optional<String> unread(int number) {
+        return Optional.ofNullable(
+                switch (number) {
+                    case 9 -> "Q8_1";
+                    case 15 -> "Q8_K";
+                    case 16 -> "IQ2_XXS";
+                    case 17 -> "IQ2_XS";
+                    case 18 -> "IQ3_XXS";
+                    case 19 -> "IQ1_S";
+                    case 21 -> "IQ3_S";
+                    case 22 -> "IQ2_S";
+                    case 24 -> "I8";
+                    case 25 -> "I16";
+                    case 26 -> "I32";
+                    case 27 -> "I64";
+                    case 28 -> "F64";
+                    case 29 -> "IQ1_M";
+                    case 34 -> "TQ1_0";
+                    case 35 -> "TQ2_0";
+                    case 40 -> "NVFP4";
+                    case 41 -> "Q1_0";
+                    default -> null;
+                });
+    }
+}
