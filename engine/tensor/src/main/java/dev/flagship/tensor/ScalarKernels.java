@@ -76,16 +76,24 @@ public final class ScalarKernels implements Kernels {
     }
 
     private static void plainRow(Tensor x, BandMatrix w, int output, Tensor out) {
+        float[] weights = new float[w.cols()];
+        for (int k = 0; k < weights.length; k++) {
+            weights[k] = w.weight(output, k);
+        }
         for (int row = 0; row < x.rows(); row++) {
             float acc = 0;
-            for (int k = 0; k < w.cols(); k++) {
-                acc = Math.fma(w.weight(output, k), x.get(row, k), acc);
+            for (int k = 0; k < weights.length; k++) {
+                acc = Math.fma(weights[k], x.get(row, k), acc);
             }
             out.set(row, output, acc);
         }
     }
 
     private static void int8Row(Int8Rows x, BandMatrix w, int output, Tensor out) {
+        int[] weights = new int[w.cols()];
+        for (int k = 0; k < weights.length; k++) {
+            weights[k] = w.quant(output, k);
+        }
         for (int row = 0; row < x.rows; row++) {
             float acc = 0;
             int size = w.type().groupElements();
@@ -94,7 +102,7 @@ public final class ScalarKernels implements Kernels {
                 int sum = 0;
                 for (int k = group * size; k < (group + 1) * size; k++) {
                     int a = x.quants[row * w.cols() + k];
-                    dot += w.quant(output, k) * a;
+                    dot += weights[k] * a;
                     sum += a;
                 }
                 float sa = x.scales[row * (w.cols() / BLOCK) + group * size / BLOCK];
