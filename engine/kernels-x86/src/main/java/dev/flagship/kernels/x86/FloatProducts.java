@@ -6,6 +6,7 @@ import static dev.flagship.tensor.BandMatrix.BLOCK;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.Shares;
 import dev.flagship.tensor.Team;
@@ -25,7 +26,9 @@ import java.util.Set;
  * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
  * that stay in its second-level cache beside two bands of weights; a block is part of the rows and
  * part of k, and the sums of a later part of k go on from what the outputs hold, which changes no
- * bit. A tile's bands of quantised weights are first widened in scratch.
+ * bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the first-level
+ * cache, so that blocks of them are copied. A tile's bands of quantised weights are first widened in
+ * scratch.
  */
 final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
@@ -53,6 +56,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     static final Set<DType> TYPES = types();
 
     private static final int LINE = 64;
+
+    /** Addresses so far apart share a set of the usual first-level caches, of 64 sets of lines. */
+    private static final int PAGE = 4096;
+
+    /** With fewer bands to multiply by, a copy costs more than it saves. */
+    private static final int BANDS_FOR_COPY = 8;
     private static final long ALL_LANES = 0xFFFF;
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
@@ -63,6 +72,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     private final Set<DType> types;
     private final Cut cut;
     private final Worker[] workers;
+    private final OffHeap[] copies;
     private final Shares shares = new Shares(2); // bands of a tile
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
@@ -85,6 +95,8 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         this.cut = cut;
         workers = new Worker[team.size()];
         Arrays.setAll(workers, _ -> new Worker(FloatUnpacker.SLOTS));
+        copies = new OffHeap[team.size()];
+        Arrays.setAll(copies, _ -> OffHeap.allocate(0));
     }
 
     private static Set<DType> types() {
@@ -139,27 +151,41 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     @Override
     public void bands(int thread, int matrix, int from, int to) {
-        multiply(workers[thread], weights.get(matrix), outs.get(matrix), from, to);
+        multiply(thread, weights.get(matrix), outs.get(matrix), from, to);
     }
 
-    private void multiply(Worker worker, BandMatrix w, Tensor out, int from, int to) {
+    private void multiply(int thread, BandMatrix w, Tensor out, int from, int to) {
+        Worker worker = workers[thread];
         boolean whole = !w.type().quantized() && x.shape().elements() <= cut.numbers();
         int parts = whole ? 1 : Math.ceilDiv(w.cols(), cut.columns());
         int part = Math.ceilDiv(Math.ceilDiv(w.cols(), parts), BLOCK) * BLOCK;
         int tiles = Math.max(1, cut.numbers() / part / tile);
         int rows = whole ? x.rows() : tiles * tile;
-        worker.set(FloatKernel.X_STRIDE, x.rowSize() * 4L);
+        boolean copied =
+                x.rowSize() * 4L % PAGE == 0
+                        && to - from >= BANDS_FOR_COPY
+                        && x.rows() > tile;
         worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
         for (int row = 0; row < x.rows(); row += rows) {
-            worker.set(FloatKernel.COLUMNS, Math.min(rows, x.rows() - row));
+            int count = Math.min(rows, x.rows() - row);
+            worker.set(FloatKernel.COLUMNS, count);
             for (int k = 0; k < w.cols(); k += part) {
                 int ks = Math.min(part, w.cols() - k);
-                worker.set(FloatKernel.X, x.data().address() + 4L * row * x.rowSize() + 4L * k);
+                if (copied) {
+                    long stride = ks * 4L + (ks * 4L % PAGE == 0 ? LINE : 0);
+                    worker.set(FloatKernel.X, copy(thread, row, count, k, ks, stride));
+                    worker.set(FloatKernel.X_STRIDE, stride);
+                    worker.set(FloatKernel.X_AHEAD, tile * stride);
+                } else {
+                    worker.set(
+                            FloatKernel.X, x.data().address() + 4L * row * x.rowSize() + 4L * k);
+                    worker.set(FloatKernel.X_STRIDE, x.rowSize() * 4L);
+                    worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? tile * 4L * x.rowSize() : 0);
+                }
                 worker.set(FloatKernel.CONTINUES, k == 0 ? 0 : 1);
                 worker.set(FloatKernel.STEPS, ks / FloatKernel.STEP);
                 worker.set(FloatKernel.PAIRS, ks % FloatKernel.STEP / 2);
                 worker.set(FloatKernel.ODD, ks % 2);
-                worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? tile * 4L * x.rowSize() : 0);
                 if (w.type().quantized()) {
                     widened(worker, w, k, ks, out, row, from, to);
                 } else {
@@ -167,6 +193,17 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                 }
             }
         }
+    }
+
+    /** Address of part of x's rows, {@code stride} bytes apart. */
+    private long copy(int thread, int row, int count, int k, int ks, long stride) {
+        OffHeap to = Worker.sized(copies[thread], count * stride);
+        copies[thread] = to;
+        for (int i = 0; i < count; i++) {
+            long from = 4L * ((long) (row + i) * x.rowSize() + k);
+            MemorySegment.copy(x.data(), from, to.segment(), i * stride, 4L * ks);
+        }
+        return to.segment().address();
     }
 
     private void inPlace(
@@ -272,6 +309,9 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     public void close() {
         for (Worker worker : workers) {
             worker.close();
+        }
+        for (OffHeap copy : copies) {
+            copy.close();
         }
     }
 }

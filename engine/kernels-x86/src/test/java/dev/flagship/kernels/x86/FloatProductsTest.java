@@ -124,6 +124,28 @@ class FloatProductsTest {
         }
     }
 
+    /** Rows a page apart are copied, whole or in parts of k of a page or less. */
+    @Test
+    void rowsThatFightForOneSetOfACacheGiveTheSameBits() {
+        for (DType type : FloatProducts.TYPES) {
+            BandMatrix w = matrix(type, 8 * 16 * 2 - 3, 2048);
+            Tensor x = numbers(29, w.cols());
+            Tensor expected = truth(memory, x, w);
+            try (Team team = new SpinTeam(2)) {
+                for (int columns : new int[] {2048, 1024, 992}) {
+                    Tensor out = memory.tensor(x.rows(), w.rows());
+                    var cut = new FloatProducts.Cut(14 * columns, columns);
+                    try (FloatProducts products =
+                            new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
+                        project(products, x, w, out);
+                    }
+                    Bits.assertSame("%s, %s, %s".formatted(type, cut, seed), out, expected);
+                }
+            }
+            memory.reset(type + ", " + seed);
+        }
+    }
+
     /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
     @Test
     void nothingIsReadOrWrittenBeyondAnEnd() {
