@@ -3,11 +3,13 @@ package dev.flagship.nn;
 import static dev.flagship.base.Check.check;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.function.LongFunction;
 
 /**
  * One pool of KV pages for all sequences of a model, with reference counts: a page may belong to
@@ -21,14 +23,27 @@ public final class PagedKvCache implements AutoCloseable {
     private int freeCount;
 
     /**
-     * Allocates the pool.
+     * Allocates a pool that is there at once.
      *
      * @param pages number of pages of {@link KvLayout#PAGE} tokens
      */
     public PagedKvCache(KvLayout layout, int pages) {
+        this(layout, pages, OffHeap::allocate);
+    }
+
+    /**
+     * Allocates a pool that costs what is used of it, where the rung can do so.
+     *
+     * @param pages number of pages of {@link KvLayout#PAGE} tokens
+     */
+    public PagedKvCache(KvLayout layout, int pages, Kernels kernels) {
+        this(layout, pages, kernels::memory);
+    }
+
+    private PagedKvCache(KvLayout layout, int pages, LongFunction<OffHeap> memory) {
         check(pages > 0, "a KV pool of %s pages", pages);
         this.layout = layout;
-        this.memory = OffHeap.allocate(Math.multiplyExact(pages, layout.pageBytes()));
+        this.memory = memory.apply(Math.multiplyExact(pages, layout.pageBytes()));
         this.references = new int[pages];
         this.free = new int[pages];
         for (int i = 0; i < pages; i++) {

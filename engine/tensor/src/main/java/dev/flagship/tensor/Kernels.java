@@ -16,6 +16,15 @@ public interface Kernels extends AutoCloseable {
     /** Name of the rung, for people: {@code scalar}, {@code vector-512}. */
     String rung();
 
+    /**
+     * Zeroed memory for what lives as long as a model and is used little by little, 64-byte
+     * aligned. A rung that reaches the system itself takes it page by page as it is touched; else
+     * all of it is there at once.
+     */
+    default OffHeap memory(long bytes) {
+        return OffHeap.allocate(bytes);
+    }
+
     /** out (T, cols) = rows {@code ids[0…T)} of the table, widened to F32. */
     void embed(BandMatrix table, int[] ids, Tensor out);
 

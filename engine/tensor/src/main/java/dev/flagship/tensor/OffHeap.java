@@ -32,6 +32,13 @@ public final class OffHeap implements AutoCloseable {
     }
 
     /**
+     * Memory that somebody else reserved, and that the arena, the new object's from now on, frees.
+     */
+    public static OffHeap of(Arena arena, MemorySegment segment) {
+        return new OffHeap(arena, segment);
+    }
+
+    /**
      * Maps a whole file read-only.
      *
      * @throws IOException if it cannot be mapped; nothing stays open then

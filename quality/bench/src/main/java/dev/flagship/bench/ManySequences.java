@@ -25,7 +25,7 @@ final class ManySequences implements AutoCloseable {
         this.work = work;
         KvLayout layout = model.kvLayout();
         int pages = Math.ceilDiv(positions(), KvLayout.PAGE);
-        cache = new PagedKvCache(layout, work.sequences() * pages);
+        cache = new PagedKvCache(layout, work.sequences() * pages, kernels);
         step = new Step(new Scratch(kernels, model.numerics()), cache);
         sequences = new PagedKvCache.Sequence[work.sequences()];
         next = new int[work.sequences()][1];

@@ -26,7 +26,8 @@ final class TeacherForced implements AutoCloseable {
     TeacherForced(LoadedModel model, Kernels kernels, int positions) {
         this.model = model;
         KvLayout layout = model.kvLayout();
-        this.cache = new PagedKvCache(layout, (positions + KvLayout.PAGE - 1) / KvLayout.PAGE);
+        this.cache =
+                new PagedKvCache(layout, (positions + KvLayout.PAGE - 1) / KvLayout.PAGE, kernels);
         this.step = new Step(new Scratch(kernels, model.numerics()), cache);
         this.sequence = cache.sequence();
     }

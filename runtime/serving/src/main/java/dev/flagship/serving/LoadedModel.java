@@ -292,7 +292,7 @@ public final class LoadedModel implements AutoCloseable {
      * @throws LoadException if there is not so much memory
      */
     PagedKvCache pool() {
-        return room.pool();
+        return room.pool(kernels);
     }
 
     public Tokenizer tokenizer() {

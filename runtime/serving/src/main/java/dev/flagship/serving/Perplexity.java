@@ -71,7 +71,9 @@ public record Perplexity(double value, int tokens) {
             this.model = model;
             this.cache =
                     new PagedKvCache(
-                            model.kvLayout(), (length + KvLayout.PAGE - 1) / KvLayout.PAGE);
+                            model.kvLayout(),
+                            (length + KvLayout.PAGE - 1) / KvLayout.PAGE,
+                            model.kernels());
             this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
         }
 

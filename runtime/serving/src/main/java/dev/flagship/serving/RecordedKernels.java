@@ -4,6 +4,7 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvRows;
 import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
 import java.util.List;
@@ -63,6 +64,11 @@ final class RecordedKernels implements Kernels {
             event.bytes = bytes;
             event.commit();
         }
+    }
+
+    @Override
+    public OffHeap memory(long bytes) {
+        return kernels.memory(bytes);
     }
 
     private static long bytes(Tensor x) {

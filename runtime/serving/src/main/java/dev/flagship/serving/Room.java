@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import dev.flagship.base.Bytes;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
 import java.nio.file.Path;
@@ -62,10 +63,10 @@ record Room(Memory machine, Path model, KvLayout layout, int context) {
      *
      * @throws LoadException if there is not so much memory
      */
-    PagedKvCache pool() {
+    PagedKvCache pool(Kernels kernels) {
         checkPool();
         try {
-            return new PagedKvCache(layout, StepLoop.pagesFor(context));
+            return new PagedKvCache(layout, StepLoop.pagesFor(context), kernels);
         } catch (OutOfMemoryError e) {
             throw poolTooLarge(e);
         }

@@ -10,6 +10,8 @@ import dev.flagship.nn.PagedKvCache;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.OffHeap;
+import dev.flagship.tensor.ScalarKernels;
+import dev.flagship.tensor.SerialTeam;
 import dev.flagship.testing.LeakCheck;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -483,9 +485,12 @@ class LoadFailuresTest {
                         temp,
                         new KvLayout(1 << 20, 1 << 6, 1 << 12, DType.F32),
                         Integer.MAX_VALUE);
-        assertThat(catchThrowable(room::pool))
-                .isInstanceOf(LoadException.class)
-                .hasMessageContaining("--context");
+        try (SerialTeam team = new SerialTeam();
+                ScalarKernels kernels = new ScalarKernels(team)) {
+            assertThat(catchThrowable(() -> room.pool(kernels)))
+                    .isInstanceOf(LoadException.class)
+                    .hasMessageContaining("--context");
+        }
         assertThat(catchThrowable(() -> room.weights(Long.MAX_VALUE)))
                 .isInstanceOf(LoadException.class);
     }

@@ -26,9 +26,9 @@ import java.util.Set;
  * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
  * that stay in its second-level cache beside two bands of weights; a block is part of the rows and
  * part of k, and the sums of a later part of k go on from what the outputs hold, which changes no
- * bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the first-level
- * cache, so that blocks of them are copied. A tile's bands of quantised weights are first widened in
- * scratch.
+ * bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the
+ * first-level cache, so that blocks of them are copied. A tile's bands of quantised weights are
+ * first widened in scratch.
  */
 final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
@@ -62,6 +62,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     /** With fewer bands to multiply by, a copy costs more than it saves. */
     private static final int BANDS_FOR_COPY = 8;
+
     private static final long ALL_LANES = 0xFFFF;
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
@@ -162,9 +163,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         int tiles = Math.max(1, cut.numbers() / part / tile);
         int rows = whole ? x.rows() : tiles * tile;
         boolean copied =
-                x.rowSize() * 4L % PAGE == 0
-                        && to - from >= BANDS_FOR_COPY
-                        && x.rows() > tile;
+                x.rowSize() * 4L % PAGE == 0 && to - from >= BANDS_FOR_COPY && x.rows() > tile;
         worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
         for (int row = 0; row < x.rows(); row += rows) {
             int count = Math.min(rows, x.rows() - row);
@@ -177,8 +176,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                     worker.set(FloatKernel.X_STRIDE, stride);
                     worker.set(FloatKernel.X_AHEAD, tile * stride);
                 } else {
-                    worker.set(
-                            FloatKernel.X, x.data().address() + 4L * row * x.rowSize() + 4L * k);
+                    worker.set(FloatKernel.X, x.data().address() + 4L * row * x.rowSize() + 4L * k);
                     worker.set(FloatKernel.X_STRIDE, x.rowSize() * 4L);
                     worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? tile * 4L * x.rowSize() : 0);
                 }

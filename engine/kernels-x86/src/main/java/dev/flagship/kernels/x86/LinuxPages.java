@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import dev.flagship.tensor.OffHeap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -12,10 +13,15 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 
-/** mmap, mprotect and munmap of Linux on x86-64 (man 2 mmap; the constants are the kernel's). */
+/**
+ * mmap, mprotect, madvise and munmap of Linux on x86-64 (man 2 mmap; the constants are the
+ * kernel's).
+ */
 final class LinuxPages implements Pages {
     private static final int MAP_PRIVATE = 0x02;
     private static final int MAP_ANONYMOUS = 0x20;
+
+    private static final int MADV_HUGEPAGE = 14;
 
     private static final Linker LINKER = Linker.nativeLinker();
     private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno");
@@ -37,6 +43,9 @@ final class LinuxPages implements Pages {
             call("mprotect", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MUNMAP =
             call("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
+
+    private static final MethodHandle MADVISE =
+            call("madvise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
 
     private static MethodHandle call(String name, FunctionDescriptor type) {
         return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type, ERRNO);
@@ -78,6 +87,40 @@ final class LinuxPages implements Pages {
             return result == 0 ? 0 : errno(state);
         } catch (Throwable t) {
             throw new IllegalStateException("mprotect cannot be called", t);
+        }
+    }
+
+    /**
+     * Zeroed memory that the system gives page by page as it is touched, in large pages where it
+     * has them. Large pages spare attention a part of its address lookups: what it reads lies
+     * apart.
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the new object owns the arena
+    static OffHeap memory(long bytes) {
+        LinuxPages pages = new LinuxPages();
+        long all = Math.max(bytes, 1);
+        long address = pages.reserve(all);
+        if (address < 0) {
+            return OffHeap.allocate(bytes); // or the error of a machine without so much memory
+        }
+        if (pages.protect(address, all, Access.READ_WRITE) != 0) {
+            pages.release(address, all);
+            return OffHeap.allocate(bytes);
+        }
+        pages.adviseLarge(address, all);
+        Arena arena = Arena.ofShared();
+        MemorySegment segment =
+                MemorySegment.ofAddress(address)
+                        .reinterpret(bytes, arena, _ -> pages.release(address, all));
+        return OffHeap.of(arena, segment);
+    }
+
+    /** Advice that a system without large pages may refuse. */
+    private void adviseLarge(long address, long bytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            int _ = (int) MADVISE.invokeExact(state(arena), address, bytes, MADV_HUGEPAGE);
+        } catch (Throwable t) {
+            throw new IllegalStateException("madvise cannot be called", t);
         }
     }
 

@@ -5,6 +5,7 @@ import dev.flagship.tensor.KernelChecks;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KvRows;
 import dev.flagship.tensor.Numerics;
+import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.RopeTable;
 import dev.flagship.tensor.Tensor;
 import java.util.List;
@@ -40,6 +41,11 @@ final class X86Kernels implements Kernels {
     @Override
     public String rung() {
         return "x86-" + library.isa().tag + " over " + other.rung();
+    }
+
+    @Override
+    public OffHeap memory(long bytes) {
+        return LinuxPages.memory(bytes);
     }
 
     @Override
