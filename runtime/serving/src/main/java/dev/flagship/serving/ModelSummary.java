@@ -1,6 +1,5 @@
 package dev.flagship.serving;
 
-import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.GgufFile;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.ModelFiles;
@@ -10,6 +9,8 @@ import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
+import dev.flagship.tokenizers.BpeTokenizer;
+import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,8 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param licence as its makers state it
  * @param parameters weights, tied ones counted once
  * @param trained positions that it was made for
- * @param vocabulary tokens that the tokenizer knows
- * @param template source of the chat template
+ * @param template empty if it takes no conversations
  * @param weightBytes memory of the packed weights
  * @param context tokens of a conversation where nothing is said
  * @param kvCache type of keys and values where nothing is said
@@ -52,9 +52,8 @@ public record ModelSummary(
         long parameters,
         int trained,
         List<Group> groups,
-        String tokenizer,
-        int vocabulary,
-        Optional<String> template,
+        BpeTokenizer tokenizer,
+        Optional<ChatTemplate> template,
         long weightBytes,
         int context,
         String kvCache,
@@ -85,9 +84,11 @@ public record ModelSummary(
     public record Group(String name, String type, int tensors, long weights, long bytes) {}
 
     /**
-     * Reads the headers of a model that this version can run.
+     * Reads a GGUF, safetensors or PyTorch file, or a folder, as loading does, up to the weights:
+     * what this refuses is refused there. Nothing stays open.
      *
-     * @throws LoadException or another {@link FlagshipException} that says what is wrong with it
+     * @throws LoadException or a {@link dev.flagship.formats.FormatException} that says what is
+     *     wrong with the model
      * @throws IOException if a file cannot be read
      */
     public static ModelSummary read(Path path) throws IOException {
@@ -120,9 +121,8 @@ public record ModelSummary(
                 source.parameters(),
                 source.contextLength(),
                 groups(source),
-                source.tokenizer().byteLevel() ? "byte-level BPE" : "SentencePiece BPE",
-                source.tokenizer().vocabularySize(),
-                source.template().map(template -> template.source()),
+                source.tokenizer(),
+                source.template(),
                 plan.bytes(),
                 Math.min(source.contextLength(), LoadedModel.DEFAULT_CONTEXT),
                 LoadOptions.nameOf(LoadedModel.usualKvCache(LoadedModel.usualNumerics(plan))),
@@ -197,6 +197,11 @@ public record ModelSummary(
         return name.startsWith("lm_head.") ? "head" : "embedding";
     }
 
+    /** How the tokenizer cuts text, for people. */
+    public String tokenizerKind() {
+        return tokenizer.byteLevel() ? "byte-level BPE" : "SentencePiece BPE";
+    }
+
     /** All of it as one JSON object, for programs. */
     public String json() {
         ObjectNode root = JsonMapper.shared().createObjectNode();
@@ -227,8 +232,10 @@ public record ModelSummary(
                     .put("weights", group.weights())
                     .put("bytes", group.bytes());
         }
-        root.putObject("tokenizer").put("kind", tokenizer).put("tokens", vocabulary);
-        root.put("chat_template", template.orElse(null));
+        root.putObject("tokenizer")
+                .put("kind", tokenizerKind())
+                .put("tokens", tokenizer.vocabularySize());
+        root.put("chat_template", template.map(ChatTemplate::source).orElse(null));
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
         memory.put("context", context);

@@ -181,6 +181,14 @@ class QuantizedFileTest {
     }
 
     @Test
+    void mixesAreFoundByLlamaCppsNames() {
+        assertThat(QuantMix.of("Q8_0")).contains(QuantMix.Q8_0);
+        assertThat(QuantMix.of("q4_K_M")).contains(QuantMix.Q4_K);
+        assertThat(QuantMix.of("q4_k")).contains(QuantMix.Q4_K);
+        assertThat(QuantMix.of("q4")).isEmpty();
+    }
+
+    @Test
     void roundingTwiceIsSaid() throws IOException {
         Warnings warnings = new Warnings();
         Path source = TinyModels.gguf("quantised-q4_1", temp);
