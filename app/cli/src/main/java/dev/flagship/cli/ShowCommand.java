@@ -86,7 +86,7 @@ final class ShowCommand implements Callable<Integer> {
         line(
                 out,
                 "heads",
-                "%d of size %d, %d of keys and values"
+                "%d of size %d, %d for keys and values"
                         .formatted(a.heads(), a.headSize(), a.kvHeads()));
         line(out, "parameters", count(s.parameters()));
         for (ModelSummary.Group group : s.groups()) {
@@ -100,7 +100,7 @@ final class ShowCommand implements Callable<Integer> {
                                     group.type(),
                                     Bytes.human(group.bytes()),
                                     counted(group.tensors(), "tensor"),
-                                    twice ? ", the head, too" : ""));
+                                    twice ? " (also the head)" : ""));
         }
         line(
                 out,
@@ -133,13 +133,13 @@ final class ShowCommand implements Callable<Integer> {
         line(
                 out,
                 "memory",
-                "%s: weights %s, %d tokens of context in %s %s"
+                "%s: %s for weights, %s for %d tokens of context in %s"
                         .formatted(
                                 Bytes.human(s.weightBytes() + context),
                                 Bytes.human(s.weightBytes()),
+                                Bytes.human(context),
                                 s.context(),
-                                s.kvCache(),
-                                Bytes.human(context)));
+                                s.kvCache()));
     }
 
     private static void line(PrintStream out, String title, String text) {
