@@ -321,6 +321,9 @@ class MainTest {
         Path text =
                 Files.writeString(home.resolve("text.txt"), "the cat sat on the mat ".repeat(9));
         String line = "quantize " + model + " --to q8_0 -o " + small;
+        Path nothing = Files.writeString(home.resolve("nothing.txt"), "");
+        assertThat(run(line + " --perplexity " + nothing).err()).contains("text has 0 tokens");
+        assertThat(small).doesNotExist();
         var outcome = run(line + " --perplexity " + text);
         assertThat(outcome.code()).isZero();
         assertThat(outcome.out())
