@@ -105,14 +105,14 @@ final class ShowCommand implements Callable<Integer> {
         line(
                 out,
                 "tokenizer",
-                "%s, %d tokens".formatted(s.tokenizerKind(), s.tokenizer().vocabularySize()));
+                "%s, %d tokens".formatted(s.tokenizerKind(), s.vocabulary()));
         line(
                 out,
                 "chat template",
-                s.template()
+                s.templateSource()
                         .map(t ->
                                 "yes, %d characters (--json prints it)"
-                                        .formatted(t.source().length()))
+                                        .formatted(t.length()))
                         .orElse("none: it can only continue text (flagship run --raw)"));
         line(
                 out,
@@ -129,15 +129,14 @@ final class ShowCommand implements Callable<Integer> {
                 s.bytesPerToken().entrySet().stream()
                         .map(e -> "%s in %s".formatted(Bytes.human(e.getValue()), e.getKey()))
                         .collect(Collectors.joining(", ", "a token takes ", "")));
-        long context = s.context() * s.bytesPerToken().get(s.kvCache());
         line(
                 out,
                 "memory",
                 "%s: %s for weights, %s for %d tokens of context in %s"
                         .formatted(
-                                Bytes.human(s.weightBytes() + context),
+                                Bytes.human(s.weightBytes() + s.contextBytes()),
                                 Bytes.human(s.weightBytes()),
-                                Bytes.human(context),
+                                Bytes.human(s.contextBytes()),
                                 s.context(),
                                 s.kvCache()));
     }

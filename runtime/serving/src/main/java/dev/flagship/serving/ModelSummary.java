@@ -19,6 +19,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import tools.jackson.databind.json.JsonMapper;
@@ -197,9 +198,24 @@ public record ModelSummary(
         return name.startsWith("lm_head.") ? "head" : "embedding";
     }
 
+    /** Memory that keys and values take where nothing is said. */
+    public long contextBytes() {
+        return context * Objects.requireNonNull(bytesPerToken.get(kvCache));
+    }
+
     /** How the tokenizer cuts text, for people. */
     public String tokenizerKind() {
         return tokenizer.byteLevel() ? "byte-level BPE" : "SentencePiece BPE";
+    }
+
+    /** Tokens that the tokenizer knows. */
+    public int vocabulary() {
+        return tokenizer.vocabularySize();
+    }
+
+    /** The chat template as its makers wrote it. */
+    public Optional<String> templateSource() {
+        return template.map(ChatTemplate::source);
     }
 
     /** All of it as one JSON object, for programs. */
@@ -234,12 +250,13 @@ public record ModelSummary(
         }
         root.putObject("tokenizer")
                 .put("kind", tokenizerKind())
-                .put("tokens", tokenizer.vocabularySize());
-        root.put("chat_template", template.map(ChatTemplate::source).orElse(null));
+                .put("tokens", vocabulary());
+        root.put("chat_template", templateSource().orElse(null));
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
         memory.put("context", context);
         memory.put("kv_cache", kvCache);
+        memory.put("context_bytes", contextBytes());
         ObjectNode perToken = memory.putObject("bytes_per_token");
         bytesPerToken.forEach((type, bytes) -> perToken.put(type, bytes));
         return root.toPrettyString();
