@@ -66,7 +66,7 @@ final class ShowCommand implements Callable<Integer> {
     }
 
     private static void print(ModelSummary s, PrintStream out) {
-        line(out, "model", s.name().map(Quoted::of).orElse("no name stated"));
+        s.name().ifPresent(name -> line(out, "model", Quoted.of(name)));
         line(out, "path", s.path().toString());
         line(
                 out,
