@@ -102,17 +102,12 @@ final class ShowCommand implements Callable<Integer> {
                                     counted(group.tensors(), "tensor"),
                                     twice ? " (also the head)" : ""));
         }
-        line(
-                out,
-                "tokenizer",
-                "%s, %d tokens".formatted(s.tokenizerKind(), s.vocabulary()));
+        line(out, "tokenizer", "%s, %d tokens".formatted(s.tokenizerKind(), s.vocabulary()));
         line(
                 out,
                 "chat template",
                 s.templateSource()
-                        .map(t ->
-                                "yes, %d characters (--json prints it)"
-                                        .formatted(t.length()))
+                        .map(t -> "yes, %d characters (--json prints it)".formatted(t.length()))
                         .orElse("none: it can only continue text (flagship run --raw)"));
         line(
                 out,

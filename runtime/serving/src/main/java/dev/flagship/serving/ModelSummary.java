@@ -248,9 +248,7 @@ public record ModelSummary(
                     .put("weights", group.weights())
                     .put("bytes", group.bytes());
         }
-        root.putObject("tokenizer")
-                .put("kind", tokenizerKind())
-                .put("tokens", vocabulary());
+        root.putObject("tokenizer").put("kind", tokenizerKind()).put("tokens", vocabulary());
         root.put("chat_template", templateSource().orElse(null));
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
