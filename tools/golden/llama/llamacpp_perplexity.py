@@ -36,14 +36,14 @@ def perplexity(path: str, text: bytes) -> str:
     vocab = llama_cpp.llama_model_get_vocab(model.model)
     begin = [model.token_bos()] if llama_cpp.llama_vocab_get_add_bos(vocab) else []
     ids = model.tokenize(text, add_bos=False, special=False)
-    own = WINDOW - len(begin)
+    own = min(min(WINDOW, llama_cpp.llama_model_n_ctx_train(model.model)) - len(begin), len(ids))
     total, tokens = 0.0, 0
     for first in range(0, len(ids) - own + 1, own):
         window = begin + ids[first : first + own]
         model.reset()
         model.eval(window)
-        total += surprise(np.asarray(model.scores[:WINDOW]), window)
-        tokens += WINDOW - 1
+        total += surprise(np.asarray(model.scores[: len(window)]), window)
+        tokens += len(window) - 1
     digest = hashlib.sha256(np.array(ids, "<i4").tobytes()).hexdigest()[:12]
     return f"{math.exp(total / tokens):.4f} over {tokens} tokens; {len(ids)} ids {digest}"
 
