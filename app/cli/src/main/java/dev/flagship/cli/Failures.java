@@ -58,7 +58,7 @@ final class Failures {
                             String.join(", ", at.getSubcommands().keySet()));
         }
         String hint = isVersion(e) ? " (it is flagship --version)" : "";
-        return "there is no command \"%s\"%s; there are run, serve, show, quantize, bench, doctor, kernels, test and help"
+        return "there is no command \"%s\"%s; there are run, serve, show, quantize, bench, doctor, kernels, fuzz, test and help"
                 .formatted(word, hint);
     }
 
@@ -70,7 +70,7 @@ final class Failures {
     /** picocli names Java's types, and knows none of the launcher's own commands. */
     private static String inWords(String message) {
         return message.replaceAll(
-                        "^Unknown subcommand '(bench|test)'\\.$",
+                        "^Unknown subcommand '(bench|fuzz|test)'\\.$",
                         "$1 tells itself: flagship $1 --help")
                 .replaceAll("'[-+]?\\d+' is not an? (int|long)$", "the number is too large")
                 .replaceAll("is not an? (int|long)$", "is not a whole number")

@@ -13,6 +13,7 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         footer = {
             "  bench    Measure a model's speed and memory (flagship bench --help).",
+            "  fuzz     Search for files that break the readers of models.",
             "  test     Check this copy of Flagship.",
             "",
             "Environment:",
@@ -54,6 +55,6 @@ final class FlagshipCommand implements Runnable {
         }
         throw new ParameterException(
                 spec.commandLine(),
-                "which command? There are run, serve, show, quantize, bench, doctor, kernels, test and help.");
+                "which command? There are run, serve, show, quantize, bench, doctor, kernels, fuzz, test and help.");
     }
 }

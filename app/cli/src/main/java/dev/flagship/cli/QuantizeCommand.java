@@ -14,6 +14,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -96,9 +97,9 @@ final class QuantizeCommand implements Callable<Integer> {
                         ModelStore.defaultHome(context.environment()), context.environment());
         try (var progress = new ProgressLine(streams.err(), streams.errIsTerminal())) {
             Path model = store.resolve(source, progress);
-            write(model, progress);
-            if (text != null) {
-                compare(model, sample, load, progress);
+            Optional<Perplexity> before = write(model, sample, load, progress);
+            if (before.isPresent()) {
+                compare(before.get(), Perplexity.of(output, sample, load, progress), progress);
             }
         }
         return 0;
@@ -121,11 +122,17 @@ final class QuantizeCommand implements Callable<Integer> {
         }
     }
 
-    private void write(Path model, ProgressLine progress) throws IOException {
+    /** The original's perplexity comes first, since a text may be none that it can be taken of. */
+    private Optional<Perplexity> write(
+            Path model, String sample, LoadOptions load, ProgressLine progress) throws IOException {
         var options = new QuantizedFile.Options(mix, threads, force);
+        Optional<Perplexity> before = Optional.empty();
         QuantizedFile.Report report;
         try (var file = QuantizedFile.open(model, output, options, progress);
                 var _ = ExitHook.of(file::abandon)) {
+            if (text != null) {
+                before = Optional.of(Perplexity.of(model, sample, load, progress));
+            }
             report = file.write();
         }
         say(
@@ -137,12 +144,10 @@ final class QuantizeCommand implements Callable<Integer> {
                         Bytes.human(report.bytes()),
                         report.bitsPerWeight(),
                         report.types()));
+        return before;
     }
 
-    private void compare(Path model, String sample, LoadOptions load, ProgressLine progress)
-            throws IOException {
-        Perplexity before = Perplexity.of(model, sample, load, progress);
-        Perplexity after = Perplexity.of(output, sample, load, progress);
+    private void compare(Perplexity before, Perplexity after, ProgressLine progress) {
         say(
                 progress,
                 String.format(

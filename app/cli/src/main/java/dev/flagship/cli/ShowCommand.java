@@ -66,66 +66,73 @@ final class ShowCommand implements Callable<Integer> {
     }
 
     private static void print(ModelSummary s, PrintStream out) {
+        s.name().ifPresent(name -> line(out, "model", Quoted.of(name)));
         line(out, "path", s.path().toString());
         line(
                 out,
-                "files",
-                "%s, %d of %s".formatted(s.container(), s.files(), Bytes.human(s.fileBytes())));
-        s.name().ifPresent(name -> line(out, "name", Quoted.of(name)));
+                "container",
+                "%s, %s in %s"
+                        .formatted(
+                                s.container(),
+                                Bytes.human(s.fileBytes()),
+                                counted(s.files(), "file")));
         line(out, "licence", s.licence().map(Quoted::of).orElse("not stated"));
         ModelSummary.Architecture a = s.architecture();
         line(
                 out,
                 "architecture",
-                "%s, %d layers of width %d, MLP %d, %d heads of %d over %d of keys and values"
-                        .formatted(
-                                a.family(),
-                                a.layers(),
-                                a.width(),
-                                a.mlpWidth(),
-                                a.heads(),
-                                a.headSize(),
-                                a.kvHeads()));
+                "%s: %d layers, width %d, MLP width %d"
+                        .formatted(a.family(), a.layers(), a.width(), a.mlpWidth()));
         line(
                 out,
-                "parameters",
-                millions(s.parameters())
-                        + (a.tiedHead() ? ", the embedding being the head, too" : ""));
+                "heads",
+                "%d of size %d, %d for keys and values"
+                        .formatted(a.heads(), a.headSize(), a.kvHeads()));
+        line(out, "parameters", count(s.parameters()));
         for (ModelSummary.Group group : s.groups()) {
+            boolean twice = a.tiedHead() && group.name().equals("embedding");
             line(
                     out,
                     "  " + group.name(),
-                    "%d × %s: %s weights in %s"
+                    "%-8s %-6s %10s in %s%s"
                             .formatted(
-                                    group.tensors(),
+                                    count(group.weights()),
                                     group.type(),
-                                    millions(group.weights()),
-                                    Bytes.human(group.bytes())));
+                                    Bytes.human(group.bytes()),
+                                    counted(group.tensors(), "tensor"),
+                                    twice ? " (also the head)" : ""));
         }
-        line(out, "tokenizer", "%s, %d tokens".formatted(s.tokenizer(), s.vocabulary()));
+        line(out, "tokenizer", "%s, %d tokens".formatted(s.tokenizerKind(), s.vocabulary()));
         line(
                 out,
-                "template",
-                s.template()
-                        .map(t -> "yes, %d characters (--json shows it)".formatted(t.length()))
+                "chat template",
+                s.templateSource()
+                        .map(t -> "yes, %d characters (--json prints it)".formatted(t.length()))
                         .orElse("none: it can only continue text (flagship run --raw)"));
-        line(out, "context", "made for %d tokens".formatted(s.trained()));
         line(
                 out,
-                "a token costs",
+                "context",
+                "%d tokens%s"
+                        .formatted(
+                                s.trained(),
+                                s.context() < s.trained()
+                                        ? "; %d unless --context says more".formatted(s.context())
+                                        : ""));
+        line(
+                out,
+                "KV cache",
                 s.bytesPerToken().entrySet().stream()
                         .map(e -> "%s in %s".formatted(Bytes.human(e.getValue()), e.getKey()))
-                        .collect(Collectors.joining(", ")));
-        long context = s.context() * s.bytesPerToken().get(s.kvCache());
+                        .collect(Collectors.joining(", ", "a token takes ", "")));
         line(
                 out,
                 "memory",
-                "%s: weights %s, context of %d tokens %s (%s)"
+                "%s: %s for weights, %s for %d tokens of context in %s"
                         .formatted(
-                                Bytes.human(s.weightBytes() + context),
+                                Bytes.human(s.weightBytes() + s.contextBytes()),
                                 Bytes.human(s.weightBytes()),
+                                Bytes.human(s.contextBytes()),
                                 s.context(),
-                                Bytes.human(context),
                                 s.kvCache()));
     }
 
@@ -133,9 +140,16 @@ final class ShowCommand implements Callable<Integer> {
         out.println("%-14s %s".formatted(title, text));
     }
 
-    private static String millions(long count) {
-        return count < 100_000
-                ? Long.toString(count)
-                : String.format(Locale.ROOT, "%.1f M", count / 1e6);
+    private static String counted(int count, String noun) {
+        return count + " " + noun + (count == 1 ? "" : "s");
+    }
+
+    private static String count(long count) {
+        if (count < 100_000) {
+            return Long.toString(count);
+        }
+        return count < 1_000_000_000
+                ? String.format(Locale.ROOT, "%.1f M", count / 1e6)
+                : String.format(Locale.ROOT, "%.2f B", count / 1e9);
     }
 }

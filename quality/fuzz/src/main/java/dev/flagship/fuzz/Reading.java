@@ -2,7 +2,7 @@ package dev.flagship.fuzz;
 
 import dev.flagship.base.FlagshipException;
 import dev.flagship.hostile.Meter;
-import dev.flagship.serving.ModelDescription;
+import dev.flagship.serving.ModelSummary;
 import dev.flagship.tensor.MemoryLedger;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
@@ -19,8 +19,9 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Pattern;
 
 /**
- * One reading of a model, held to what reading promises: a model or a coded error that names what
- * was opened and a remedy, in time, in proportion, and nothing left open.
+ * One reading of a model as {@code flagship show --json} reads it, held to what reading promises: a
+ * model or a coded error that names what was opened and a remedy, in time, in proportion, and
+ * nothing left open.
  *
  * @param error what was refused; empty if all was read and used
  * @param refusedAtUse whether it was the template, when it was rendered
@@ -64,17 +65,19 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     }
 
     private record Attempt(
-            Optional<ModelDescription> read, Optional<FlagshipException> refused, Meter.Cost cost) {
+            Optional<ModelSummary> read, Optional<FlagshipException> refused, Meter.Cost cost) {
 
         static Attempt of(Path model) throws IOException {
             long arenas = MemoryLedger.arenas();
             long mapped = MemoryLedger.bytes();
-            AtomicReference<ModelDescription> read = new AtomicReference<>();
+            AtomicReference<ModelSummary> read = new AtomicReference<>();
             AtomicReference<FlagshipException> refused = new AtomicReference<>();
             Meter.Cost cost =
                     Meter.of(() -> {
                         try {
-                            read.set(ModelDescription.read(model));
+                            ModelSummary summary = ModelSummary.read(model);
+                            summary.json();
+                            read.set(summary);
                         } catch (FlagshipException e) {
                             refused.set(e);
                         }
@@ -102,7 +105,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     }
 
     /** What a conversation does with a model before it computes. */
-    private static Optional<FlagshipException> used(ModelDescription model) throws IOException {
+    private static Optional<FlagshipException> used(ModelSummary model) throws IOException {
         AtomicReference<FlagshipException> refused = new AtomicReference<>();
         Meter.Cost cost =
                 Meter.of(() -> {

@@ -32,15 +32,23 @@ record ModelCard(Optional<String> name, Optional<String> licence) {
         }
     }
 
-    /** From the front matter of README.md, as Hugging Face has it, else a licence's own file. */
+    /**
+     * From the front matter of README.md, as Hugging Face has it, else a licence's own file. A
+     * licence that Hugging Face has no identifier for is {@code other} there, with a name.
+     */
     static ModelCard of(ModelFolder folder) throws IOException {
-        Optional<String> stated = frontMatter(folder.path().resolve("README.md"), "license:");
-        return new ModelCard(Optional.empty(), stated.or(() -> ownFile(folder.path())));
+        List<String> lines = frontMatter(folder.path().resolve("README.md"));
+        Optional<String> stated = value(lines, "license:");
+        if (stated.isPresent() && stated.get().equals("other")) {
+            stated = value(lines, "license_name:").or(() -> Optional.of("other"));
+        }
+        return new ModelCard(
+                Optional.empty(), stated.isPresent() ? stated : ownFile(folder.path()));
     }
 
-    private static Optional<String> frontMatter(Path readme, String key) throws IOException {
+    private static List<String> frontMatter(Path readme) throws IOException {
         if (!Files.isRegularFile(readme)) {
-            return Optional.empty();
+            return List.of();
         }
         byte[] start;
         try (InputStream in = Files.newInputStream(readme)) {
@@ -48,13 +56,17 @@ record ModelCard(Optional<String> name, Optional<String> licence) {
         }
         List<String> lines = new String(start, StandardCharsets.UTF_8).lines().toList();
         if (lines.isEmpty() || !lines.getFirst().equals(FRONT_MATTER)) {
-            return Optional.empty();
+            return List.of();
         }
+        return lines.stream().skip(1).takeWhile(line -> !line.equals(FRONT_MATTER)).toList();
+    }
+
+    /** A value of YAML on its key's line, without the quotes that YAML may have. */
+    private static Optional<String> value(List<String> lines, String key) {
         return lines.stream()
-                .skip(1)
-                .takeWhile(line -> !line.equals(FRONT_MATTER))
                 .filter(line -> line.startsWith(key))
                 .map(line -> line.substring(key.length()).strip())
+                .map(value -> value.replaceFirst("^(['\"])(.*)\\1$", "$2"))
                 .filter(value -> !value.isEmpty())
                 .findFirst();
     }

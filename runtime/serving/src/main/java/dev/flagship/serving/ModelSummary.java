@@ -1,6 +1,5 @@
 package dev.flagship.serving;
 
-import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.GgufFile;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.ModelFiles;
@@ -10,6 +9,8 @@ import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
+import dev.flagship.tokenizers.BpeTokenizer;
+import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import tools.jackson.databind.json.JsonMapper;
@@ -33,8 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param licence as its makers state it
  * @param parameters weights, tied ones counted once
  * @param trained positions that it was made for
- * @param vocabulary tokens that the tokenizer knows
- * @param template source of the chat template
+ * @param template empty if it takes no conversations
  * @param weightBytes memory of the packed weights
  * @param context tokens of a conversation where nothing is said
  * @param kvCache type of keys and values where nothing is said
@@ -52,9 +53,8 @@ public record ModelSummary(
         long parameters,
         int trained,
         List<Group> groups,
-        String tokenizer,
-        int vocabulary,
-        Optional<String> template,
+        BpeTokenizer tokenizer,
+        Optional<ChatTemplate> template,
         long weightBytes,
         int context,
         String kvCache,
@@ -85,9 +85,11 @@ public record ModelSummary(
     public record Group(String name, String type, int tensors, long weights, long bytes) {}
 
     /**
-     * Reads the headers of a model that this version can run.
+     * Reads a GGUF, safetensors or PyTorch file, or a folder, as loading does, up to the weights:
+     * what this refuses is refused there. Nothing stays open.
      *
-     * @throws LoadException or another {@link FlagshipException} that says what is wrong with it
+     * @throws LoadException or a {@link dev.flagship.formats.FormatException} that says what is
+     *     wrong with the model
      * @throws IOException if a file cannot be read
      */
     public static ModelSummary read(Path path) throws IOException {
@@ -120,9 +122,8 @@ public record ModelSummary(
                 source.parameters(),
                 source.contextLength(),
                 groups(source),
-                source.tokenizer().byteLevel() ? "byte-level BPE" : "SentencePiece BPE",
-                source.tokenizer().vocabularySize(),
-                source.template().map(template -> template.source()),
+                source.tokenizer(),
+                source.template(),
                 plan.bytes(),
                 Math.min(source.contextLength(), LoadedModel.DEFAULT_CONTEXT),
                 LoadOptions.nameOf(LoadedModel.usualKvCache(LoadedModel.usualNumerics(plan))),
@@ -197,6 +198,26 @@ public record ModelSummary(
         return name.startsWith("lm_head.") ? "head" : "embedding";
     }
 
+    /** Memory that keys and values take where nothing is said. */
+    public long contextBytes() {
+        return context * Objects.requireNonNull(bytesPerToken.get(kvCache));
+    }
+
+    /** How the tokenizer cuts text, for people. */
+    public String tokenizerKind() {
+        return tokenizer.byteLevel() ? "byte-level BPE" : "SentencePiece BPE";
+    }
+
+    /** Tokens that the tokenizer knows. */
+    public int vocabulary() {
+        return tokenizer.vocabularySize();
+    }
+
+    /** The chat template as its makers wrote it. */
+    public Optional<String> templateSource() {
+        return template.map(ChatTemplate::source);
+    }
+
     /** All of it as one JSON object, for programs. */
     public String json() {
         ObjectNode root = JsonMapper.shared().createObjectNode();
@@ -227,12 +248,13 @@ public record ModelSummary(
                     .put("weights", group.weights())
                     .put("bytes", group.bytes());
         }
-        root.putObject("tokenizer").put("kind", tokenizer).put("tokens", vocabulary);
-        root.put("chat_template", template.orElse(null));
+        root.putObject("tokenizer").put("kind", tokenizerKind()).put("tokens", vocabulary());
+        root.put("chat_template", templateSource().orElse(null));
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
         memory.put("context", context);
         memory.put("kv_cache", kvCache);
+        memory.put("context_bytes", contextBytes());
         ObjectNode perToken = memory.putObject("bytes_per_token");
         bytesPerToken.forEach((type, bytes) -> perToken.put(type, bytes));
         return root.toPrettyString();

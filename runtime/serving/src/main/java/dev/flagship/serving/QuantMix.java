@@ -29,9 +29,14 @@ public enum QuantMix {
         this.ggufNumber = ggufNumber;
     }
 
-    /** The mix of this name; empty if there is none. */
+    /**
+     * The mix of this name, in letters of either case, or of llama.cpp's; empty if there is none.
+     */
     public static Optional<QuantMix> of(String name) {
-        return Arrays.stream(values()).filter(mix -> mix.toString().equals(name)).findFirst();
+        if (name.equalsIgnoreCase("q4_k_m")) {
+            return Optional.of(Q4_K);
+        }
+        return Arrays.stream(values()).filter(mix -> mix.name().equalsIgnoreCase(name)).findFirst();
     }
 
     /** All names, for people. */
@@ -69,7 +74,8 @@ public enum QuantMix {
         return tensor.type();
     }
 
-    private DType wanted(String name, Llama.Config config) {
+    /** What a matrix of this name becomes if its width does not matter. */
+    DType wanted(String name, Llama.Config config) {
         if (this == Q8_0) {
             return DType.Q8_0;
         }

@@ -23,9 +23,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.IntUnaryOperator;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -83,7 +86,10 @@ public final class QuantizedFile implements AutoCloseable {
         /** Types with the numbers of their tensors, for people. */
         public String types() {
             return tensors.entrySet().stream()
-                    .sorted(Map.Entry.<DType, Long>comparingByValue().reversed())
+                    .sorted(
+                            Map.Entry.<DType, Long>comparingByValue()
+                                    .reversed()
+                                    .thenComparing(Map.Entry.comparingByKey()))
                     .map(e -> "%d × %s".formatted(e.getValue(), e.getKey()))
                     .collect(Collectors.joining(", "));
         }
@@ -170,6 +176,7 @@ public final class QuantizedFile implements AutoCloseable {
     public Report write() throws IOException {
         warnOfRounded();
         GgufDescription description = describe();
+        warnOfWidths(description);
         byte[] header = description.header().bytes();
         long bytes = description.header().fileBytes();
         checkRoom(bytes);
@@ -215,10 +222,39 @@ public final class QuantizedFile implements AutoCloseable {
         }
     }
 
+    /** Who asks for one type and finds another in the file shall know why. */
+    private void warnOfWidths(GgufDescription description) {
+        Set<DType> wanted = new TreeSet<>();
+        Set<DType> given = new TreeSet<>();
+        int matrices = 0;
+        int others = 0;
+        for (GgufDescription.Placed placed : description.tensors()) {
+            if (placed.source().vector()) {
+                continue;
+            }
+            matrices++;
+            DType type = options.mix().wanted(placed.source().name(), source.config());
+            if (placed.type() != type) {
+                others++;
+                wanted.add(type);
+                given.add(placed.type());
+            }
+        }
+        if (others > 0) {
+            listener.warning(
+                    "The rows of %d of %d matrices are no whole blocks of %s: they have %s instead."
+                            .formatted(others, matrices, names(wanted), names(given)));
+        }
+    }
+
+    private static String names(Collection<DType> types) {
+        return types.stream().map(DType::toString).collect(Collectors.joining(", "));
+    }
+
     /** What rounding twice costs, for people. */
     static String alreadyRounded(List<DType> types) {
         return "The weights are rounded already (%s), and rounding them again adds to the error; the original weights give a better file."
-                .formatted(types.stream().map(DType::toString).collect(Collectors.joining(", ")));
+                .formatted(names(types));
     }
 
     private void checkRoom(long bytes) throws IOException {
@@ -233,8 +269,7 @@ public final class QuantizedFile implements AutoCloseable {
         }
     }
 
-    private void writeTensors(GgufDescription description, FileChannel channel, long bytes)
-            throws IOException {
+    private void writeTensors(GgufDescription description, FileChannel channel, long bytes) {
         List<TensorEntry> places = description.header().entries();
         int next = 0;
         if (description.divisors().isPresent()) {
@@ -248,7 +283,7 @@ public final class QuantizedFile implements AutoCloseable {
             for (GgufDescription.Placed placed : description.tensors()) {
                 writeTensor(team, placed, channel, places.get(next++), bytes);
             }
-        } catch (LoadException e) {
+        } catch (LoadException | QuantizeException e) {
             throw e;
         } catch (FlagshipException e) { // from rounding, which does not know the file
             throw new LoadException(file.path(), e.getMessage(), "Nothing was written.", e);
@@ -266,8 +301,7 @@ public final class QuantizedFile implements AutoCloseable {
             GgufDescription.Placed placed,
             FileChannel channel,
             TensorEntry place,
-            long bytes)
-            throws IOException {
+            long bytes) {
         RowConverter[] converters = new RowConverter[team.size()];
         Arrays.setAll(converters, _ -> new RowConverter(placed.source(), file, placed.type()));
         int rows = Math.toIntExact(place.rows());
@@ -317,11 +351,17 @@ public final class QuantizedFile implements AutoCloseable {
         }
     }
 
-    private static void writeFully(FileChannel channel, ByteBuffer bytes, long at)
-            throws IOException {
-        long to = at;
-        while (bytes.hasRemaining()) {
-            to += channel.write(bytes, to);
+    private void writeFully(FileChannel channel, ByteBuffer bytes, long at) {
+        try {
+            long to = at;
+            while (bytes.hasRemaining()) {
+                to += channel.write(bytes, to);
+            }
+        } catch (IOException e) { // which does not name the file
+            throw new QuantizeException(
+                    target,
+                    "the disk does not take it (%s)".formatted(e.getMessage()),
+                    "Nothing was kept; make room, or choose a folder on another disk.");
         }
     }
 

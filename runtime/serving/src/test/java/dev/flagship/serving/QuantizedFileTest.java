@@ -127,7 +127,10 @@ class QuantizedFileTest {
         Path folder = TinyModels.huggingFace(name, temp);
         Warnings warnings = new Warnings();
         Path made = quantize(folder, QuantMix.Q8_0, temp.resolve("made.gguf"), warnings);
-        assertThat(warnings.heard).isEmpty();
+        boolean narrow = List.of("llama1", "llama2", "odd").contains(name);
+        assertThat(warnings.heard)
+                .hasSize(narrow ? 1 : 0)
+                .allMatch(note -> note.contains("no whole blocks of Q8_0: they have F32 instead"));
         try (ModelFile before = ModelFiles.open(folder);
                 ModelFile after = ModelFiles.open(made)) {
             ModelSource expected = ModelSource.read(before);
@@ -181,11 +184,29 @@ class QuantizedFileTest {
     }
 
     @Test
+    void mixesAreFoundByLlamaCppsNames() {
+        assertThat(QuantMix.of("Q8_0")).contains(QuantMix.Q8_0);
+        assertThat(QuantMix.of("q4_K_M")).contains(QuantMix.Q4_K);
+        assertThat(QuantMix.of("q4_k")).contains(QuantMix.Q4_K);
+        assertThat(QuantMix.of("q4")).isEmpty();
+    }
+
+    @Test
     void roundingTwiceIsSaid() throws IOException {
         Warnings warnings = new Warnings();
         Path source = TinyModels.gguf("quantised-q4_1", temp);
         quantize(source, QuantMix.Q4_0, temp.resolve("made.gguf"), warnings);
-        assertThat(warnings.heard).singleElement().asString().contains("Q4_1", "adds to the error");
+        assertThat(warnings.heard.getFirst()).contains("Q4_1", "adds to the error");
+    }
+
+    @Test
+    void typesThatDoNotFitTheWidthAreSaid() throws IOException {
+        Warnings warnings = new Warnings();
+        Path folder = TinyModels.huggingFace("llama3", temp);
+        quantize(folder, QuantMix.Q4_K, temp.resolve("made.gguf"), warnings);
+        assertThat(warnings.heard)
+                .containsExactly(
+                        "The rows of 16 of 16 matrices are no whole blocks of Q4_K, Q6_K: they have Q8_0, Q4_1 instead.");
     }
 
     @ParameterizedTest

@@ -1,0 +1,79 @@
+package dev.flagship.serving;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.flagship.tensor.MemoryLedger;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class ModelSummaryTest {
+    @TempDir Path temp;
+
+    /** The sizes are those that tools/golden/llama/containers.py writes. */
+    @ParameterizedTest
+    @EnumSource
+    void everyContainerTellsTheSameModel(TinyContainer container) throws IOException {
+        long arenas = MemoryLedger.arenas();
+        ModelSummary summary = ModelSummary.read(container.in(temp.resolve("model")));
+        assertThat(MemoryLedger.arenas()).isEqualTo(arenas);
+        assertThat(summary.parameters()).isEqualTo(18_592);
+        assertThat(summary.architecture())
+                .isEqualTo(new ModelSummary.Architecture("llama", 2, 32, 48, 4, 2, 8, 48, false));
+        assertThat(summary.groups().stream().mapToLong(ModelSummary.Group::weights).sum())
+                .isEqualTo(18_592);
+        assertThat(summary.groups().stream().mapToLong(ModelSummary.Group::tensors).sum())
+                .isEqualTo(21);
+        assertThat(summary.tokenizer().vocabularySize()).isEqualTo(48);
+        assertThat(summary.bytesPerToken()).containsEntry("f16", 2L * 2 * 2 * 8 * 2);
+    }
+
+    @Test
+    void jsonHoldsWhatWasRead() throws IOException {
+        ModelSummary summary =
+                ModelSummary.read(TinyContainer.SPLIT_GGUF.in(temp.resolve("model")));
+        JsonNode json = JsonMapper.shared().readTree(summary.json());
+        assertThat(json.get("container").asString()).isEqualTo("GGUF");
+        assertThat(json.get("files").asInt()).isEqualTo(3);
+        assertThat(json.get("parameters").asLong()).isEqualTo(18_592);
+        assertThat(json.get("tensors").size()).isEqualTo(summary.groups().size());
+        assertThat(json.get("tokenizer").get("tokens").asInt()).isEqualTo(48);
+        assertThat(json.get("chat_template").isNull()).isTrue();
+        assertThat(json.get("memory").get("bytes_per_token").get("f16").asLong()).isEqualTo(128);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            quoteCharacter = '`',
+            textBlock =
+                    """
+                    license: apache-2.0                      | apache-2.0
+                    license: "llama3.2"                      | llama3.2
+                    license: 'llama3.2'                      | llama3.2
+                    license: other;license_name: llama3      | llama3
+                    license: other                           | other
+                    base_model: x;license_link: y            |
+                    """,
+            delimiter = '|')
+    void theLicenceIsTheOneOfTheFrontMatter(String yaml, String licence) throws IOException {
+        Path folder = TinyContainer.SAFETENSORS.in(temp.resolve("model"));
+        String text = "---\n" + yaml.replace(';', '\n') + "\n---\nlicense: of the text\n";
+        Files.writeString(folder.resolve("README.md"), text);
+        assertThat(ModelSummary.read(folder).licence().orElse(null)).isEqualTo(licence);
+    }
+
+    @Test
+    void aLicenceOfItsOwnFileIsPointedTo() throws IOException {
+        Path folder = TinyContainer.SAFETENSORS.in(temp.resolve("model"));
+        assertThat(ModelSummary.read(folder).licence()).isEmpty();
+        Files.writeString(folder.resolve("LICENSE"), "Do what you like.");
+        assertThat(ModelSummary.read(folder).licence()).contains("see LICENSE");
+    }
+}
