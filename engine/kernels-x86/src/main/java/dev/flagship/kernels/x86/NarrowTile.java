@@ -36,10 +36,10 @@ final class NarrowTile {
     private static final int HIGH_BITS = MAGIC + 4;
     private static final int OFFSET_3 = HIGH_BITS + 4;
     private static final int LEAST_DOUBLED = OFFSET_3 + 4;
-    private static final int ONE_HALF = LEAST_DOUBLED + 4;
+    private static final int FACTOR = LEAST_DOUBLED + 4;
 
     /** Levels, as often as a wide register holds them. */
-    private static final int LEVELS = ONE_HALF + 4;
+    private static final int LEVELS = FACTOR + 4;
 
     private static final int SUMS = LEVELS + 8;
 
@@ -125,7 +125,9 @@ final class NarrowTile {
         }
         if (emitter.kernel().type() == DType.MXFP4) {
             constant(emitter, LEAST_DOUBLED, ProductKernel.Emitter.LEAST_DOUBLED);
-            constant(emitter, ONE_HALF, Float.floatToRawIntBits(0.5f));
+        }
+        if (emitter.factor() != 1) {
+            constant(emitter, FACTOR, Float.floatToRawIntBits(emitter.factor()));
         }
         constant(emitter, ONES, 0x00010001);
         constant(emitter, MAGIC, CanonicalMath.ROUND_MAGIC_BITS);
@@ -155,8 +157,9 @@ final class NarrowTile {
         return emitter.param(LEAST_DOUBLED);
     }
 
-    static Mem oneHalf(ProductKernel.Emitter emitter) {
-        return emitter.param(ONE_HALF);
+    /** {@link ProductKernel.Emitter#factor}. */
+    static Mem factor(ProductKernel.Emitter emitter) {
+        return emitter.param(FACTOR);
     }
 
     /** What a nibble stands for, a byte each. */
@@ -238,11 +241,10 @@ final class NarrowTile {
     void enterSuperBlock() {
         for (int v = 0; v < vectors; v++) {
             Mem from = emitter.scales(band(v)).plus(within(v) / 2);
-            asm.op(VCVTPH2PS, A, from);
+            emitter.enterSuperBlock(A, PRODUCT, from);
             asm.store(VMOVUPS_STORE, common(COMMON, v), A);
             if (emitter.minima) {
-                asm.op(VCVTPH2PS, A, from.plus(32));
-                asm.store(VMOVUPS_STORE, common(COMMON_MINIMA, v), A);
+                asm.store(VMOVUPS_STORE, common(COMMON_MINIMA, v), PRODUCT);
             }
         }
     }
@@ -274,7 +276,7 @@ final class NarrowTile {
         for (int quad = first; quad < first + quads; quad++) {
             dot(quad);
         }
-        if (!vnni && emitter.halved) {
+        if (!vnni && !signed && emitter.halved) {
             undoOffset(half);
         } else if (!vnni && !signed) {
             widen();
@@ -307,6 +309,9 @@ final class NarrowTile {
                     asm.op(VMOVDQU, i, emitter.param(MAGIC));
                 } else if (emitter.halved) {
                     asm.op(VPBROADCASTD, i, emitter.halfSum(c, half));
+                    if (emitter.coded) {
+                        asm.op(VPSLLD, i, i, 2); // four times −32·S
+                    }
                 } else {
                     loadStart(i, c);
                 }
@@ -375,11 +380,12 @@ final class NarrowTile {
 
     /** Adds the products of {@link #A} and a vector's weights. */
     private void multiply(Ymm to, int vector, int quad) {
-        boolean first = quad == 0;
+        int ofGroup = emitter.halved ? quad % (QUADS / 2) : quad;
+        boolean first = ofGroup == 0;
         if (vnni) {
             asm.op(VPDPBUSD, to, weight(vector), A);
         } else if (emitter.split) {
-            multiplySplit(to, vector, emitter.halved ? quad % (QUADS / 2) : quad);
+            multiplySplit(to, vector, ofGroup);
         } else if (signed) {
             asm.op(VPSIGNB, PRODUCT, A, weight(vector));
             asm.op(VPMADDUBSW, PRODUCT, magnitude(vector), PRODUCT);

@@ -321,14 +321,21 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             if (type == DType.MXFP4) {
                 asm.mov32(RAX, LEAST_DOUBLED);
                 asm.mov32(NarrowTile.leastDoubled(this), RAX);
-                asm.mov32(RAX, Float.floatToRawIntBits(0.5f));
-                asm.mov32(NarrowTile.oneHalf(this), RAX);
+            }
+            if (factor() != 1) {
+                asm.mov32(RAX, Float.floatToRawIntBits(factor()));
+                asm.mov32(NarrowTile.factor(this), RAX);
             }
         }
 
         private void constant(Zmm to, int value) {
             asm.mov32(RAX, value);
             asm.op(VPBROADCASTD_GP, to, RAX);
+        }
+
+        /** What scales, or those of super-blocks, are multiplied by as they are read. */
+        float factor() {
+            return type == DType.MXFP4 ? 0.5f : type.scaleUnit();
         }
 
         /** Those of a number's bits in each byte that its first line holds. */
@@ -460,11 +467,15 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
             // 2^(e − 127) by its bits, of which an e of 0 would have none; then half of it.
             Mem least = NarrowTile.leastDoubled(this);
-            Mem half = NarrowTile.oneHalf(this);
             asm.op(VPMOVZXBD, to, from.plus(part / 4));
             asm.op(VPSLLD, to, to, MANTISSA_BITS);
             asm.op(VPMAXSD, to, to, isa.wide() ? least.broadcasting() : least);
-            asm.op(VMULPS, to, to, isa.wide() ? half.broadcasting() : half);
+            multiplyByFactor(to);
+        }
+
+        private void multiplyByFactor(Vec scales) {
+            Mem factor = NarrowTile.factor(this);
+            asm.op(VMULPS, scales, scales, isa.wide() ? factor.broadcasting() : factor);
         }
 
         private void unpackBlock(Gp linesOut) {
@@ -497,8 +508,12 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             return BandMatrix.groupScalesAt(type);
         }
 
-        private void enterSuperBlock(Vec d, Vec dmin, Mem at) {
+        /** A super-block's scales and minima, F32. */
+        void enterSuperBlock(Vec d, Vec dmin, Mem at) {
             asm.op(VCVTPH2PS, d, at);
+            if (factor() != 1) {
+                multiplyByFactor(d);
+            }
             if (minima) {
                 asm.op(VCVTPH2PS, dmin, at.plus(32));
             }
@@ -900,6 +915,8 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                         asm.op(VPBROADCASTD, i, at);
                         if (bits == 5) {
                             asm.op(VPADDD, i, i, i); // twice −8·S
+                        } else if (halved && coded) {
+                            asm.op(VPSLLD, i, i, 2); // four times −32·S
                         }
                     }
                 }

@@ -216,6 +216,13 @@ final class SelfTest {
                             default -> (float) random.nextGaussian() * 0.1f;
                         };
                 short bits = Float.floatToFloat16(scale);
+                if (type == DType.IQ1_M) { // four bits on top of each of four small scales
+                    for (int i = 0; i < 4; i++) {
+                        int place = at + 49 + 2 * i;
+                        bytes[place] = (byte) (bytes[place] & 15 | bits >> 4 * i << 4);
+                    }
+                    continue;
+                }
                 bytes[at + scalesAt + 2 * h] = (byte) bits;
                 bytes[at + scalesAt + 2 * h + 1] = (byte) (bits >> 8);
             }
