@@ -6,6 +6,8 @@ import static dev.flagship.kernels.x86.VectorOp.*;
 
 import dev.flagship.tensor.CanonicalMath;
 import dev.flagship.tensor.DType;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * The body of a tile in the 16 registers of 256 bits: two for the 16 rows of a band, the same
@@ -36,7 +38,8 @@ final class NarrowTile {
     private static final int HIGH_BITS = MAGIC + 4;
     private static final int OFFSET_3 = HIGH_BITS + 4;
     private static final int LEAST_DOUBLED = OFFSET_3 + 4;
-    private static final int FACTOR = LEAST_DOUBLED + 4;
+    /** Of scales as they are read: {@link #tables}. */
+    static final int FACTOR = LEAST_DOUBLED + 4;
 
     /** Levels, as often as a wide register holds them. */
     private static final int LEVELS = FACTOR + 4;
@@ -119,15 +122,8 @@ final class NarrowTile {
         if (emitter.bits == 3) {
             constant(emitter, OFFSET_3, ProductKernel.Emitter.MINUS_28);
         }
-        if (emitter.coded) {
-            ProductKernel kernel = emitter.kernel();
-            levels(emitter, !signed(kernel.isa(), kernel.type()));
-        }
         if (emitter.kernel().type() == DType.MXFP4) {
             constant(emitter, LEAST_DOUBLED, ProductKernel.Emitter.LEAST_DOUBLED);
-        }
-        if (emitter.factor() != 1) {
-            constant(emitter, FACTOR, Float.floatToRawIntBits(emitter.factor()));
         }
         constant(emitter, ONES, 0x00010001);
         constant(emitter, MAGIC, CanonicalMath.ROUND_MAGIC_BITS);
@@ -157,7 +153,7 @@ final class NarrowTile {
         return emitter.param(LEAST_DOUBLED);
     }
 
-    /** {@link ProductKernel.Emitter#factor}. */
+    /** What scales of types with levels, or those of their super-blocks, are multiplied by. */
     static Mem factor(ProductKernel.Emitter emitter) {
         return emitter.param(FACTOR);
     }
@@ -167,19 +163,20 @@ final class NarrowTile {
         return emitter.param(LEVELS);
     }
 
-    /** Writes the levels, by turns up to the length of a wide register. */
-    static void levels(ProductKernel.Emitter emitter, boolean unsigned) {
-        DType type = emitter.kernel().type();
-        for (int from = 0; from < 16; from += 4) {
-            int four = 0;
-            for (int i = 3; i >= 0; i--) {
-                four = four << 8 | type.level(from + i) + (unsigned ? 128 : 0) & 0xFF;
-            }
-            emitter.asm.mov32(RAX, four);
-            for (int again = 0; again < ProductKernel.LINE; again += 16) {
-                emitter.asm.mov32(levels(emitter).plus(again + from), RAX);
-            }
+    /** The factor in all lanes, and the levels by turns up to the length of a wide register. */
+    static long[] tables(Isa isa, DType type) {
+        ByteBuffer bytes =
+                ByteBuffer.allocate(8 * (SUMS - FACTOR)).order(ByteOrder.LITTLE_ENDIAN);
+        while (bytes.position() < 8 * (LEVELS - FACTOR)) {
+            bytes.putFloat(type == DType.MXFP4 ? 0.5f : type.scaleUnit());
         }
+        int bias = signed(isa, type) ? 0 : 128;
+        for (int code = 0; bytes.hasRemaining(); code = (code + 1) % 16) {
+            bytes.put((byte) (type.level(code) + bias));
+        }
+        long[] slots = new long[SUMS - FACTOR];
+        bytes.flip().asLongBuffer().get(slots);
+        return slots;
     }
 
     // --- registers and places
