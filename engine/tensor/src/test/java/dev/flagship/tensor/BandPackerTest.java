@@ -119,13 +119,7 @@ class BandPackerTest {
                 yield superWithMinimum(b, block, block + 48, fifth % 2 * 16, i);
             }
             case Q6_K -> sixBitSuper(b, block, i);
-            case IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
+            case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M ->
                     throw new IllegalArgumentException(type + " has a codebook");
         };
     }

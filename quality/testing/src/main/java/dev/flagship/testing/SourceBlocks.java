@@ -40,13 +40,7 @@ public final class SourceBlocks {
                 case Q4_K, Q5_K -> superWithMinimum(type.bits(), values, from, out);
                 case Q6_K -> sixBitSuper(values, from, out);
                 case IQ4_XS -> nonLinearSuper(values, from, out);
-                case IQ2_XXS,
-                        IQ2_XS,
-                        IQ2_S,
-                        IQ3_XXS,
-                        IQ3_S,
-                        IQ1_S,
-                        IQ1_M ->
+                case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M ->
                         throw new IllegalArgumentException(type + " is not encoded");
             }
         }
@@ -387,17 +381,7 @@ public final class SourceBlocks {
     public static boolean isScale(DType type, int at) {
         return switch (type) {
             case MXFP4 -> at < 1;
-            case Q8_0,
-                    Q4_0,
-                    Q5_0,
-                    IQ4_NL,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S ->
+            case Q8_0, Q4_0, Q5_0, IQ4_NL, IQ4_XS, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S ->
                     at < 2;
             case IQ1_M -> at > 48 && at % 2 == 1; // above a part of a small scale
             case Q4_1, Q5_1, Q4_K, Q5_K -> at < 4;

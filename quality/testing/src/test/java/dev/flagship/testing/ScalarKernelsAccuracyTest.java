@@ -118,13 +118,7 @@ class ScalarKernelsAccuracyTest {
                                     * (low % 16 + high % 4 * 16 - 32)
                                     * NON_LINEAR.get(nibble(b, at + 8 + group * 16, in % 32));
                         }
-                        case IQ2_XXS,
-                                IQ2_XS,
-                                IQ2_S,
-                                IQ3_XXS,
-                                IQ3_S,
-                                IQ1_S,
-                                IQ1_M ->
+                        case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M ->
                                 throw new IllegalArgumentException(type + " has a codebook");
                     };
         }
@@ -183,8 +177,7 @@ class ScalarKernelsAccuracyTest {
         int cols = x.rowSize();
         byte[] source = SourceBlocks.random(type, rows * cols, SourceBlocks.Kind.USUAL, random);
         BandMatrix w = memory.matrix("w", type, rows, cols, source);
-        double[] weights =
-                type.named() ? unpacked(w) : dequantised(type, source, rows * cols);
+        double[] weights = type.named() ? unpacked(w) : dequantised(type, source, rows * cols);
         Tensor out = memory.tensor(x.rows(), rows);
         kernels.project(x, List.of(w), List.of(out), numerics);
         double worst = 0;

@@ -38,6 +38,7 @@ final class NarrowTile {
     private static final int HIGH_BITS = MAGIC + 4;
     private static final int OFFSET_3 = HIGH_BITS + 4;
     private static final int LEAST_DOUBLED = OFFSET_3 + 4;
+
     /** Of scales as they are read: {@link #tables}. */
     static final int FACTOR = LEAST_DOUBLED + 4;
 
@@ -165,8 +166,7 @@ final class NarrowTile {
 
     /** The factor in all lanes, and the levels by turns up to the length of a wide register. */
     static long[] tables(Isa isa, DType type) {
-        ByteBuffer bytes =
-                ByteBuffer.allocate(8 * (SUMS - FACTOR)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes = ByteBuffer.allocate(8 * (SUMS - FACTOR)).order(ByteOrder.LITTLE_ENDIAN);
         while (bytes.position() < 8 * (LEVELS - FACTOR)) {
             bytes.putFloat(type == DType.MXFP4 ? 0.5f : type.scaleUnit());
         }

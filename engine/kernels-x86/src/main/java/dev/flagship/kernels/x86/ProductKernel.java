@@ -24,8 +24,7 @@ import java.util.Set;
  *
  * <p>Nibbles that stand for levels are looked up, as level + 128 where the product wants unsigned
  * weights, and from there on are 8-bit. The levels are parameters: types that differ in nothing
- * else share their kernels. Numbers of 3 bits get 28 more, and so the offset of 6-bit
- * ones.
+ * else share their kernels. Numbers of 3 bits get 28 more, and so the offset of 6-bit ones.
  *
  * <p>Scales of super-blocks are products. A single row of x makes them where it meets them; several
  * find them in scratch, as F32, where they are written before a group of bands is swept.
