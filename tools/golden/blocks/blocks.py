@@ -3,7 +3,8 @@
 
     blocks.py OUT/blocks
 
-`blocks.gguf` has a tensor in each type, [3, 768]; `blocks.expected.safetensors` the same as F32. The F16 scales are finite:
+`blocks.gguf` has a tensor in each type, [3, 768], or as many rows as it takes to name all that a type's codebook holds;
+`blocks.expected.safetensors` the same as F32. The F16 scales are finite:
 ordinary, zero of both signs, denormal and the largest; MXFP4's exponents are ordinary, the two smallest, and the largest with
 which all its levels are finite. Versions: ../llama/requirements.txt.
 """
@@ -30,24 +31,82 @@ SCALES = {
     "q3_k": [108],
     "q5_k": [0, 2],
     "iq4_xs": [0],
+    "iq2_xxs": [0],
+    "iq2_xs": [0],
+    "iq2_s": [0],
+    "iq3_xxs": [0],
+    "iq3_s": [0],
+    "iq1_s": [0],
+    "iq1_m": [],
 }
+
+# Rows of more than three.
+MORE_ROWS = {"iq2_xs": 6, "iq2_s": 11, "iq1_s": 22}
 
 SPECIAL = [0x0000, 0x8000, 0x0001, 0x83FF, 0x7BFF]
 SPECIAL_EXPONENTS = [0, 1, 252]
 
 
-def blocks(rng: np.random.Generator, elements: int, size: int, scales: list[int]) -> np.ndarray:
-    count = ROWS * COLS // elements
+def put_bits(data: np.ndarray, byte: int, shift: int, bits: int, values: np.ndarray) -> None:
+    mask = (1 << bits) - 1 << shift
+    data[:, byte] = data[:, byte] & (0xFF ^ mask) | (values << shift).astype(np.uint8) & mask
+
+
+def name_all(name: str, data: np.ndarray) -> None:
+    """The low bits of a name lie in a byte, its high ones as ggml-common.h says."""
+    many = {"iq2_xxs": 256, "iq2_xs": 512, "iq2_s": 1024, "iq3_xxs": 256, "iq3_s": 512, "iq1_s": 2048}
+    if name not in many:
+        return
+    per_block = 64 if name.startswith("iq3") else 32
+    first = np.arange(data.shape[0]) * per_block
+    for i in range(per_block):
+        n = (first + i) % many[name]
+        match name:
+            case "iq2_xxs":
+                data[:, 2 + i // 4 * 8 + i % 4] = n
+            case "iq2_xs":
+                data[:, 2 + 2 * i] = n & 255
+                put_bits(data, 3 + 2 * i, 0, 1, n >> 8)
+            case "iq2_s":
+                data[:, 2 + i] = n & 255
+                put_bits(data, 66 + i // 4, i % 4 * 2, 2, n >> 8)
+            case "iq1_s":
+                data[:, 2 + i] = n & 255
+                halves = data[:, 34 + i // 4 * 2 : 36 + i // 4 * 2].copy().view(np.uint16)[:, 0]
+                shift = i % 4 * 3
+                halves = halves & (0xFFFF ^ 7 << shift) | (n >> 8 << shift).astype(np.uint16)
+                data[:, 34 + i // 4 * 2 : 36 + i // 4 * 2] = halves.view(np.uint8).reshape(-1, 2)
+            case _:
+                data[:, 2 + i] = n & 255
+                if name == "iq3_s":
+                    put_bits(data, 66 + i // 8, i % 8, 1, n >> 8)
+    assert per_block * data.shape[0] >= many[name]
+
+
+def special_halves(rng: np.random.Generator, count: int) -> np.ndarray:
+    halves = (rng.standard_normal(count) * 0.01).astype(np.float16).view(np.uint16)
+    special = rng.permutation(count)[: len(SPECIAL)]
+    halves[special] = SPECIAL
+    return halves
+
+
+def blocks(rng: np.random.Generator, name: str, elements: int, size: int, scales: list[int]) -> np.ndarray:
+    rows = MORE_ROWS.get(name, ROWS)
+    count = rows * COLS // elements
     data = rng.integers(0, 256, (count, size), dtype=np.uint8)
+    name_all(name, data)
+    if name == "iq1_m":  # four bits of the scale on top of each of four small ones
+        halves = special_halves(rng, count)
+        for i in range(4):
+            put_bits(data, 49 + 2 * i, 4, 4, halves >> 4 * i & 15)
+        return data.reshape(rows, -1)
     for place in scales:
-        halves = (rng.standard_normal(count) * 0.01).astype(np.float16).view(np.uint16)
-        special = rng.permutation(count)[: len(SPECIAL)]
-        halves[special] = SPECIAL
+        halves = special_halves(rng, count)
         data[:, place : place + 2] = halves.view(np.uint8).reshape(count, 2)
     if not scales:
         data[:, 0] = rng.integers(110, 130, count, dtype=np.uint8)
         data[rng.permutation(count)[: len(SPECIAL_EXPONENTS)], 0] = SPECIAL_EXPONENTS
-    return data.reshape(ROWS, -1)
+    return data.reshape(rows, -1)
 
 
 def main() -> None:
@@ -58,10 +117,10 @@ def main() -> None:
     expected = {}
     for name, scales in SCALES.items():
         kind = GGMLQuantizationType[name.upper()]
-        data = blocks(rng, *GGML_QUANT_SIZES[kind], scales)
+        data = blocks(rng, name, *GGML_QUANT_SIZES[kind], scales)
         writer.add_tensor(name, data, raw_dtype=kind)
         expected[name] = dequantize(data, kind).astype(np.float32)
-        assert expected[name].shape == (ROWS, COLS)
+        assert expected[name].shape == (MORE_ROWS.get(name, ROWS), COLS)
         assert np.isfinite(expected[name]).all()
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

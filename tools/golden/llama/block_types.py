@@ -17,7 +17,9 @@ import llama_gguf
 import tiny
 
 # By llama.cpp's rule, what a matrix gets whose rows are no whole super-blocks.
-FALLBACK = {"Q2_K": "IQ4_NL", "Q3_K": "IQ4_NL", "IQ4_XS": "IQ4_NL", "Q5_K": "Q5_1"}
+NAMED = ["IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ1_S", "IQ1_M"]
+FALLBACK = {"Q2_K": "IQ4_NL", "Q3_K": "IQ4_NL", "IQ4_XS": "IQ4_NL", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
+            **dict.fromkeys(NAMED, "IQ4_NL")}
 NARROW = dict(hidden_size=64, intermediate_size=128, vocab_size=64)
 # Rows of o_proj are 64 long, all others a super-block.
 WIDE = dict(hidden_size=256, intermediate_size=256, vocab_size=64)
@@ -33,7 +35,10 @@ def quantiser(library: str):
         elements, size = GGML_QUANT_SIZES[kind]
         rows, cols = w.shape
         blocks = np.zeros((rows, cols // elements * size), dtype=np.uint8)
-        written = ggml.ggml_quantize_chunk(int(kind), w.ctypes.data, blocks.ctypes.data, 0, rows, cols, None)
+        # Some quantisers ask how much each column matters: all do alike.
+        importance = np.ones(cols, dtype=np.float32)
+        written = ggml.ggml_quantize_chunk(int(kind), w.ctypes.data, blocks.ctypes.data, 0, rows, cols,
+                                           importance.ctypes.data if kind.name in NAMED else None)
         assert written == blocks.nbytes
         return blocks
 

@@ -21,8 +21,15 @@ final class GgmlTypes {
             case Q4_K -> 12;
             case Q5_K -> 13;
             case Q6_K -> 14;
+            case IQ2_XXS -> 16;
+            case IQ2_XS -> 17;
+            case IQ3_XXS -> 18;
+            case IQ1_S -> 19;
             case IQ4_NL -> 20;
+            case IQ3_S -> 21;
+            case IQ2_S -> 22;
             case IQ4_XS -> 23;
+            case IQ1_M -> 29;
             case BF16 -> 30;
             case MXFP4 -> 39;
         };
@@ -44,18 +51,11 @@ final class GgmlTypes {
                 switch (number) {
                     case 9 -> "Q8_1";
                     case 15 -> "Q8_K";
-                    case 16 -> "IQ2_XXS";
-                    case 17 -> "IQ2_XS";
-                    case 18 -> "IQ3_XXS";
-                    case 19 -> "IQ1_S";
-                    case 21 -> "IQ3_S";
-                    case 22 -> "IQ2_S";
                     case 24 -> "I8";
                     case 25 -> "I16";
                     case 26 -> "I32";
                     case 27 -> "I64";
                     case 28 -> "F64";
-                    case 29 -> "IQ1_M";
                     case 34 -> "TQ1_0";
                     case 35 -> "TQ2_0";
                     case 40 -> "NVFP4";

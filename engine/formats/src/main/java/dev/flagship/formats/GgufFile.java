@@ -25,7 +25,7 @@ public final class GgufFile implements ModelFile {
     private static final String SPLIT_COUNT = "split.count";
     private static final String SPLIT_NUMBER = "split.no";
     private static final String TYPES_READ =
-            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ4_NL, IQ4_XS and MXFP4.";
+            "This version reads F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K to Q6_K, IQ1_S to IQ4_XS and MXFP4.";
 
     private final Path path;
     private final MappedTensors mapped;

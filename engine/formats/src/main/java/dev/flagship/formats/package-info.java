@@ -33,8 +33,10 @@
  *     u32    dimension count          1 to 4
  *     u64[]  dimensions               innermost first: reversed against Hugging Face's order
  *     u32    ggml type                0 F32, 1 F16, 2 Q4_0, 3 Q4_1, 6 Q5_0, 7 Q5_1, 8 Q8_0, 10 Q2_K,
- *                                     11 Q3_K, 12 Q4_K, 13 Q5_K, 14 Q6_K, 20 IQ4_NL, 23 IQ4_XS,
- *                                     30 BF16, 39 MXFP4; others are refused
+ *                                     11 Q3_K, 12 Q4_K, 13 Q5_K, 14 Q6_K, 16 IQ2_XXS,
+ *                                     17 IQ2_XS, 18 IQ3_XXS, 19 IQ1_S, 20 IQ4_NL, 21 IQ3_S,
+ *                                     22 IQ2_S, 23 IQ4_XS, 29 IQ1_M, 30 BF16, 39 MXFP4; others
+ *                                     are refused
  *     u64    offset                   from the data section, a multiple of the alignment
  *   padding to a multiple of general.alignment (default 32, a power of two)
  *   data section

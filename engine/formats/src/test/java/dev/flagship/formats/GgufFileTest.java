@@ -187,8 +187,15 @@ class GgufFileTest {
         "12,Q4_K,256,144",
         "13,Q5_K,256,176",
         "14,Q6_K,256,210",
+        "16,IQ2_XXS,256,66",
+        "17,IQ2_XS,256,74",
+        "18,IQ3_XXS,256,98",
+        "19,IQ1_S,256,50",
         "20,IQ4_NL,32,18",
+        "21,IQ3_S,256,110",
+        "22,IQ2_S,256,82",
         "23,IQ4_XS,256,136",
+        "29,IQ1_M,256,56",
         "39,MXFP4,32,17"
     })
     void knowsTheTypesItReads(int number, DType type, long columns, int bytes) throws IOException {

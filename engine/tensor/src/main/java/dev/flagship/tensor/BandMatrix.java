@@ -32,6 +32,8 @@ import java.lang.foreign.ValueLayout;
  *       group 16 i8 scales, with minima followed by 16 minima: for Q4_K 4.625 bits a weight where
  *       the source has 4.5, as six bits are kept in a byte. For Q2_K a scale and a minimum are the
  *       low and the high nibble of one byte
+ *   <li>Types with a {@link Codebook} lie as IQ4_XS, with groups of 16 or 32: 4.3 or 4.6 bits a
+ *       weight where the file has 1.6 to 3.4
  * </ul>
  *
  * @param name for error messages
@@ -136,7 +138,19 @@ public record BandMatrix(
         return switch (type) {
             case Q4_1, Q5_1 -> 64;
             case Q8_0, Q4_0, Q5_0, IQ4_NL, Q4_K, Q5_K -> 32;
-            case MXFP4, Q2_K, Q3_K, Q6_K, IQ4_XS -> 16;
+            case MXFP4,
+                    Q2_K,
+                    Q3_K,
+                    Q6_K,
+                    IQ4_XS,
+                    IQ2_XXS,
+                    IQ2_XS,
+                    IQ2_S,
+                    IQ3_XXS,
+                    IQ3_S,
+                    IQ1_S,
+                    IQ1_M ->
+                    16;
             case F32, F16, BF16 -> 0;
         };
     }
@@ -209,7 +223,8 @@ public record BandMatrix(
             return half(band + group * (long) groupScaleBytes(type) + lane * 2L);
         }
         int own = groupByte(band, group, lane);
-        return half(superScales(band, group) + lane * 2L) * (type == DType.Q2_K ? own & 15 : own);
+        float common = half(superScales(band, group) + lane * 2L) * type.scaleUnit();
+        return common * (type == DType.Q2_K ? own & 15 : own);
     }
 
     /**

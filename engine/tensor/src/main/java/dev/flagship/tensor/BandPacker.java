@@ -227,6 +227,8 @@ public record BandPacker(
                 addHigh(block, part, BITS, 2, fours);
             }
             case Q2_K -> shifted(block + 16 + part / 4 * 32L, part % 4 * 2, PAIRS, fours);
+            case IQ2_XXS, IQ2_XS, IQ2_S, IQ1_S, IQ1_M -> namedEights(block, part, fours);
+            case IQ3_XXS, IQ3_S -> namedFours(block, part, fours);
             case F32, F16, BF16 -> throw new IllegalStateException(type + " has no quants");
         }
     }
@@ -257,9 +259,74 @@ public record BandPacker(
     /** Adds the fifth bits of 32 columns in a row. */
     private static void spread(int bits, int[] fours) {
         for (int i = 0; i < FOURS; i++) {
-            int four = bits >>> 4 * i & 15;
-            fours[i] |= ((four | four << 7 | four << 14 | four << 21) & BITS) << 4;
+            fours[i] |= bytes(bits >>> 4 * i) << 4;
         }
+    }
+
+    /** The lowest four bits, a byte each. */
+    private static int bytes(int bits) {
+        int four = bits & 15;
+        return (four | four << 7 | four << 14 | four << 21) & BITS;
+    }
+
+    // --- numbers that a codebook holds
+
+    private void namedEights(long block, int part, int[] fours) {
+        Codebook book = Codebook.of(type);
+        for (int i = 0; i < FOURS / 2; i++) {
+            int at = part * 4 + i; // of the block's eights
+            int name;
+            int signs;
+            switch (type) {
+                case IQ2_XXS -> {
+                    name = source.get(BYTE, block + 2 + part * 8L + i) & 0xFF;
+                    signs = even(source.get(INT, block + 6 + part * 8L) >>> 7 * i);
+                }
+                case IQ2_XS -> {
+                    int both = source.get(SHORT, block + 2 + at * 2L);
+                    name = both & 511;
+                    signs = even(both >>> 9);
+                }
+                case IQ2_S -> {
+                    int high = source.get(BYTE, block + 66 + part) >>> 2 * i & 3;
+                    name = source.get(BYTE, block + 2 + at) & 0xFF | high << 8;
+                    signs = source.get(BYTE, block + 34 + at);
+                }
+                case IQ1_S -> {
+                    int rest = source.get(SHORT, block + 34 + part * 2L);
+                    name = source.get(BYTE, block + 2 + at) & 0xFF | (rest >>> 3 * i & 7) << 8;
+                    signs = rest < 0 ? -1 : 0;
+                }
+                default -> {
+                    int rest = nibble(block + 32, at);
+                    name = source.get(BYTE, block + at) & 0xFF | (rest & 7) << 8;
+                    signs = rest > 7 ? -1 : 0;
+                }
+            }
+            fours[2 * i] = book.four(2 * name) | bytes(signs) << 3;
+            fours[2 * i + 1] = book.four(2 * name + 1) | bytes(signs >>> 4) << 3;
+        }
+    }
+
+    private void namedFours(long block, int part, int[] fours) {
+        Codebook book = Codebook.of(type);
+        for (int i = 0; i < FOURS; i++) {
+            int name = source.get(BYTE, block + 2 + part * 8L + i) & 0xFF;
+            int signs;
+            if (type == DType.IQ3_S) {
+                name |= (source.get(BYTE, block + 66 + part) >>> i & 1) << 8;
+                signs = source.get(BYTE, block + 74 + part * 4L + i / 2);
+            } else {
+                signs = even(source.get(INT, block + 66 + part * 4L) >>> 7 * (i / 2));
+            }
+            fours[i] = book.four(name) | bytes(signs >>> i % 2 * 4) << 3;
+        }
+    }
+
+    /** Seven signs, and an eighth that makes the number of set ones even. */
+    private static int even(int signs) {
+        int seven = signs & 127;
+        return seven | (Integer.bitCount(seven) & 1) << 7;
     }
 
     // --- scales
@@ -278,9 +345,10 @@ public record BandPacker(
                 scales.set(BYTE, out - lane, exponent(from, row, col));
                 continue;
             }
-            scales.set(SHORT, out, finite(from + scaleAt(), row, col));
+            scales.set(SHORT, out, finite(blockScale(from), row, col));
             if (type.hasMinimum()) {
-                scales.set(SHORT, out + 32, finite(from + scaleAt() + 2, row, col));
+                short minimum = source.get(SHORT, from + scaleAt() + 2);
+                scales.set(SHORT, out + 32, finite(minimum, row, col));
             }
             long own = out - lane + BandMatrix.groupScalesAt(type);
             for (int group = 0; type.superBlocks() && group < groups; group++, own += stride) {
@@ -298,9 +366,40 @@ public record BandPacker(
             case Q2_K -> 80;
             case Q3_K -> 108;
             case Q6_K -> 208;
-            case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4, Q4_K, Q5_K, IQ4_XS ->
+            case F32,
+                    F16,
+                    BF16,
+                    Q8_0,
+                    Q4_0,
+                    Q4_1,
+                    Q5_0,
+                    Q5_1,
+                    IQ4_NL,
+                    MXFP4,
+                    Q4_K,
+                    Q5_K,
+                    IQ4_XS,
+                    IQ2_XXS,
+                    IQ2_XS,
+                    IQ2_S,
+                    IQ3_XXS,
+                    IQ3_S,
+                    IQ1_S,
+                    IQ1_M ->
                     0;
         };
+    }
+
+    /** A block's F16 scale. */
+    private short blockScale(long block) {
+        if (type != DType.IQ1_M) {
+            return source.get(SHORT, block + scaleAt());
+        }
+        int half = 0;
+        for (int i = 3; i >= 0; i--) {
+            half = half << 4 | source.get(SHORT, block + 48 + i * 2L) >>> 12 & 15;
+        }
+        return (short) half;
     }
 
     /** A group's own scale, of Q2_K with its minimum. */
@@ -321,9 +420,24 @@ public record BandPacker(
                 int high = source.get(SHORT, block + 2) >>> 2 * group & 3;
                 yield (byte) ((low | high << 4) - 32);
             }
+            case IQ2_XXS -> odd(source.get(INT, block + 6 + group * 8L) >>> 28);
+            case IQ3_XXS -> odd(source.get(INT, block + 66 + group * 4L) >>> 28);
+            case IQ2_XS -> odd(nibble(block + 66, group));
+            case IQ2_S -> odd(nibble(block + 74, group));
+            case IQ3_S -> odd(nibble(block + 106, group));
+            case IQ1_S -> odd(source.get(SHORT, block + 34 + group * 2L) >>> 12 & 7);
+            case IQ1_M -> odd(source.get(SHORT, block + 48 + group / 4 * 2L) >>> group % 4 * 3 & 7);
             case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4 ->
                     throw new IllegalStateException(type + " has no super-blocks");
         };
+    }
+
+    private static byte odd(int scale) {
+        return (byte) (2 * scale + 1);
+    }
+
+    private int nibble(long at, int index) {
+        return source.get(BYTE, at + index / 2) >>> index % 2 * 4 & 15;
     }
 
     /**
@@ -349,8 +463,7 @@ public record BandPacker(
         return e;
     }
 
-    private short finite(long at, int row, int col) {
-        short bits = source.get(SHORT, at);
+    private short finite(short bits, int row, int col) {
         if ((bits & 0x7C00) == 0x7C00) {
             throw new NonFiniteWeightException(name, row, col);
         }

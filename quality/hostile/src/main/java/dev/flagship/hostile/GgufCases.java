@@ -255,9 +255,12 @@ final class GgufCases {
                 tensor("Q4_K row of 128, 2 rows", 12, 0, dims(128, 2), "multiple of 256").as(FAULT),
                 tensor("Q6_K row of 288", 14, 0, dims(288), "multiple of 256").as(FAULT),
                 tensor("Q2_K row of 255", 10, 0, dims(255), "multiple of 256").as(FAULT),
+                tensor("IQ2_XXS row of 128, 2 rows", 16, 0, dims(128, 2), "multiple of 256")
+                        .as(FAULT),
+                tensor("IQ1_M row of 257", 29, 0, dims(257), "multiple of 256").as(FAULT),
                 tensor("Q4_K, a block too many", 12, 0, dims(256, 2), "288 bytes at offset 0")
                         .as(BEYOND_FILE),
-                tensor("IQ3_S", 21, 0, dims(256), "ggml type 21 (IQ3_S). This version reads F32")
+                tensor("TQ1_0", 34, 0, dims(256), "ggml type 34 (TQ1_0). This version reads F32")
                         .as(MALFORMED),
                 tensor("Q8_1", 9, 0, dims(32), "Q8_1").as(MALFORMED),
                 tensor("I32", 26, 0, dims(4), "I32").as(MALFORMED),

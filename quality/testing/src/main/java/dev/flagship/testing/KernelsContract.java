@@ -237,8 +237,9 @@ public abstract class KernelsContract {
                     List<Tensor> expected = new ArrayList<>();
                     for (int i = 0; i < types.length; i++) {
                         int at = (first + i) % types.length;
-                        weights.add(matrix(types[at], rows[at], cols, anyKind()));
-                        expected.add(memory.tensor(count, rows[at]));
+                        int outputs = rows[at % rows.length];
+                        weights.add(matrix(types[at], outputs, cols, anyKind()));
+                        expected.add(memory.tensor(count, outputs));
                     }
                     truth.project(x, weights, expected, numerics);
                     String what = "project %s [%d] × %d, mixed".formatted(numerics, cols, count);

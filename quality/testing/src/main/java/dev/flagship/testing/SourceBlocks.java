@@ -19,6 +19,8 @@ public final class SourceBlocks {
      * Encodes numbers; of block types the scale is the one that fits the largest number.
      *
      * @param values for block types a multiple of the block
+     * @throws IllegalArgumentException for types with {@link DType#named}: no one here searches
+     *     their codebooks
      */
     public static byte[] encode(DType type, float[] values) {
         byte[] bytes = bytes(type, values.length);
@@ -38,6 +40,8 @@ public final class SourceBlocks {
                 case Q4_K, Q5_K -> superWithMinimum(type.bits(), values, from, out);
                 case Q6_K -> sixBitSuper(values, from, out);
                 case IQ4_XS -> nonLinearSuper(values, from, out);
+                case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M ->
+                        throw new IllegalArgumentException(type + " is not encoded");
             }
         }
         return bytes;
@@ -359,7 +363,14 @@ public final class SourceBlocks {
                         Q4_K,
                         Q5_K,
                         Q6_K,
-                        IQ4_XS ->
+                        IQ4_XS,
+                        IQ2_XXS,
+                        IQ2_XS,
+                        IQ2_S,
+                        IQ3_XXS,
+                        IQ3_S,
+                        IQ1_S,
+                        IQ1_M ->
                         block(type, out, kind, random);
             }
         }
@@ -370,7 +381,9 @@ public final class SourceBlocks {
     public static boolean isScale(DType type, int at) {
         return switch (type) {
             case MXFP4 -> at < 1;
-            case Q8_0, Q4_0, Q5_0, IQ4_NL, IQ4_XS -> at < 2;
+            case Q8_0, Q4_0, Q5_0, IQ4_NL, IQ4_XS, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S ->
+                    at < 2;
+            case IQ1_M -> at > 48 && at % 2 == 1; // above a part of a small scale
             case Q4_1, Q5_1, Q4_K, Q5_K -> at < 4;
             case Q2_K -> at >= 80;
             case Q3_K -> at >= 108;
@@ -406,30 +419,35 @@ public final class SourceBlocks {
     private static void block(DType type, ByteBuffer out, Kind kind, Random random) {
         int from = out.position();
         pattern(out, kind, random, type.blockBytes());
-        int end = out.position();
         if (type == DType.MXFP4) { // from 253 on the largest level is infinite
             int exponent = kind == Kind.USUAL ? 118 + random.nextInt(6) : random.nextInt(253);
             out.put(from, (byte) exponent);
             return;
         }
+        if (type == DType.IQ1_M) {
+            short scale = scale(kind, random);
+            for (int i = 0; i < 4; i++) {
+                int at = from + 49 + 2 * i;
+                out.put(at, (byte) (out.get(at) & 15 | scale >> 4 * i << 4));
+            }
+            return;
+        }
         for (int at = 0; at < type.blockBytes(); at += 2) {
             if (isScale(type, at)) {
-                scale(out.position(from + at), kind, random);
+                out.putShort(from + at, scale(kind, random));
             }
         }
-        out.position(end);
     }
 
-    private static void scale(ByteBuffer out, Kind kind, Random random) {
+    private static short scale(Kind kind, Random random) {
         float scale = usual(random);
-        out.putShort(
-                switch (kind == Kind.USUAL ? 0 : random.nextInt(6)) {
-                    case 1 -> (short) 0;
-                    case 2 -> Float.floatToFloat16(65504f);
-                    case 3 -> (short) (0x8000 | random.nextInt(0x400)); // −0 and denormals
-                    case 4 -> finite(random, 0x7C00);
-                    default -> Float.floatToFloat16(scale);
-                });
+        return switch (kind == Kind.USUAL ? 0 : random.nextInt(6)) {
+            case 1 -> (short) 0;
+            case 2 -> Float.floatToFloat16(65504f);
+            case 3 -> (short) (0x8000 | random.nextInt(0x400)); // −0 and denormals
+            case 4 -> finite(random, 0x7C00);
+            default -> Float.floatToFloat16(scale);
+        };
     }
 
     /** Quants, and the small scales of super-blocks. */

@@ -31,7 +31,7 @@ class FormulaWeightsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(DType.class)
+    @EnumSource(value = DType.class, mode = EnumSource.Mode.MATCH_NONE, names = "IQ[123]_.*")
     void everyTypeHoldsTheFormulaAsFarAsItsBitsReach(DType type) {
         double step =
                 switch (type) {
@@ -51,6 +51,8 @@ class FormulaWeightsTest {
                     case IQ4_NL -> 14.1 / 127; // levels end at 113 on one side
                     case IQ4_XS -> 18.0 / 127;
                     case MXFP4 -> 2.0 / 8; // 6 of 8 is the largest
+                    case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M ->
+                            throw new IllegalArgumentException(type + " is not encoded");
                 };
         try (FormulaWeights weights = new FormulaWeights(type, 0.5f)) {
             BandMatrix w = weights.at("a.b").matrix("c", 20, 256);

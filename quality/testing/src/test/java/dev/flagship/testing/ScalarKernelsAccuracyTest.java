@@ -17,6 +17,7 @@ import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -117,6 +118,8 @@ class ScalarKernelsAccuracyTest {
                                     * (low % 16 + high % 4 * 16 - 32)
                                     * NON_LINEAR.get(nibble(b, at + 8 + group * 16, in % 32));
                         }
+                        case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M ->
+                                throw new IllegalArgumentException(type + " has a codebook");
                     };
         }
         return w;
@@ -162,12 +165,19 @@ class ScalarKernelsAccuracyTest {
         return type.superBlocks() ? 256 : 288;
     }
 
+    /** Weights that {@link BlocksGoldenTest} compares with the reference's. */
+    private static double[] unpacked(BandMatrix w) {
+        double[] weights = new double[w.rows() * w.cols()];
+        Arrays.setAll(weights, i -> w.weight(i / w.cols(), i % w.cols()));
+        return weights;
+    }
+
     /** Largest error of a product, as a share of Σ|w·x|. */
     private double productError(DType type, Tensor x, int rows, Numerics numerics) {
         int cols = x.rowSize();
         byte[] source = SourceBlocks.random(type, rows * cols, SourceBlocks.Kind.USUAL, random);
         BandMatrix w = memory.matrix("w", type, rows, cols, source);
-        double[] weights = dequantised(type, source, rows * cols);
+        double[] weights = type.named() ? unpacked(w) : dequantised(type, source, rows * cols);
         Tensor out = memory.tensor(x.rows(), rows);
         kernels.project(x, List.of(w), List.of(out), numerics);
         double worst = 0;

@@ -130,6 +130,7 @@ public final class LoadedModel implements AutoCloseable {
             CausalLm shape = shape(path, source, asItIs);
             PackPlan plan =
                     options.quantize().map(mix -> rounded(source, mix, listener)).orElse(asItIs);
+            plan.unpacked().ifPresent(listener::warning);
             Numerics numerics = options.numerics().orElse(usualNumerics(plan));
             DType kvCache = kvCache(path, source, options, numerics);
             Room room = new Room(machine, path, shape.kvLayout(kvCache), contextLength);

@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Bytes;
 import dev.flagship.base.Quoted;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
@@ -8,9 +9,12 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /**
  * Where each tensor lies among the packed weights: in order of name, every plane 64-byte aligned.
@@ -113,6 +117,32 @@ record PackPlan(List<Entry> entries, long bytes, Optional<QuantMix> rounded) {
         return rounded.map(mix ->
                         List.of("rounded to %s, version %d".formatted(mix, QuantMix.VERSION)))
                 .orElse(List.of());
+    }
+
+    /**
+     * What takes more memory than in the file, since its numbers are unpacked; empty: nothing does.
+     */
+    Optional<String> unpacked() {
+        Set<DType> types = EnumSet.noneOf(DType.class);
+        long inFile = 0;
+        long inMemory = 0;
+        for (Entry e : entries) {
+            if (e.type().named()) {
+                types.add(e.type());
+                inFile += e.source().bytes();
+                inMemory += e.numberBytes() + e.scaleBytes();
+            }
+        }
+        return types.isEmpty()
+                ? Optional.empty()
+                : Optional.of(
+                        "Weights in %s are unpacked, without loss: %s in the file become %s."
+                                .formatted(
+                                        types.stream()
+                                                .map(DType::name)
+                                                .collect(Collectors.joining(", ")),
+                                        Bytes.human(inFile),
+                                        Bytes.human(inMemory)));
     }
 
     /** Whether any matrix has blocks. */

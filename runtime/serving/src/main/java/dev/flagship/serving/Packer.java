@@ -136,7 +136,14 @@ final class Packer {
                                 Q4_K,
                                 Q5_K,
                                 Q6_K,
-                                IQ4_XS ->
+                                IQ4_XS,
+                                IQ2_XXS,
+                                IQ2_XS,
+                                IQ2_S,
+                                IQ3_XXS,
+                                IQ3_S,
+                                IQ1_S,
+                                IQ1_M ->
                                 throw new IllegalStateException(
                                         "the plan admits plain vectors only");
                     };

@@ -141,19 +141,7 @@ final class RowConverter {
                             Float.intBitsToFloat(data.get(SHORT, (first + col * step) * 2) << 16);
                 }
             }
-            case Q8_0,
-                    Q4_0,
-                    Q4_1,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q4_K,
-                    Q5_K,
-                    Q6_K,
-                    IQ4_XS ->
+            default ->
                     throw new IllegalStateException(from + " lies in blocks");
         }
     }
@@ -173,19 +161,7 @@ final class RowConverter {
                                 SHORT,
                                 at + col * 2L,
                                 (short) (Float.floatToRawIntBits(weight) >>> 16));
-                case Q8_0,
-                        Q4_0,
-                        Q4_1,
-                        Q5_0,
-                        Q5_1,
-                        IQ4_NL,
-                        MXFP4,
-                        Q2_K,
-                        Q3_K,
-                        Q4_K,
-                        Q5_K,
-                        Q6_K,
-                        IQ4_XS ->
+                default ->
                         throw new IllegalStateException(to + " has an encoder");
             }
         }

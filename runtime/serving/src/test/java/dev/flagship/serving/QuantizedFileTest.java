@@ -209,6 +209,17 @@ class QuantizedFileTest {
                         "The rows of 16 of 16 matrices are no whole blocks of Q4_K, Q6_K: they have Q8_0, Q4_1 instead.");
     }
 
+    @Test
+    void weightsThatACodebookHoldsAreASource() throws IOException {
+        Warnings warnings = new Warnings();
+        Path source = TinyModels.gguf("quantised-iq2_s", temp);
+        Path made = quantize(source, QuantMix.Q8_0, temp.resolve("made.gguf"), warnings);
+        assertThat(warnings.heard).singleElement().asString().contains("IQ2_S", "IQ4_NL");
+        int[] ids = Golden.read("llama/quantised-iq2_s.expected.safetensors").ids("input_ids");
+        float[] before = logits(source, exact(), ids);
+        assertThat(relativeDistance(logits(made, exact(), ids), before)).isBetween(1e-5, 0.03);
+    }
+
     @ParameterizedTest
     @EnumSource
     void roundingAtLoadGivesTheBitsOfTheFile(QuantMix mix) throws IOException {

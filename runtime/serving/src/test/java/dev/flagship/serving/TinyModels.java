@@ -34,8 +34,17 @@ final class TinyModels {
                     "quantised-mxfp4",
                     "quantised-q2_k",
                     "quantised-q3_k",
+                    "quantised-q4_k",
                     "quantised-q5_k",
-                    "quantised-iq4_xs");
+                    "quantised-q6_k",
+                    "quantised-iq4_xs",
+                    "quantised-iq2_xxs",
+                    "quantised-iq2_xs",
+                    "quantised-iq2_s",
+                    "quantised-iq3_xxs",
+                    "quantised-iq3_s",
+                    "quantised-iq1_s",
+                    "quantised-iq1_m");
 
     private static final String CONFIG = "config.json";
 

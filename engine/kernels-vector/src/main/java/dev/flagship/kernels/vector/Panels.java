@@ -14,6 +14,10 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -33,8 +37,7 @@ final class Panels {
 
     private static final int CODES = 16;
 
-    private static final int[] LEVELS = levelsOf(DType.IQ4_NL);
-    private static final int[] LEVELS_OF_MXFP4 = levelsOf(DType.MXFP4);
+    private static final Map<DType, int[]> LEVELS = levels();
 
     private Panels() {}
 
@@ -60,7 +63,7 @@ final class Panels {
             BandMatrix w, int vector, int from, int to, float[] panel, int offset) {
         float bias = w.type().offset();
         if (w.type().coded()) {
-            coded(w, vector, from, to, levels(w.type()), panel, offset);
+            coded(w, vector, from, to, Objects.requireNonNull(LEVELS.get(w.type())), panel, offset);
             return;
         }
         switch (w.type().bits()) {
@@ -141,14 +144,16 @@ final class Panels {
         }
     }
 
-    private static int[] levels(DType type) {
-        return type == DType.MXFP4 ? LEVELS_OF_MXFP4 : LEVELS;
-    }
-
-    private static int[] levelsOf(DType type) {
-        int[] levels = new int[CODES];
-        Arrays.setAll(levels, type::level);
-        return levels;
+    private static Map<DType, int[]> levels() {
+        Map<DType, int[]> all = new EnumMap<>(DType.class);
+        for (DType type : DType.values()) {
+            if (type.coded()) {
+                int[] levels = new int[CODES];
+                Arrays.setAll(levels, type::level);
+                all.put(type, levels);
+            }
+        }
+        return Collections.unmodifiableMap(all);
     }
 
     private static void fiveBit(

@@ -49,7 +49,7 @@ final class SuperScales {
             split();
         }
         for (int i = 0; i < width; i++) {
-            common[i] = Float.float16ToFloat(halves[i]);
+            common[i] = Float.float16ToFloat(halves[i]) * type.scaleUnit();
         }
         for (int i = BAND; i < width; i++) {
             common[i] = -common[i]; // minima are subtracted

@@ -7,10 +7,11 @@ import static dev.flagship.kernels.x86.Vec.zmm;
 import static dev.flagship.kernels.x86.VectorOp.*;
 
 /**
- * Where the integer sums of weights with an offset of 32 begin whose groups are half a block: for
- * each block and each row of x, −32·Σ of the first 16 numbers and of the last 16, as i32 {@code
- * [block][row][half]}. They lie apart from {@link ActivationRows}, for longer blocks there slowed
- * the products of all other types by some 4 %.
+ * Where the integer sums of weights with an offset of 32 begin whose groups are half a block; those
+ * with an offset of 128 begin at four times that. For each block and each row of x, −32·Σ of the
+ * first 16 numbers and of the last 16, as i32 {@code [block][row][half]}. They lie apart from
+ * {@link ActivationRows}, for longer blocks there slowed the products of all other types by some 4
+ * %.
  */
 final class HalfSums {
     /** Bytes of a row's pair. */

@@ -12,7 +12,9 @@ import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -33,11 +35,13 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     /** Numbers of x below which quantising is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
 
+    private static final long[] NO_TABLE = {};
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
     private final Team team;
     private final KernelLibrary library;
     private final Set<DType> types;
+    private final Map<DType, long[]> tables = new EnumMap<>(DType.class);
     private final int unpackRows;
     private final Worker[] workers;
 
@@ -72,6 +76,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         this.unpackRows = unpackRows;
         this.library = library;
         this.types = Set.copyOf(types);
+        types.forEach(type -> tables.put(type, ProductKernel.tables(library.isa(), type)));
         workers = new Worker[team.size()];
         int slots = Math.max(ProductKernel.SLOTS, TileKernel.SLOTS);
         Arrays.setAll(workers, _ -> new Worker(slots));
@@ -254,6 +259,10 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
         worker.set(ProductKernel.HALF_SUMS, halfSums.segment().address());
         worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(x.rows()));
+        long[] table = tables.getOrDefault(w.type(), NO_TABLE);
+        for (int i = 0; i < table.length; i++) {
+            worker.set(NarrowTile.FACTOR + i, table[i]);
+        }
         boolean many = count > 1 && count >= unpackRows;
         if (many || count > 1 && ProductKernel.widensScales(w.type())) {
             long lines = many ? ProductKernel.scratchLines(w.type(), UNPACKED_BANDS, blocks) : 0;

@@ -245,17 +245,17 @@ final class KernelLibrary implements AutoCloseable {
     /**
      * What of an instruction set's kernels to assemble.
      *
-     * @param products types of quantised weights
+     * @param products of {@link ProductKernel#SHAPES}
      * @param rest whether everything that is no product of theirs
      */
     private record Contents(Set<DType> products, boolean rest) {
         static Contents all() {
-            return new Contents(ProductKernel.TYPES, true);
+            return new Contents(ProductKernel.SHAPES, true);
         }
 
         /** Products with weights of one type alone. */
         static Contents products(DType type) {
-            return new Contents(EnumSet.of(type), false);
+            return new Contents(EnumSet.of(ProductKernel.shape(type)), false);
         }
 
         boolean halved() {
@@ -396,7 +396,7 @@ final class KernelLibrary implements AutoCloseable {
     }
 
     Products products(DType type) {
-        Products found = products.get(type);
+        Products found = products.get(ProductKernel.shape(type));
         if (found == null) {
             throw new IllegalStateException("no products of " + type);
         }

@@ -6,6 +6,8 @@ import static dev.flagship.kernels.x86.VectorOp.*;
 
 import dev.flagship.tensor.CanonicalMath;
 import dev.flagship.tensor.DType;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
 /**
  * The body of a tile in the 16 registers of 256 bits: two for the 16 rows of a band, the same
@@ -36,10 +38,12 @@ final class NarrowTile {
     private static final int HIGH_BITS = MAGIC + 4;
     private static final int OFFSET_3 = HIGH_BITS + 4;
     private static final int LEAST_DOUBLED = OFFSET_3 + 4;
-    private static final int ONE_HALF = LEAST_DOUBLED + 4;
+
+    /** Of scales as they are read: {@link #tables}. */
+    static final int FACTOR = LEAST_DOUBLED + 4;
 
     /** Levels, as often as a wide register holds them. */
-    private static final int LEVELS = ONE_HALF + 4;
+    private static final int LEVELS = FACTOR + 4;
 
     private static final int SUMS = LEVELS + 8;
 
@@ -119,13 +123,8 @@ final class NarrowTile {
         if (emitter.bits == 3) {
             constant(emitter, OFFSET_3, ProductKernel.Emitter.MINUS_28);
         }
-        if (emitter.coded) {
-            ProductKernel kernel = emitter.kernel();
-            levels(emitter, !signed(kernel.isa(), kernel.type()));
-        }
         if (emitter.kernel().type() == DType.MXFP4) {
             constant(emitter, LEAST_DOUBLED, ProductKernel.Emitter.LEAST_DOUBLED);
-            constant(emitter, ONE_HALF, Float.floatToRawIntBits(0.5f));
         }
         constant(emitter, ONES, 0x00010001);
         constant(emitter, MAGIC, CanonicalMath.ROUND_MAGIC_BITS);
@@ -155,8 +154,9 @@ final class NarrowTile {
         return emitter.param(LEAST_DOUBLED);
     }
 
-    static Mem oneHalf(ProductKernel.Emitter emitter) {
-        return emitter.param(ONE_HALF);
+    /** What scales of types with levels, or those of their super-blocks, are multiplied by. */
+    static Mem factor(ProductKernel.Emitter emitter) {
+        return emitter.param(FACTOR);
     }
 
     /** What a nibble stands for, a byte each. */
@@ -164,19 +164,19 @@ final class NarrowTile {
         return emitter.param(LEVELS);
     }
 
-    /** Writes the levels, by turns up to the length of a wide register. */
-    static void levels(ProductKernel.Emitter emitter, boolean unsigned) {
-        DType type = emitter.kernel().type();
-        for (int from = 0; from < 16; from += 4) {
-            int four = 0;
-            for (int i = 3; i >= 0; i--) {
-                four = four << 8 | type.level(from + i) + (unsigned ? 128 : 0) & 0xFF;
-            }
-            emitter.asm.mov32(RAX, four);
-            for (int again = 0; again < ProductKernel.LINE; again += 16) {
-                emitter.asm.mov32(levels(emitter).plus(again + from), RAX);
-            }
+    /** The factor in all lanes, and the levels by turns up to the length of a wide register. */
+    static long[] tables(Isa isa, DType type) {
+        ByteBuffer bytes = ByteBuffer.allocate(8 * (SUMS - FACTOR)).order(ByteOrder.LITTLE_ENDIAN);
+        while (bytes.position() < 8 * (LEVELS - FACTOR)) {
+            bytes.putFloat(type == DType.MXFP4 ? 0.5f : type.scaleUnit());
         }
+        int bias = signed(isa, type) ? 0 : 128;
+        for (int code = 0; bytes.hasRemaining(); code = (code + 1) % 16) {
+            bytes.put((byte) (type.level(code) + bias));
+        }
+        long[] slots = new long[SUMS - FACTOR];
+        bytes.flip().asLongBuffer().get(slots);
+        return slots;
     }
 
     // --- registers and places
@@ -238,11 +238,10 @@ final class NarrowTile {
     void enterSuperBlock() {
         for (int v = 0; v < vectors; v++) {
             Mem from = emitter.scales(band(v)).plus(within(v) / 2);
-            asm.op(VCVTPH2PS, A, from);
+            emitter.enterSuperBlock(A, PRODUCT, from);
             asm.store(VMOVUPS_STORE, common(COMMON, v), A);
             if (emitter.minima) {
-                asm.op(VCVTPH2PS, A, from.plus(32));
-                asm.store(VMOVUPS_STORE, common(COMMON_MINIMA, v), A);
+                asm.store(VMOVUPS_STORE, common(COMMON_MINIMA, v), PRODUCT);
             }
         }
     }
@@ -274,7 +273,7 @@ final class NarrowTile {
         for (int quad = first; quad < first + quads; quad++) {
             dot(quad);
         }
-        if (!vnni && emitter.halved) {
+        if (!vnni && !signed && emitter.halved) {
             undoOffset(half);
         } else if (!vnni && !signed) {
             widen();
@@ -307,6 +306,9 @@ final class NarrowTile {
                     asm.op(VMOVDQU, i, emitter.param(MAGIC));
                 } else if (emitter.halved) {
                     asm.op(VPBROADCASTD, i, emitter.halfSum(c, half));
+                    if (emitter.coded) {
+                        asm.op(VPSLLD, i, i, 2); // four times −32·S
+                    }
                 } else {
                     loadStart(i, c);
                 }
@@ -375,11 +377,12 @@ final class NarrowTile {
 
     /** Adds the products of {@link #A} and a vector's weights. */
     private void multiply(Ymm to, int vector, int quad) {
-        boolean first = quad == 0;
+        int ofGroup = emitter.halved ? quad % (QUADS / 2) : quad;
+        boolean first = ofGroup == 0;
         if (vnni) {
             asm.op(VPDPBUSD, to, weight(vector), A);
         } else if (emitter.split) {
-            multiplySplit(to, vector, emitter.halved ? quad % (QUADS / 2) : quad);
+            multiplySplit(to, vector, ofGroup);
         } else if (signed) {
             asm.op(VPSIGNB, PRODUCT, A, weight(vector));
             asm.op(VPMADDUBSW, PRODUCT, magnitude(vector), PRODUCT);

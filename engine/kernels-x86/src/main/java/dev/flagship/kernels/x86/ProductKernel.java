@@ -23,12 +23,13 @@ import java.util.Set;
  * operations and the order of {@link dev.flagship.tensor.ScalarKernels}, whatever the tile.
  *
  * <p>Nibbles that stand for levels are looked up, as level + 128 where the product wants unsigned
- * weights, and from there on are 8-bit. Numbers of 3 bits get 28 more, and so the offset of 6-bit
- * ones.
+ * weights, and from there on are 8-bit. The levels are parameters: types that differ in nothing
+ * else share their kernels. Numbers of 3 bits get 28 more, and so the offset of 6-bit ones.
  *
  * <p>Scales of super-blocks are products. A single row of x makes them where it meets them; several
  * find them in scratch, as F32, where they are written before a group of bands is swept.
  *
+ * @param type of {@link #SHAPES}
  * @param source where the weights of a tile are read
  * @param bands bands of a group: 1, 2 or 4
  * @param columns largest tile, 1 to 12; for narrower rests there is a body of each width
@@ -102,14 +103,39 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
     /** The types that there are kernels for; their groups of 16 have no minima. */
     static final Set<DType> TYPES = types();
 
+    /** Those of them that have kernels of their own. */
+    static final Set<DType> SHAPES = shapes();
+
     private static Set<DType> types() {
         Set<DType> types = EnumSet.allOf(DType.class);
         types.removeIf(type -> !type.quantized() || type == DType.Q2_K);
         return Collections.unmodifiableSet(types);
     }
 
+    private static Set<DType> shapes() {
+        Set<DType> shapes = EnumSet.noneOf(DType.class);
+        TYPES.forEach(type -> shapes.add(shape(type)));
+        return Collections.unmodifiableSet(shapes);
+    }
+
+    /** The type whose kernels multiply this one, with its own {@link #tables}. */
+    static DType shape(DType type) {
+        if (!type.named()) {
+            return type;
+        }
+        return halved(type) ? DType.IQ2_XS : DType.IQ4_XS;
+    }
+
+    /**
+     * What the slots from {@link NarrowTile#FACTOR} on hold for a type: a factor of scales, or of
+     * those of super-blocks, and levels; nothing for types without levels.
+     */
+    static long[] tables(Isa isa, DType type) {
+        return type.coded() ? NarrowTile.tables(isa, type) : new long[0];
+    }
+
     ProductKernel {
-        check(TYPES.contains(type), "%s weights have no product here", type);
+        check(SHAPES.contains(type), "%s weights have no product of their own here", type);
         int needed =
                 isa.wide()
                         ? 2 * bands * columns + 2 * bands + constants(type)
@@ -315,14 +341,11 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 constant(OFFSET_3, MINUS_28);
             }
             if (coded) {
-                NarrowTile.levels(this, true);
                 asm.op(VMOVDQU, LEVELS, NarrowTile.levels(this));
             }
             if (type == DType.MXFP4) {
                 asm.mov32(RAX, LEAST_DOUBLED);
                 asm.mov32(NarrowTile.leastDoubled(this), RAX);
-                asm.mov32(RAX, Float.floatToRawIntBits(0.5f));
-                asm.mov32(NarrowTile.oneHalf(this), RAX);
             }
         }
 
@@ -460,11 +483,15 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             }
             // 2^(e − 127) by its bits, of which an e of 0 would have none; then half of it.
             Mem least = NarrowTile.leastDoubled(this);
-            Mem half = NarrowTile.oneHalf(this);
             asm.op(VPMOVZXBD, to, from.plus(part / 4));
             asm.op(VPSLLD, to, to, MANTISSA_BITS);
             asm.op(VPMAXSD, to, to, isa.wide() ? least.broadcasting() : least);
-            asm.op(VMULPS, to, to, isa.wide() ? half.broadcasting() : half);
+            multiplyByFactor(to);
+        }
+
+        private void multiplyByFactor(Vec scales) {
+            Mem factor = NarrowTile.factor(this);
+            asm.op(VMULPS, scales, scales, isa.wide() ? factor.broadcasting() : factor);
         }
 
         private void unpackBlock(Gp linesOut) {
@@ -497,8 +524,12 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             return BandMatrix.groupScalesAt(type);
         }
 
-        private void enterSuperBlock(Vec d, Vec dmin, Mem at) {
+        /** A super-block's scales and minima, F32. */
+        void enterSuperBlock(Vec d, Vec dmin, Mem at) {
             asm.op(VCVTPH2PS, d, at);
+            if (coded) {
+                multiplyByFactor(d);
+            }
             if (minima) {
                 asm.op(VCVTPH2PS, dmin, at.plus(32));
             }
@@ -900,6 +931,8 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                         asm.op(VPBROADCASTD, i, at);
                         if (bits == 5) {
                             asm.op(VPADDD, i, i, i); // twice −8·S
+                        } else if (halved && coded) {
+                            asm.op(VPSLLD, i, i, 2); // four times −32·S
                         }
                     }
                 }
