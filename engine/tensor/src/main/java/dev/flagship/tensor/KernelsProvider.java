@@ -1,7 +1,9 @@
 package dev.flagship.tensor;
 
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /**
@@ -37,10 +39,17 @@ public interface KernelsProvider {
      * Creates the rung, or as much of it as works here; its scratch is sized for the team's
      * threads.
      *
+     * @param types of weights that there will be: the fewer, the less there may be to prepare.
+     *     Those of other types are multiplied as well, but perhaps slowly
      * @param warnings hears, once each, of what is left to slower kernels than this processor could
      *     run: cause, remedy, and what computes it instead
      */
-    Kernels create(Team team, Consumer<String> warnings);
+    Kernels create(Team team, Set<DType> types, Consumer<String> warnings);
+
+    /** The same for weights of any type. */
+    default Kernels create(Team team, Consumer<String> warnings) {
+        return create(team, EnumSet.allOf(DType.class), warnings);
+    }
 
     /** The machine code that the rung would run here, in its order in memory; empty if none. */
     default List<MachineCode> machineCode() {

@@ -123,13 +123,14 @@ public final class LoadedModel implements AutoCloseable {
             int contextLength = context(path, source, options);
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
-            Kernels kernels =
-                    new RecordedKernels(Rungs.create(options.kernels(), team, listener::warning));
-            owned.add(kernels);
             PackPlan asItIs = PackPlan.of(path, source.tensors().values());
             CausalLm shape = shape(path, source, asItIs);
             PackPlan plan =
                     options.quantize().map(mix -> rounded(source, mix, listener)).orElse(asItIs);
+            Kernels kernels =
+                    new RecordedKernels(
+                            Rungs.create(options.kernels(), team, plan.types(), listener::warning));
+            owned.add(kernels);
             plan.unpacked().ifPresent(listener::warning);
             Numerics numerics = options.numerics().orElse(usualNumerics(plan));
             DType kvCache = kvCache(path, source, options, numerics);

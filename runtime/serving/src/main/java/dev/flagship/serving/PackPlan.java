@@ -53,6 +53,11 @@ record PackPlan(List<Entry> entries, long bytes, Optional<QuantMix> rounded) {
         }
     }
 
+    /** Types of the packed weights. */
+    Set<DType> types() {
+        return entries.stream().map(Entry::type).collect(Collectors.toUnmodifiableSet());
+    }
+
     /**
      * Places all tensors.
      *

@@ -141,8 +141,7 @@ final class RowConverter {
                             Float.intBitsToFloat(data.get(SHORT, (first + col * step) * 2) << 16);
                 }
             }
-            default ->
-                    throw new IllegalStateException(from + " lies in blocks");
+            default -> throw new IllegalStateException(from + " lies in blocks");
         }
     }
 
@@ -161,8 +160,7 @@ final class RowConverter {
                                 SHORT,
                                 at + col * 2L,
                                 (short) (Float.floatToRawIntBits(weight) >>> 16));
-                default ->
-                        throw new IllegalStateException(to + " has an encoder");
+                default -> throw new IllegalStateException(to + " has an encoder");
             }
         }
     }

@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.MachineCode;
@@ -23,6 +24,7 @@ import jdk.jfr.FlightRecorder;
 /** Chooses the kernels and the size of the team. */
 public final class Rungs {
     private static final String SCALAR = "scalar";
+    private static final Set<DType> ALL_TYPES = Set.of(DType.values());
 
     private Rungs() {}
 
@@ -30,16 +32,27 @@ public final class Rungs {
      * Creates the rung of that name, or for {@code auto} the best that runs here; a rung that
      * cannot run is reported with cause, remedy and the rung used instead.
      *
+     * @param types of weights that there will be
      * @throws LoadException if a rung named explicitly does not exist or cannot run here
      */
+    public static Kernels create(
+            String name, Team team, Set<DType> types, Consumer<String> warnings) {
+        return create(name, team, types, warnings, providers());
+    }
+
+    /** The same for weights of any type. */
     public static Kernels create(String name, Team team, Consumer<String> warnings) {
-        return create(name, team, warnings, providers());
+        return create(name, team, ALL_TYPES, warnings);
     }
 
     static Kernels create(
-            String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
+            String name,
+            Team team,
+            Set<DType> types,
+            Consumer<String> warnings,
+            List<KernelsProvider> providers) {
         if (!FlightRecorder.isInitialized()) {
-            return choose(name, team, warnings, providers);
+            return choose(name, team, types, warnings, providers);
         }
         KernelChoiceEvent event = new KernelChoiceEvent();
         List<String> shortfalls = new ArrayList<>();
@@ -48,6 +61,7 @@ public final class Rungs {
                 choose(
                         name,
                         team,
+                        types,
                         shortfall -> {
                             shortfalls.add(shortfall);
                             warnings.accept(shortfall);
@@ -74,13 +88,17 @@ public final class Rungs {
     }
 
     private static Kernels choose(
-            String name, Team team, Consumer<String> warnings, List<KernelsProvider> providers) {
+            String name,
+            Team team,
+            Set<DType> types,
+            Consumer<String> warnings,
+            List<KernelsProvider> providers) {
         if (name.equals(SCALAR)) {
             return new ScalarKernels(team);
         }
         return name.equals(LoadOptions.AUTO)
-                ? best(providers, team, warnings)
-                : named(name, providers, team, warnings);
+                ? best(providers, team, types, warnings)
+                : named(name, providers, team, types, warnings);
     }
 
     /** Best first. */
@@ -92,12 +110,15 @@ public final class Rungs {
     }
 
     private static Kernels best(
-            List<KernelsProvider> providers, Team team, Consumer<String> warnings) {
+            List<KernelsProvider> providers,
+            Team team,
+            Set<DType> types,
+            Consumer<String> warnings) {
         List<String> lost = new ArrayList<>();
         for (KernelsProvider provider : providers) {
             var obstacle = provider.obstacle();
             if (obstacle.isEmpty()) {
-                Kernels kernels = provider.create(team, warnings);
+                Kernels kernels = provider.create(team, types, warnings);
                 if (!lost.isEmpty()) { // one warning, however many better rungs fell out
                     lost.add("Computing with the %s kernels.".formatted(kernels.rung()));
                     warnings.accept(String.join(" ", lost));
@@ -116,14 +137,18 @@ public final class Rungs {
     }
 
     private static Kernels named(
-            String name, List<KernelsProvider> providers, Team team, Consumer<String> warnings) {
+            String name,
+            List<KernelsProvider> providers,
+            Team team,
+            Set<DType> types,
+            Consumer<String> warnings) {
         for (KernelsProvider provider : providers) {
             if (provider.name().equals(name)) {
                 var obstacle = provider.obstacle();
                 if (obstacle.isPresent()) {
                     throw new LoadException(place(name), "they cannot run here", obstacle.get());
                 }
-                return provider.create(team, warnings);
+                return provider.create(team, types, warnings);
             }
         }
         throw new LoadException(
@@ -160,7 +185,7 @@ public final class Rungs {
     static Examination examine(String name, List<KernelsProvider> providers) {
         List<String> shortfalls = new ArrayList<>();
         try (Team team = new SerialTeam();
-                Kernels kernels = create(name, team, shortfalls::add, providers)) {
+                Kernels kernels = create(name, team, ALL_TYPES, shortfalls::add, providers)) {
             if (!name.equals(LoadOptions.AUTO)) {
                 providers.stream()
                         .filter(KernelsProvider::suits)

@@ -1,9 +1,11 @@
 package dev.flagship.serving;
 
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.Team;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /** A rung that a test can make fail, over the scalar one; only chosen by its name. */
@@ -46,7 +48,7 @@ public class FaultyKernelsProvider implements KernelsProvider {
     }
 
     @Override
-    public Kernels create(Team team, Consumer<String> warnings) {
-        return new FaultyKernels(Rungs.create(over, team, warnings));
+    public Kernels create(Team team, Set<DType> types, Consumer<String> warnings) {
+        return new FaultyKernels(Rungs.create(over, team, types, warnings));
     }
 }

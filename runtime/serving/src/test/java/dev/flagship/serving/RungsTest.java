@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.PeakLoop;
@@ -12,6 +13,7 @@ import dev.flagship.tensor.Team;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
@@ -49,7 +51,7 @@ class RungsTest {
         }
 
         @Override
-        public Kernels create(Team team, Consumer<String> heard) {
+        public Kernels create(Team team, Set<DType> types, Consumer<String> heard) {
             if (!warning.isEmpty()) {
                 heard.accept(warning);
             }
@@ -97,7 +99,12 @@ class RungsTest {
 
     private void create(String name, KernelsProvider... providers) {
         try (Kernels kernels =
-                Rungs.create(name, new SerialTeam(), warnings::add, List.of(providers))) {
+                Rungs.create(
+                        name,
+                        new SerialTeam(),
+                        Set.of(DType.F32),
+                        warnings::add,
+                        List.of(providers))) {
             assertThat(kernels.rung()).isEqualTo("scalar");
         }
     }

@@ -3,12 +3,14 @@ package dev.flagship.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flagship.serving.api.Sampling;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.SerialTeam;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
@@ -66,7 +68,7 @@ class StepEventTest {
     void aRecordingTellsWhichKernelsWereChosenAndWhatTheyLack() throws Exception {
         try (Recording recording = new Recording()) {
             recording.start();
-            Rungs.create("auto", new SerialTeam(), _ -> {}, List.of()).close();
+            Rungs.create("auto", new SerialTeam(), Set.of(DType.F32), _ -> {}, List.of()).close();
             recording.stop();
             RecordedEvent choice =
                     events(recording, KernelChoiceEvent.NAME, Thread.currentThread().getName())

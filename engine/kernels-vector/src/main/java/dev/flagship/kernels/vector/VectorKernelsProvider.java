@@ -1,11 +1,13 @@
 package dev.flagship.kernels.vector;
 
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.PeakLoop;
 import dev.flagship.tensor.Team;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 
 /** Offers the Vector API rung where the incubator module is present. */
@@ -41,7 +43,7 @@ public final class VectorKernelsProvider implements KernelsProvider {
     }
 
     @Override
-    public Kernels create(Team team, Consumer<String> warnings) {
+    public Kernels create(Team team, Set<DType> types, Consumer<String> warnings) {
         return new VectorKernels(team);
     }
 

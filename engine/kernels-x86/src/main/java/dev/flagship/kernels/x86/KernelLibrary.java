@@ -34,6 +34,7 @@ final class KernelLibrary implements AutoCloseable {
 
     private final Isa isa;
     private final Tuning tuning;
+    private final Set<DType> types;
     private final CodeMemory memory;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
@@ -143,6 +144,7 @@ final class KernelLibrary implements AutoCloseable {
         int prefetch = tuning.prefetch();
         this.isa = isa;
         this.tuning = tuning;
+        this.types = contents.types();
         this.memory = memory;
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
@@ -163,7 +165,7 @@ final class KernelLibrary implements AutoCloseable {
                         ? FloatKernels.of(isa, symbol -> entry(offsets, symbol), prefetch)
                         : FloatKernels.none();
         this.products = new EnumMap<>(DType.class);
-        for (DType type : contents.products()) {
+        for (DType type : contents.shapes()) {
             products.put(
                     type,
                     new Products(
@@ -245,33 +247,35 @@ final class KernelLibrary implements AutoCloseable {
     /**
      * What of an instruction set's kernels to assemble.
      *
-     * @param products of {@link ProductKernel#SHAPES}
-     * @param rest whether everything that is no product of theirs
+     * @param types of weights in int8 products, of {@link ProductKernel#TYPES}
+     * @param rest whether everything that is no such product
      */
-    private record Contents(Set<DType> products, boolean rest) {
-        static Contents all() {
-            return new Contents(ProductKernel.SHAPES, true);
+    private record Contents(Set<DType> types, boolean rest) {
+        Contents {
+            types = Set.copyOf(types);
         }
 
-        /** Products with weights of one type alone. */
-        static Contents products(DType type) {
-            return new Contents(EnumSet.of(ProductKernel.shape(type)), false);
+        /** Of {@link ProductKernel#SHAPES}, in their order. */
+        Set<DType> shapes() {
+            Set<DType> shapes = EnumSet.noneOf(DType.class);
+            types.forEach(type -> shapes.add(ProductKernel.shape(type)));
+            return shapes;
         }
 
         boolean halved() {
-            return products.stream().anyMatch(type -> type.groupElements() < BandMatrix.BLOCK);
+            return types.stream().anyMatch(type -> type.groupElements() < BandMatrix.BLOCK);
         }
     }
 
     /** Assembles all kernels. */
     static Image assemble(Isa isa, int prefetch) {
-        return assemble(isa, prefetch, Contents.all());
+        return assemble(isa, prefetch, new Contents(ProductKernel.TYPES, true));
     }
 
     private static Image assemble(Isa isa, int prefetch, Contents contents) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(quantizer(isa), ActivationRows.quantizer(isa));
-        for (DType type : contents.products()) {
+        for (DType type : contents.shapes()) {
             put(kernels, rows(isa, type, prefetch));
             put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
             put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
@@ -322,14 +326,23 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles and places all kernels. */
     static Loading load(Pages pages, Isa isa, Tuning tuning) {
-        return load(pages, isa, tuning, Contents.all());
+        return load(pages, isa, tuning, ProductKernel.TYPES);
+    }
+
+    /**
+     * Assembles and places what there is to compute with weights of some types in int8 products.
+     *
+     * @param types of {@link ProductKernel#TYPES}
+     */
+    static Loading load(Pages pages, Isa isa, Tuning tuning, Set<DType> types) {
+        return load(pages, isa, tuning, new Contents(types, true));
     }
 
     /**
      * Assembles and places products with quantised weights of one type alone, a tenth of the work.
      */
     static Loading loadProducts(Pages pages, Isa isa, Tuning tuning, DType type) {
-        return load(pages, isa, tuning, Contents.products(type));
+        return load(pages, isa, tuning, new Contents(Set.of(type), false));
     }
 
     private static Loading load(Pages pages, Isa isa, Tuning tuning, Contents contents) {
@@ -393,6 +406,11 @@ final class KernelLibrary implements AutoCloseable {
     /** {@link MemorySegment#NULL} where no products have groups of 16. */
     MemorySegment halfSums() {
         return halfSums;
+    }
+
+    /** Of weights that int8 products take. */
+    Set<DType> types() {
+        return types;
     }
 
     Products products(DType type) {

@@ -27,10 +27,10 @@ record Passing(
         pointwise = Set.copyOf(pointwise);
     }
 
-    /** All that there are. */
-    static Passing all() {
+    /** All that a library has. */
+    static Passing all(KernelLibrary library) {
         return new Passing(
-                ProductKernel.TYPES,
+                library.types(),
                 FloatProducts.TYPES,
                 Set.copyOf(AttentionSelfTest.TYPES),
                 EnumSet.allOf(PointwiseKernel.class));
@@ -45,9 +45,9 @@ record Passing(
                 PointwiseSelfTest.passing(library));
     }
 
-    /** What there is and is not among these, each named for a warning. */
-    List<String> missing() {
-        Passing all = all();
+    /** What a library has and is not among these, each named for a warning. */
+    List<String> missing(KernelLibrary library) {
+        Passing all = all(library);
         List<String> names = new ArrayList<>();
         for (DType type : DType.values()) {
             if (all.products.contains(type) && !products.contains(type)) {

@@ -75,7 +75,7 @@ final class SelfTest {
     /** The types whose kernels gave the right bits, all of them. */
     static Set<DType> passing(KernelLibrary library) {
         Set<DType> passing = EnumSet.noneOf(DType.class);
-        for (DType type : ProductKernel.TYPES) {
+        for (DType type : library.types()) {
             if (passes(library, type, inRegisters(type))
                     && (!TileKernel.multiplies(library.isa(), type)
                             || passes(library, type, IN_TILES))) {

@@ -1,5 +1,6 @@
 package dev.flagship.kernels.x86;
 
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Kernels;
 import dev.flagship.tensor.KernelsProvider;
 import dev.flagship.tensor.MachineCode;
@@ -10,13 +11,16 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.ServiceLoader;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Offers the emitted kernels on Linux on x86-64: those of the best of the instruction sets of
@@ -33,6 +37,9 @@ public final class X86KernelsProvider implements KernelsProvider {
      * measurements of kernels that the processor has better ones than.
      */
     static final String ISA_PROPERTY = "flagship.x86.isa";
+
+    /** Codes remembered to have passed: models differ in their types of weights. */
+    private static final int MOST_PASSED = 16;
 
     private final Supplier<Pages> pages;
     private final Path markers;
@@ -227,11 +234,11 @@ public final class X86KernelsProvider implements KernelsProvider {
      * Assembles and tries the kernels. What fails is left to the best other rung, with a warning.
      */
     @Override
-    public Kernels create(Team team, Consumer<String> warnings) {
-        Kernels other = otherRung(team, warnings);
+    public Kernels create(Team team, Set<DType> types, Consumer<String> warnings) {
+        Kernels other = otherRung(team, types, warnings);
         boolean done = false;
         try {
-            Kernels created = create(team, other, warnings);
+            Kernels created = create(team, types, other, warnings);
             done = true;
             return created;
         } finally {
@@ -241,11 +248,12 @@ public final class X86KernelsProvider implements KernelsProvider {
         }
     }
 
-    private Kernels create(Team team, Kernels other, Consumer<String> warnings) {
+    private Kernels create(Team team, Set<DType> types, Kernels other, Consumer<String> warnings) {
         return switch (examine()) {
             case Cannot cannot -> instead(other, cannot.why(), warnings);
             case Runs runs ->
-                    switch (KernelLibrary.load(pages.get(), runs.isa(), tuning(runs))) {
+                    switch (KernelLibrary.load(
+                            pages.get(), runs.isa(), tuning(runs), products(types, runs))) {
                         case KernelLibrary.Refused refused ->
                                 instead(other, refused.cause().toString(), warnings);
                         case KernelLibrary.Loaded loaded -> {
@@ -264,6 +272,17 @@ public final class X86KernelsProvider implements KernelsProvider {
                         }
                     };
         };
+    }
+
+    /** The first start measures with types of its own. */
+    private Set<DType> products(Set<DType> types, Runs runs) {
+        Set<DType> products = EnumSet.noneOf(DType.class);
+        products.addAll(types);
+        if (tuned(runs).isEmpty()) {
+            products.addAll(TuningProbe.TYPES);
+        }
+        products.retainAll(ProductKernel.TYPES);
+        return products;
     }
 
     private static Kernels instead(Kernels other, String why, Consumer<String> warnings) {
@@ -289,7 +308,7 @@ public final class X86KernelsProvider implements KernelsProvider {
             Team team, KernelLibrary library, Runs runs, Kernels other, Consumer<String> warnings) {
         name(library, warnings);
         Passing passing = passing(library, runs);
-        List<String> wrong = passing.missing();
+        List<String> wrong = passing.missing(library);
         if (!wrong.isEmpty()) {
             warnings.accept(
                     "The %s kernels gave wrong numbers on this processor (%s) for %s; %s computes them. Please report this."
@@ -311,18 +330,23 @@ public final class X86KernelsProvider implements KernelsProvider {
      * for that long a process that somebody kills would bar the kernels.
      */
     private Passing passing(KernelLibrary library, Runs runs) {
-        VariantFile passed = new VariantFile("passed", markers, runs.variant());
-        String code = "%08x %s\n".formatted(library.checksum(), Runtime.version());
-        if (passed.read().equals(Optional.of(code)) && tuned(runs).isPresent()) {
-            return Passing.all();
+        VariantFile file = new VariantFile("passed", markers, runs.variant());
+        List<String> passed = file.read().orElse("").lines().toList();
+        String code = "%08x %s".formatted(library.checksum(), Runtime.version());
+        if (passed.contains(code) && tuned(runs).isPresent()) {
+            return Passing.all(library);
         }
         try (TrialMarker _ = TrialMarker.write(markers, runs.variant())) {
             Passing passing = Passing.test(library);
             if (passing.products().containsAll(TuningProbe.TYPES)) {
                 tune(library, runs);
             }
-            if (passing.missing().isEmpty()) {
-                passed.write(code);
+            if (passing.missing(library).isEmpty()) {
+                file.write(
+                        Stream.concat(Stream.of(code), passed.stream())
+                                .distinct()
+                                .limit(MOST_PASSED)
+                                .collect(Collectors.joining("\n")));
             }
             return passing;
         }
@@ -364,7 +388,7 @@ public final class X86KernelsProvider implements KernelsProvider {
         }
     }
 
-    private static Kernels otherRung(Team team, Consumer<String> warnings) {
+    private static Kernels otherRung(Team team, Set<DType> types, Consumer<String> warnings) {
         List<KernelsProvider> providers =
                 ServiceLoader.load(KernelsProvider.class, X86KernelsProvider.class.getClassLoader())
                         .stream()
@@ -375,7 +399,7 @@ public final class X86KernelsProvider implements KernelsProvider {
         for (KernelsProvider provider : providers) {
             Optional<String> obstacle = provider.obstacle();
             if (obstacle.isEmpty()) {
-                return provider.create(team, warnings);
+                return provider.create(team, types, warnings);
             }
             warnings.accept(
                     "What has no %s kernel is computed slowly, for the %s kernels cannot run here: %s."

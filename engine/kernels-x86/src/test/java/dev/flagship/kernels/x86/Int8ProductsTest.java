@@ -80,7 +80,7 @@ class Int8ProductsTest {
 
     @Test
     void everyForcedWayGivesTheSameBits() {
-        for (DType type : Passing.all().products()) {
+        for (DType type : ProductKernel.TYPES) {
             int cols = type.superBlocks() ? 512 : 96;
             for (int rows : new int[] {1, 16, 31, 47, 61, 64, 101}) {
                 BandMatrix w = matrix(type, rows, cols);
@@ -95,7 +95,7 @@ class Int8ProductsTest {
                                             new Int8Products(
                                                     team,
                                                     library,
-                                                    Passing.all().products(),
+                                                    ProductKernel.TYPES,
                                                     unpackRows)) {
                                 products.project(x, List.of(w), List.of(out));
                             }
@@ -121,7 +121,7 @@ class Int8ProductsTest {
     /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
     @Test
     void nothingIsReadOrWrittenBeyondAnEnd() {
-        for (DType type : Passing.all().products()) {
+        for (DType type : ProductKernel.TYPES) {
             int cols = type.superBlocks() ? 768 : 288;
             BandMatrix source = matrix(type, 101, cols);
             for (int count : new int[] {1, 2, 5, 6, 13, 20, 50}) {
@@ -130,7 +130,7 @@ class Int8ProductsTest {
                 try (GuardPages pages = new GuardPages();
                         SerialTeam team = new SerialTeam();
                         Int8Products products =
-                                new Int8Products(team, library, Passing.all().products())) {
+                                new Int8Products(team, library, ProductKernel.TYPES)) {
                     MemorySegment numbers = pages.copy(source.numbers());
                     MemorySegment scales = pages.copy(source.scales());
                     BandMatrix w = new BandMatrix("m", type, 101, cols, numbers, scales);
@@ -164,7 +164,7 @@ class Int8ProductsTest {
     void closedMemoryIsRefusedBeforeCodeRuns() {
         BandMatrix w = matrix(DType.Q8_0, 16, 32);
         try (SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Passing.all().products())) {
+                Int8Products products = new Int8Products(team, library, ProductKernel.TYPES)) {
             OffHeap gone = OffHeap.allocate(128);
             Tensor x = Tensor.of(Shape.of(1, 32), gone.segment());
             gone.close();
@@ -179,7 +179,7 @@ class Int8ProductsTest {
         BandMatrix w = matrix(DType.Q8_0, 16, 32);
         Tensor heap = Tensor.of(Shape.of(1, 32), MemorySegment.ofArray(new byte[128]));
         try (SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Passing.all().products())) {
+                Int8Products products = new Int8Products(team, library, ProductKernel.TYPES)) {
             assertThat(products.takes(heap, w, memory.tensor(1, 16))).isFalse();
             assertThat(products.takes(numbers(1, 32), w, memory.tensor(1, 16))).isTrue();
         }
@@ -188,8 +188,8 @@ class Int8ProductsTest {
     @Test
     void aCallAllocatesNothing() {
         try (SpinTeam team = new SpinTeam(2);
-                Int8Products products = new Int8Products(team, library, Passing.all().products())) {
-            for (DType type : Passing.all().products()) {
+                Int8Products products = new Int8Products(team, library, ProductKernel.TYPES)) {
+            for (DType type : ProductKernel.TYPES) {
                 int cols = type.superBlocks() ? 256 : 96;
                 List<BandMatrix> w = List.of(matrix(type, 69, cols));
                 for (int count : new int[] {1, 7, 300}) {

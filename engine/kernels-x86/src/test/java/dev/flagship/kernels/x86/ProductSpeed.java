@@ -209,7 +209,7 @@ final class ProductSpeed {
                 OffHeap xs = OffHeap.allocate(4L * cols);
                 OffHeap outs = OffHeap.allocate(4L * rows);
                 SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Passing.all().products())) {
+                Int8Products products = new Int8Products(team, library, ProductKernel.TYPES)) {
             numbers.segment().fill((byte) 0x35);
             scales.segment().fill((byte) 0x11);
             List<BandMatrix> w =
@@ -252,7 +252,7 @@ final class ProductSpeed {
                 OffHeap xs = OffHeap.allocate(4L * cols * count);
                 OffHeap outs = OffHeap.allocate(4L * rows * count);
                 SerialTeam team = new SerialTeam();
-                Int8Products products = new Int8Products(team, library, Passing.all().products())) {
+                Int8Products products = new Int8Products(team, library, ProductKernel.TYPES)) {
             numbers.segment().fill((byte) 0x35);
             scales.segment().fill((byte) 0x11);
             List<BandMatrix> w =

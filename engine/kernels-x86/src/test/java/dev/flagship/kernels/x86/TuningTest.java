@@ -45,8 +45,8 @@ class TuningTest {
                 KernelLibrary.Loading loading = KernelLibrary.load(new LinuxPages(), isa, tuning);
                 try (KernelLibrary library = ((KernelLibrary.Loaded) loading).library();
                         Int8Products products =
-                                new Int8Products(team, library, Passing.all().products())) {
-                    for (DType type : Passing.all().products()) {
+                                new Int8Products(team, library, ProductKernel.TYPES)) {
+                    for (DType type : ProductKernel.TYPES) {
                         byte[] source =
                                 SourceBlocks.random(
                                         type, 117 * 256, SourceBlocks.Kind.EXTREME, random);

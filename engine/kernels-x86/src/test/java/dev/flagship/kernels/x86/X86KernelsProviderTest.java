@@ -34,6 +34,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.ServiceLoader;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -258,6 +259,38 @@ class X86KernelsProviderTest {
         warnings.clear();
         corrupt.create(new SerialTeam(), warnings::add).close();
         assertThat(warnings).isEmpty();
+    }
+
+    @Test
+    void whatWasNotPreparedForAModelIsMultipliedElsewhere() throws IOException {
+        Libraries.load(best()).close(); // or skip
+        Random random = Seed.given().random();
+        List<String> warnings = new ArrayList<>();
+        provider("").create(new SerialTeam(), Set.of(), warnings::add).close(); // measures
+        for (DType prepared : List.of(DType.Q5_1, DType.Q6_K, DType.Q5_1)) {
+            try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
+                    SerialTeam team = new SerialTeam();
+                    Kernels truth = new ScalarKernels(team);
+                    Kernels kernels = provider("").create(team, Set.of(prepared), warnings::add)) {
+                Tensor x = memory.tensor(3, 256);
+                for (int i = 0; i < 3 * 256; i++) {
+                    x.set(i / 256, i % 256, (float) random.nextGaussian());
+                }
+                for (DType type : List.of(DType.Q5_1, DType.Q6_K, DType.Q2_K, DType.F32)) {
+                    byte[] source =
+                            SourceBlocks.random(type, 40 * 256, SourceBlocks.Kind.USUAL, random);
+                    List<BandMatrix> w = List.of(memory.matrix("m", type, 40, 256, source));
+                    Tensor expected = memory.tensor(3, 40);
+                    Tensor actual = memory.tensor(3, 40);
+                    truth.project(x, w, List.of(expected), Numerics.FAST);
+                    kernels.project(x, w, List.of(actual), Numerics.FAST);
+                    Bits.assertSame(prepared + " prepared, " + type, actual, expected);
+                }
+            }
+        }
+        assertThat(warnings).isEmpty();
+        // Without types but those that the first start measures with; with Q5_1; with Q6_K.
+        assertThat(Files.readAllLines(file("passed-"))).hasSize(3).doesNotHaveDuplicates();
     }
 
     private Path file(String prefix) throws IOException {

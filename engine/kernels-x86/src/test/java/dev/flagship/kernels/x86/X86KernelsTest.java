@@ -17,7 +17,7 @@ class X86KernelsTest extends KernelsContract {
     @Override
     protected Kernels create(Team team) {
         KernelLibrary library = Libraries.load(isa());
-        Passing all = Passing.all();
+        Passing all = Passing.all(library);
         KernelsProvider vector =
                 ServiceLoader.load(KernelsProvider.class).stream()
                         .map(ServiceLoader.Provider::get)
