@@ -138,19 +138,7 @@ public record BandMatrix(
         return switch (type) {
             case Q4_1, Q5_1 -> 64;
             case Q8_0, Q4_0, Q5_0, IQ4_NL, Q4_K, Q5_K -> 32;
-            case MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q6_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    16;
+            default -> 16;
             case F32, F16, BF16 -> 0;
         };
     }
@@ -219,7 +207,7 @@ public record BandMatrix(
             return exponentScale(scales.get(ValueLayout.JAVA_BYTE, band + group * 16L + lane));
         }
         if (!type.superBlocks()) {
-            check(type.quantized(), "%s has no scales", type);
+            present(type.quantized(), "scales");
             return half(band + group * (long) groupScaleBytes(type) + lane * 2L);
         }
         int own = groupByte(band, group, lane);
@@ -232,7 +220,7 @@ public record BandMatrix(
      * super-blocks −(dmin·m), an exact product.
      */
     public float min(int row, int group) {
-        check(type.hasMinimum(), "%s has no minima", type);
+        present(type.hasMinimum(), "minima");
         long band = (row / BAND) * bandScaleBytes(type, cols);
         int lane = row % BAND;
         if (!type.superBlocks()) {
@@ -243,6 +231,13 @@ public record BandMatrix(
                         ? groupByte(band, group, lane) >>> 4 & 15
                         : groupByte(band, group, lane + 16);
         return -(half(superScales(band, group) + 32 + lane * 2L) * own);
+    }
+
+    /** As {@code check}, but without an array for what a message would name: each weight asks. */
+    private void present(boolean has, String what) {
+        if (!has) {
+            throw new InvalidArgumentException(type + " has no " + what);
+        }
     }
 
     /** Where the scales of a group's super-block begin. */

@@ -366,27 +366,7 @@ public record BandPacker(
             case Q2_K -> 80;
             case Q3_K -> 108;
             case Q6_K -> 208;
-            case F32,
-                    F16,
-                    BF16,
-                    Q8_0,
-                    Q4_0,
-                    Q4_1,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q4_K,
-                    Q5_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    0;
+            default -> 0;
         };
     }
 
@@ -427,8 +407,7 @@ public record BandPacker(
             case IQ3_S -> odd(nibble(block + 106, group));
             case IQ1_S -> odd(source.get(SHORT, block + 34 + group * 2L) >>> 12 & 7);
             case IQ1_M -> odd(source.get(SHORT, block + 48 + group / 4 * 2L) >>> group % 4 * 3 & 7);
-            case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL, MXFP4 ->
-                    throw new IllegalStateException(type + " has no super-blocks");
+            default -> throw new IllegalStateException(type + " has no super-blocks");
         };
     }
 

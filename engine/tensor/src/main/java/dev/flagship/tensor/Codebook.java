@@ -41,23 +41,7 @@ final class Codebook {
             case IQ1_S, IQ1_M -> IQ1_S;
             case IQ3_XXS -> IQ3_XXS;
             case IQ3_S -> IQ3_S;
-            case F32,
-                    F16,
-                    BF16,
-                    Q8_0,
-                    Q4_0,
-                    Q4_1,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q4_K,
-                    Q5_K,
-                    Q6_K,
-                    IQ4_XS ->
-                    throw new IllegalStateException(type + " has no codebook");
+            default -> throw new IllegalStateException(type + " has no codebook");
         };
     }
 

@@ -172,23 +172,7 @@ public enum DType {
     public boolean named() {
         return switch (this) {
             case IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S, IQ1_M -> true;
-            case F32,
-                    F16,
-                    BF16,
-                    Q8_0,
-                    Q4_0,
-                    Q4_1,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q4_K,
-                    Q5_K,
-                    Q6_K,
-                    IQ4_XS ->
-                    false;
+            default -> false;
         };
     }
 
@@ -209,8 +193,7 @@ public enum DType {
             case IQ3_XXS -> THREE_BITS;
             case IQ3_S -> THREE_BITS_ODD;
             case IQ1_S, IQ1_M -> SHIFTED;
-            case F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K ->
-                    throw new IllegalStateException(this + " has no levels");
+            default -> throw new IllegalStateException(this + " has no levels");
         };
     }
 
@@ -222,24 +205,7 @@ public enum DType {
         return switch (this) {
             case IQ2_XXS, IQ2_XS, IQ2_S, IQ1_S, IQ1_M -> 0.125f;
             case IQ3_XXS -> 0.25f;
-            case F32,
-                    F16,
-                    BF16,
-                    Q8_0,
-                    Q4_0,
-                    Q4_1,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q4_K,
-                    Q5_K,
-                    Q6_K,
-                    IQ4_XS,
-                    IQ3_S ->
-                    1;
+            default -> 1;
         };
     }
 
@@ -251,25 +217,7 @@ public enum DType {
             case Q5_0 -> 16;
             case Q4_0 -> 8;
             case Q3_K -> 4;
-            case F32,
-                    F16,
-                    BF16,
-                    Q4_1,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q4_K,
-                    Q5_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    0;
+            default -> 0;
         };
     }
 
@@ -277,21 +225,7 @@ public enum DType {
     public int groupElements() {
         return switch (this) {
             case F32, F16, BF16 -> 1;
-            case Q8_0,
-                    Q4_0,
-                    Q4_1,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q4_K,
-                    Q5_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S ->
-                    32;
+            default -> 32;
             case Q2_K, Q3_K, Q6_K, IQ2_XS, IQ2_S, IQ1_M -> 16;
         };
     }
@@ -300,25 +234,7 @@ public enum DType {
     public boolean hasMinimum() {
         return switch (this) {
             case Q4_1, Q5_1, Q2_K, Q4_K, Q5_K -> true;
-            case F32,
-                    F16,
-                    BF16,
-                    Q8_0,
-                    Q4_0,
-                    Q5_0,
-                    IQ4_NL,
-                    MXFP4,
-                    Q3_K,
-                    Q6_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    false;
+            default -> false;
         };
     }
 

@@ -351,27 +351,7 @@ public final class SourceBlocks {
                                 kind == Kind.USUAL
                                         ? bfloat16(usual(random))
                                         : finite(random, 0x7F80));
-                case Q8_0,
-                        Q4_0,
-                        Q4_1,
-                        Q5_0,
-                        Q5_1,
-                        IQ4_NL,
-                        MXFP4,
-                        Q2_K,
-                        Q3_K,
-                        Q4_K,
-                        Q5_K,
-                        Q6_K,
-                        IQ4_XS,
-                        IQ2_XXS,
-                        IQ2_XS,
-                        IQ2_S,
-                        IQ3_XXS,
-                        IQ3_S,
-                        IQ1_S,
-                        IQ1_M ->
-                        block(type, out, kind, random);
+                default -> block(type, out, kind, random);
             }
         }
         return bytes;
@@ -381,8 +361,7 @@ public final class SourceBlocks {
     public static boolean isScale(DType type, int at) {
         return switch (type) {
             case MXFP4 -> at < 1;
-            case Q8_0, Q4_0, Q5_0, IQ4_NL, IQ4_XS, IQ2_XXS, IQ2_XS, IQ2_S, IQ3_XXS, IQ3_S, IQ1_S ->
-                    at < 2;
+            default -> at < 2;
             case IQ1_M -> at > 48 && at % 2 == 1; // above a part of a small scale
             case Q4_1, Q5_1, Q4_K, Q5_K -> at < 4;
             case Q2_K -> at >= 80;

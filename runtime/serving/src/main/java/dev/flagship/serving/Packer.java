@@ -124,26 +124,7 @@ final class Packer {
                         case F32 -> data.get(FLOAT, i * 4L);
                         case F16 -> Float.float16ToFloat(data.get(SHORT, i * 2L));
                         case BF16 -> Float.intBitsToFloat(data.get(SHORT, i * 2L) << 16);
-                        case Q8_0,
-                                Q4_0,
-                                Q4_1,
-                                Q5_0,
-                                Q5_1,
-                                IQ4_NL,
-                                MXFP4,
-                                Q2_K,
-                                Q3_K,
-                                Q4_K,
-                                Q5_K,
-                                Q6_K,
-                                IQ4_XS,
-                                IQ2_XXS,
-                                IQ2_XS,
-                                IQ2_S,
-                                IQ3_XXS,
-                                IQ3_S,
-                                IQ1_S,
-                                IQ1_M ->
+                        default ->
                                 throw new IllegalStateException(
                                         "the plan admits plain vectors only");
                     };

@@ -22,22 +22,7 @@ final class EmbeddingRows {
             case Q8_0 -> eightBit(table, id, out, to);
             case Q4_0, Q4_1, Q4_K -> fourBit(table, id, out, to);
             case Q6_K -> sixBit(table, id, out, to);
-            case Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q5_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    any(table, id, out, to);
+            default -> any(table, id, out, to);
             case F32, F16, BF16 -> {
                 for (int col = 0; col < table.cols(); col++) {
                     out.set(to, col, table.weight(id, col));

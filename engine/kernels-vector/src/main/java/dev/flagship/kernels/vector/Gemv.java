@@ -69,25 +69,7 @@ final class Gemv {
     static boolean multiplies(DType type) {
         return switch (type) {
             case Q8_0, Q4_0, Q4_1, Q4_K, Q6_K -> true;
-            case F32,
-                    F16,
-                    BF16,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q5_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    false;
+            default -> false;
         };
     }
 

@@ -89,27 +89,7 @@ record TileKernel(DType type, int prefetch) {
     static boolean multiplies(Isa isa, DType type) {
         return switch (type) {
             case Q8_0, Q4_0, Q4_1 -> isa == Isa.AMX_INT8;
-            case F32,
-                    F16,
-                    BF16,
-                    Q5_0,
-                    Q5_1,
-                    IQ4_NL,
-                    MXFP4,
-                    Q2_K,
-                    Q3_K,
-                    Q4_K,
-                    Q5_K,
-                    Q6_K,
-                    IQ4_XS,
-                    IQ2_XXS,
-                    IQ2_XS,
-                    IQ2_S,
-                    IQ3_XXS,
-                    IQ3_S,
-                    IQ1_S,
-                    IQ1_M ->
-                    false;
+            default -> false;
         };
     }
 
