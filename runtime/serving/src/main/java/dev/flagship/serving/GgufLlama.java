@@ -162,11 +162,17 @@ final class GgufLlama {
             }
             return new Rope.Scaling.Divisors(divisors);
         }
-        String type = meta.findString("llama.rope.scaling.type").orElse("none");
-        double factor = meta.findReal("llama.rope.scaling.factor").orElse(1);
+        // As llama.cpp reads them: files of 2023 have a factor alone, under its older name.
+        String type = meta.findString("llama.rope.scaling.type").orElse("linear");
+        double factor =
+                meta.findReal("llama.rope.scaling.factor")
+                        .orElseGet(() -> meta.findReal("llama.rope.scale_linear").orElse(1));
         return switch (type) {
             case "none" -> new Rope.Scaling.None();
-            case "linear" -> linear((float) factor, headSize);
+            case "linear" ->
+                    factor == 0 || factor == 1
+                            ? new Rope.Scaling.None()
+                            : linear((float) factor, headSize);
             default ->
                     throw new LoadException(
                             file.path(),
@@ -175,7 +181,13 @@ final class GgufLlama {
         };
     }
 
-    private static Rope.Scaling linear(float factor, int headSize) {
+    private Rope.Scaling linear(float factor, int headSize) {
+        if (!(factor > 0) || Float.isInfinite(factor)) {
+            throw new LoadException(
+                    file.path(),
+                    "its rope scaling factor is %s, expected a positive number".formatted(factor),
+                    "Convert the model again.");
+        }
         return new Rope.Scaling.Divisors(Collections.nCopies(Math.max(0, headSize / 2), factor));
     }
 
