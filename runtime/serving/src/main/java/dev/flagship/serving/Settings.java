@@ -21,12 +21,23 @@ record Settings(Path file, JsonNode json) {
 
     /** The settings below a key, empty ones if there are none. */
     Settings below(String key) {
-        return new Settings(file, json.path(key));
+        JsonNode value = json.path(key);
+        if (absent(value) || value.isObject()) {
+            return new Settings(file, value);
+        }
+        throw wrong(key, value, "settings in braces");
     }
 
     /** A text, or what stands for its absence. */
     String text(String key, String otherwise) {
-        return json.path(key).asString(otherwise);
+        JsonNode value = json.path(key);
+        if (absent(value)) {
+            return otherwise;
+        }
+        if (value.isString()) {
+            return value.stringValue();
+        }
+        throw wrong(key, value, "a text");
     }
 
     boolean flag(String key, boolean otherwise) {
