@@ -119,7 +119,7 @@ final class MetaLlama {
                         params,
                         embedding.shape().getFirst(),
                         !file.tensors().containsKey("output.weight"));
-        BpeTokenizer tokenizer = folder.tokenizer();
+        BpeTokenizer tokenizer = folder.tokenizerHereOrAbove();
         return new ModelSource(
                 file,
                 config,

@@ -81,7 +81,24 @@ record ModelFolder(Path path) {
      * @throws LoadException if none is
      */
     BpeTokenizer tokenizer() throws IOException {
-        return BpeTokenizer.fromFolder(path)
+        return tokenizer(path);
+    }
+
+    /**
+     * As {@link #tokenizer}, or as Meta's download of LLaMA 1 and 2 lays it out, a {@code
+     * tokenizer.model} beside the folders of all sizes.
+     *
+     * @throws LoadException if none is
+     */
+    BpeTokenizer tokenizerHereOrAbove() throws IOException {
+        Path above = path.toAbsolutePath().getParent();
+        boolean shared = above != null && Files.isRegularFile(above.resolve("tokenizer.model"));
+        boolean own = Files.exists(path.resolve("tokenizer.model"));
+        return tokenizer(shared && !own ? above : path);
+    }
+
+    private BpeTokenizer tokenizer(Path folder) throws IOException {
+        return BpeTokenizer.fromFolder(folder)
                 .orElseThrow(() ->
                         new LoadException(
                                 path,
