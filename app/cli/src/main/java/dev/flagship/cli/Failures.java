@@ -125,7 +125,11 @@ final class Failures {
             case OutOfMemoryError memory ->
                     "not enough memory ("
                             + memory.getMessage()
-                            + "). A smaller --context needs less.";
+                            + "). A smaller model, or where there is one a smaller --context, needs less.";
+            case InternalError mapped ->
+                    "a file that is in use was cut short or cannot be read any more ("
+                            + mapped.getMessage()
+                            + "). Check the disk, and fetch the model again.";
             default -> "internal error: " + e + " (FLAGSHIP_DEBUG=1 shows where)";
         };
     }

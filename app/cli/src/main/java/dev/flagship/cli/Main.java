@@ -29,7 +29,7 @@ public final class Main {
         try {
             int code = line.execute(isCommand(args) ? rest(args) : args);
             return streams.out().checkError() ? Failures.unwritten(streams) : code; // flushes
-        } catch (OutOfMemoryError e) { // picocli handles exceptions only
+        } catch (Error e) { // picocli handles exceptions only
             return Failures.failed(e, context);
         }
     }

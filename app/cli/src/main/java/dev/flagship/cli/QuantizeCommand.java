@@ -40,6 +40,8 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class QuantizeCommand implements Callable<Integer> {
+    private static final long LARGEST_TEXT = 256 << 20;
+
     private final Context context;
 
     @Spec private CommandSpec spec;
@@ -115,10 +117,17 @@ final class QuantizeCommand implements Callable<Integer> {
     }
 
     private static String text(Path file) throws IOException {
+        if (!Files.isRegularFile(file) || Files.size(file) > LARGEST_TEXT) {
+            throw new CliException(
+                    "not_text",
+                    "%s is no file of at most %s; give a text file"
+                            .formatted(file, Bytes.human(LARGEST_TEXT)),
+                    null);
+        }
         try {
             return Files.readString(file);
         } catch (CharacterCodingException e) {
-            throw new CliException("not_text", file + " is not UTF-8 text", e);
+            throw new CliException("not_text", file + " is not UTF-8 text; give a text file", e);
         }
     }
 

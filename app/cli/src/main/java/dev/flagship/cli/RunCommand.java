@@ -59,7 +59,7 @@ final class RunCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             defaultValue = Catalogue.DEFAULT_MODEL,
-            description = "A name, a GGUF file or a model folder. Default: ${DEFAULT-VALUE}.")
+            description = "A name, a model's file or its folder. Default: ${DEFAULT-VALUE}.")
     private String model;
 
     @Parameters(

@@ -38,7 +38,7 @@ final class ServeCommand implements Callable<Integer> {
             paramLabel = "MODEL",
             defaultValue = Catalogue.DEFAULT_MODEL,
             description =
-                    "A name, a GGUF file or a model folder; may be given several times. Default: ${DEFAULT-VALUE}.")
+                    "A name, a model's file or its folder; may be given several times. Default: ${DEFAULT-VALUE}.")
     private List<String> models;
 
     @Option(

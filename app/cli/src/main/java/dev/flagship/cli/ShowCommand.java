@@ -37,7 +37,7 @@ final class ShowCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "MODEL",
             defaultValue = Catalogue.DEFAULT_MODEL,
-            description = "A name, a GGUF file or a model folder. Default: ${DEFAULT-VALUE}.")
+            description = "A name, a model's file or its folder. Default: ${DEFAULT-VALUE}.")
     private String model = Catalogue.DEFAULT_MODEL;
 
     @Option(names = "--json", description = "One JSON object, all sizes in bytes.")

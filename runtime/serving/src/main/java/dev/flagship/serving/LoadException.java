@@ -24,10 +24,15 @@ public final class LoadException extends FlagshipException {
         this(place, problem, remedy, null);
     }
 
+    /** A problem that another part put into a sentence ends with one already. */
+    private static String withoutStop(String problem) {
+        return problem.endsWith(".") ? problem.substring(0, problem.length() - 1) : problem;
+    }
+
     private LoadException(String place, String problem, String remedy, @Nullable Throwable cause) {
         super(
                 "model_load_failed",
-                "Cannot load %s: %s. %s".formatted(place, problem, remedy),
+                "Cannot load %s: %s. %s".formatted(place, withoutStop(problem), remedy),
                 false,
                 cause);
     }

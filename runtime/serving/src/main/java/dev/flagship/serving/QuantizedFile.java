@@ -158,6 +158,10 @@ public final class QuantizedFile implements AutoCloseable {
                     Files.isDirectory(target) ? "it is a folder" : "its folder does not exist",
                     "Name a file in a folder that is there.");
         }
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new QuantizeException(
+                    target, "there is something that is no file", "Choose another name.");
+        }
         if (Files.exists(target) && !overwrite) {
             throw new QuantizeException(
                     target,
