@@ -18,7 +18,7 @@ public final class BlockEncoder {
     private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
     private static final int BLOCK = 32;
 
-    /** Largest magnitude that a scale of F16 reaches with the numbers of any type here. */
+    /** Largest number of F16: no minimum, and no scale, can be larger. */
     private static final float LARGEST_HALF = 65504;
 
     private final String name;

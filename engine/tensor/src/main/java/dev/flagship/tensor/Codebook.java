@@ -9,7 +9,7 @@ import java.util.Objects;
  * The groups of numbers that a type of fewer than four bits chooses from, and names instead of
  * storing them. They are part of ggml's file format (ggml-common.h, the tables called grids); a
  * resource has them as {@code tools/codebooks/codebooks.py} takes them from the {@code gguf}
- * package.
+ * package (MIT; see NOTICE).
  *
  * <p>The resource holds 2 bytes a name, little-endian, of eight numbers of two bits or four of
  * three, the first lowest; the books of IQ2_XXS, IQ2_XS, IQ2_S, IQ1_S, IQ3_XXS and IQ3_S follow one
