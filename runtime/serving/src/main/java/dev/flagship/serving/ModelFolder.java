@@ -22,6 +22,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param path absolute
  */
 record ModelFolder(Path path) {
+    private static final String TOKENIZER_MODEL = "tokenizer.model";
     private static final long LARGEST_JSON = 16 << 20;
     private static final JsonMapper JSON =
             JsonMapper.builder(
@@ -91,10 +92,13 @@ record ModelFolder(Path path) {
      * @throws LoadException if none is
      */
     BpeTokenizer tokenizerHereOrAbove() throws IOException {
-        Path above = path.toAbsolutePath().getParent();
-        boolean shared = above != null && Files.isRegularFile(above.resolve("tokenizer.model"));
-        boolean own = Files.exists(path.resolve("tokenizer.model"));
-        return tokenizer(shared && !own ? above : path);
+        if (!Files.exists(path.resolve(TOKENIZER_MODEL))) {
+            Path above = path.toAbsolutePath().getParent();
+            if (above != null && Files.isRegularFile(above.resolve(TOKENIZER_MODEL))) {
+                return tokenizer(above);
+            }
+        }
+        return tokenizer(path);
     }
 
     private BpeTokenizer tokenizer(Path folder) throws IOException {
