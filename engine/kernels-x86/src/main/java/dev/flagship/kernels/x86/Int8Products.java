@@ -42,7 +42,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     private final KernelLibrary library;
     private final Set<DType> types;
     private final Map<DType, long[]> tables = new EnumMap<>(DType.class);
-    private final int unpackRows;
+    private final Tuning tuning;
     private final Worker[] workers;
 
     /** {@link TileKernel#memory} of each thread; none where there are no tiles. */
@@ -64,16 +64,15 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
      * @param types quantised types whose kernels may be used
      */
     Int8Products(Team team, KernelLibrary library, Set<DType> types) {
-        this(team, library, types, library.unpackRows());
+        this(team, library, types, library.tuning());
     }
 
     /**
-     * @param unpackRows rows of x from which weights are unpacked first; the bits do not depend on
-     *     it
+     * @param tuning how to use the library's kernels; the bits do not depend on it
      */
-    Int8Products(Team team, KernelLibrary library, Set<DType> types, int unpackRows) {
+    Int8Products(Team team, KernelLibrary library, Set<DType> types, Tuning tuning) {
         this.team = team;
-        this.unpackRows = unpackRows;
+        this.tuning = tuning;
         this.library = library;
         this.types = Set.copyOf(types);
         types.forEach(type -> tables.put(type, ProductKernel.tables(library.isa(), type)));
@@ -263,7 +262,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         for (int i = 0; i < table.length; i++) {
             worker.set(NarrowTile.FACTOR + i, table[i]);
         }
-        boolean many = count > 1 && count >= unpackRows;
+        boolean many = count > 1 && count >= tuning.unpackRows();
         if (many || count > 1 && ProductKernel.widensScales(w.type())) {
             long lines = many ? ProductKernel.scratchLines(w.type(), UNPACKED_BANDS, blocks) : 0;
             long scales = ProductKernel.scratchScales(w.type(), UNPACKED_BANDS, blocks);
@@ -272,8 +271,12 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
             worker.set(ProductKernel.SCRATCH_SCALES, scratch + lines);
         }
         KernelLibrary.Products products = library.products(w.type());
+        int largest =
+                count == 1
+                        ? tuning.rowGroup(BandMatrix.bandBytes(w.type(), w.cols()))
+                        : library.tileGroup(count, many);
         int at = from;
-        for (int size = library.largestGroup(count, many); size > 0; size /= 2) {
+        for (int size = largest; size > 0; size /= 2) {
             MemorySegment entry =
                     count == 1
                             ? products.row(size)

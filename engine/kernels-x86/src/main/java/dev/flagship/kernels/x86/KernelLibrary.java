@@ -27,7 +27,7 @@ final class KernelLibrary implements AutoCloseable {
     private static final byte INT3 = (byte) 0xCC;
 
     /** Bands of the largest group for one row of x. */
-    private static final int ROW_BANDS = 4;
+    static final int ROW_BANDS = 4;
 
     /** Columns of a tile of two bands. */
     private static final int SHORT_TILE = 6;
@@ -223,20 +223,12 @@ final class KernelLibrary implements AutoCloseable {
         };
     }
 
-    /** Rows of x from which unpacking the weights pays. */
-    int unpackRows() {
-        return tuning.unpackRows();
-    }
-
     /**
-     * Bands of the largest group for so many rows of x; smaller ones halve it. In place, each tile
+     * Bands of the largest group for several rows of x; smaller ones halve it. In place, each tile
      * of columns takes the bits of a line apart again: where one tile of two bands cannot hold all
      * rows, the longer tiles of single bands do that half as often.
      */
-    int largestGroup(int rows, boolean unpacked) {
-        if (rows == 1) {
-            return ROW_BANDS;
-        }
+    int tileGroup(int rows, boolean unpacked) {
         return unpacked || rows <= SHORT_TILE ? tileBands(isa) : 1;
     }
 

@@ -117,7 +117,11 @@ final class SelfTest {
             // The same numbers of rows with weights read in place and unpacked.
             for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
                 try (Int8Products products =
-                        new Int8Products(team, library, EnumSet.of(type), unpackRows)) {
+                        new Int8Products(
+                                team,
+                                library,
+                                EnumSet.of(type),
+                                library.tuning().withUnpackRows(unpackRows))) {
                     Product product =
                             (some, out) -> products.project(some, List.of(w), List.of(out));
                     if (!allAgree(work.counts, product, x, expected, space)) {

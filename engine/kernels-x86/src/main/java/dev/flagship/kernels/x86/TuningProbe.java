@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * Finds a {@link Tuning} by the clock, within a tenth of a second. What is usual stays unless
+ * Finds a {@link Tuning} by the clock, within a sixth of a second. What is usual stays unless
  * another choice is clearly faster in turns with it, since a start is no quiet moment and the
  * choice is kept; what there is no time to measure stays as well.
  */
@@ -20,27 +20,41 @@ final class TuningProbe implements AutoCloseable {
     /** Weights that come from memory, one row of x at a time. */
     private static final DType STREAMED = DType.Q8_0;
 
-    /** Weights whose unpacking costs most. */
+    /** Weights whose unpacking costs most, and whose bands are short where rows are. */
     private static final DType UNPACKED = DType.Q4_0;
 
     /** Types whose kernels it runs. */
     static final Set<DType> TYPES = Set.of(STREAMED, UNPACKED);
 
-    /** Of a start that happens once per processor, beside 10 ms in which memory is made ready. */
-    private static final long BUDGET_NANOS = 80_000_000;
+    /** Of a start that happens once per processor, beside 30 ms in which memory is made ready. */
+    private static final long BUDGET_NANOS = 120_000_000;
 
-    /** 8 MiB: more than a second-level cache has; streamed as a model's weights are. */
-    private static final int STREAM_ROWS = 4096;
+    /**
+     * What is streamed window by window, as a model's weights are: more than last caches have, but
+     * for those where such a model would lie in the cache, too.
+     */
+    private static final long STREAMED_BYTES = 64 << 20;
+
+    /** Rows of a window of {@link #COLS}, 4 MiB. */
+    private static final int STREAM_ROWS = 2048;
 
     private static final int COLS = 2048;
+
+    /** Columns and rows of a window of short bands, 2.5 MiB. */
+    private static final int SHORT_COLS = 576;
+
+    private static final int SHORT_ROWS = 8192;
 
     /** A matrix that stays in the second-level cache, as a tile's weights do. */
     private static final int CACHED_ROWS = 256;
 
     private static final int[] PREFETCHES = {1024, 2048, 6144};
+    private static final int[] SHORT_GROUPS = {1, 2};
 
-    /** Pairs of measurements, of which another choice must win each. */
-    private static final int PAIRS = 6;
+    /** Pairs of measurements, of which another choice may lose some: other work may meet any. */
+    private static final int PAIRS = 10;
+
+    private static final int LOST = 2;
 
     /** What another choice may take of the usual one's time, by the least of each. */
     private static final double CLEARLY = 0.95;
@@ -53,10 +67,50 @@ final class TuningProbe implements AutoCloseable {
     private final Clock clock;
     private final SerialTeam team = new SerialTeam();
     private final OffHeap memory;
-    private final BandMatrix stream;
-    private final BandMatrix cached;
+    private final Windows longBands;
+    private final Windows shortBands;
+    private final Windows cached;
     private final MemorySegment x;
     private final MemorySegment out;
+
+    /** Matrices of one shape, to be read in turn. */
+    private static final class Windows {
+        private final BandMatrix[] matrices;
+        private int next;
+
+        /**
+         * @param count of matrices, each with planes of its own
+         * @param memory that they are cut from
+         */
+        Windows(DType type, int rows, int cols, int count, MemorySegment memory) {
+            long numbers = BandMatrix.numberBytes(type, rows, cols);
+            long scales = BandMatrix.scaleBytes(type, rows, cols);
+            matrices = new BandMatrix[count];
+            for (int i = 0; i < count; i++) {
+                matrices[i] =
+                        new BandMatrix(
+                                "probe",
+                                type,
+                                rows,
+                                cols,
+                                memory.asSlice(i * numbers, numbers),
+                                memory.asSlice(count * numbers + i * scales, scales));
+            }
+        }
+
+        /** As many as there is room for. */
+        static Windows filling(DType type, int rows, int cols, MemorySegment memory) {
+            long bytes =
+                    BandMatrix.numberBytes(type, rows, cols)
+                            + BandMatrix.scaleBytes(type, rows, cols);
+            return new Windows(type, rows, cols, (int) (memory.byteSize() / bytes), memory);
+        }
+
+        BandMatrix next() {
+            next = (next + 1) % matrices.length;
+            return matrices[next];
+        }
+    }
 
     /** What a probe knows of time. */
     interface Clock {
@@ -100,31 +154,19 @@ final class TuningProbe implements AutoCloseable {
         this.pages = pages;
         this.library = library;
         this.clock = clock;
-        long numbers = BandMatrix.numberBytes(STREAMED, STREAM_ROWS, COLS);
-        long scales = BandMatrix.scaleBytes(STREAMED, STREAM_ROWS, COLS);
-        int rows = 2 * library.unpackRows();
+        int rows = 2 * library.tuning().unpackRows();
         long inputs = 4L * rows * COLS;
-        long outputs = 4L * Math.max(STREAM_ROWS, rows * CACHED_ROWS);
-        memory = OffHeap.allocate(numbers + scales + inputs + outputs);
+        long outputs = 4L * Math.max(SHORT_ROWS, rows * CACHED_ROWS);
+        memory = LinuxPages.memory(STREAMED_BYTES + inputs + outputs);
         MemorySegment all = memory.segment();
-        MemorySegment first = all.asSlice(0, numbers);
-        MemorySegment second = all.asSlice(numbers, scales);
-        first.fill((byte) 1); // pages that were never written are all the same one
-        stream = matrix(STREAMED, STREAM_ROWS, first, second);
-        cached = matrix(UNPACKED, CACHED_ROWS, first, second);
-        x = all.asSlice(numbers + scales, inputs);
-        out = all.asSlice(numbers + scales + inputs, outputs);
-    }
-
-    private static BandMatrix matrix(
-            DType type, int rows, MemorySegment numbers, MemorySegment scales) {
-        return new BandMatrix(
-                "probe",
-                type,
-                rows,
-                COLS,
-                numbers.asSlice(0, BandMatrix.numberBytes(type, rows, COLS)),
-                scales.asSlice(0, BandMatrix.scaleBytes(type, rows, COLS)));
+        MemorySegment weights = all.asSlice(0, STREAMED_BYTES);
+        weights.fill(
+                (byte) 0x11); // untouched pages are all the same one, and 0x1111 is no denormal
+        longBands = Windows.filling(STREAMED, STREAM_ROWS, COLS, weights);
+        shortBands = Windows.filling(UNPACKED, SHORT_ROWS, SHORT_COLS, weights);
+        cached = new Windows(UNPACKED, CACHED_ROWS, COLS, 1, weights);
+        x = all.asSlice(STREAMED_BYTES, inputs);
+        out = all.asSlice(STREAMED_BYTES + inputs, outputs);
     }
 
     /**
@@ -140,24 +182,41 @@ final class TuningProbe implements AutoCloseable {
     static Tuning best(Pages pages, KernelLibrary library, Clock clock) {
         try (TuningProbe probe = new TuningProbe(pages, library, clock)) {
             probe.clock.start();
-            int unpackRows = probe.unpackRows();
-            return new Tuning(probe.prefetch(), unpackRows);
+            // What can gain most comes first, lest time run out.
+            Tuning best = library.tuning().withShortGroup(probe.shortGroup());
+            best = best.withUnpackRows(probe.unpackRows());
+            return best.withPrefetch(probe.prefetch());
         }
     }
 
     /** From how many rows of x unpacking pays: half of the usual, the usual, or twice that. */
     private int unpackRows() {
-        int usual = library.unpackRows();
+        int usual = library.tuning().unpackRows();
         if (TileKernel.multiplies(library.isa(), UNPACKED)) {
             return usual; // so many rows are multiplied in tiles
         }
-        try (Choice unpacking = new Choice(library, UNPACKED, 2);
-                Choice inPlace = new Choice(library, UNPACKED, Integer.MAX_VALUE)) {
+        Tuning tuning = library.tuning();
+        try (Choice unpacking = new Choice(library, UNPACKED, tuning.withUnpackRows(2));
+                Choice inPlace =
+                        new Choice(library, UNPACKED, tuning.withUnpackRows(Integer.MAX_VALUE))) {
             if (faster(unpacking, inPlace, cached, usual / 2)) {
                 return usual / 2;
             }
             return faster(inPlace, unpacking, cached, usual) ? 2 * usual : usual;
         }
+    }
+
+    /** How many short bands one row of x should meet together. */
+    private int shortGroup() {
+        Tuning best = library.tuning();
+        for (int bands : SHORT_GROUPS) {
+            Tuning tuning = library.tuning().withShortGroup(bands);
+            try (Choice other = new Choice(library, UNPACKED, tuning);
+                    Choice usual = new Choice(library, UNPACKED, best)) {
+                best = faster(other, usual, shortBands, 1) ? tuning : best;
+            }
+        }
+        return best.shortGroup();
     }
 
     private int prefetch() {
@@ -196,28 +255,29 @@ final class TuningProbe implements AutoCloseable {
     }
 
     private boolean streamsFaster(KernelLibrary a, KernelLibrary b) {
-        try (Choice one = new Choice(a, STREAMED, 2);
-                Choice other = new Choice(b, STREAMED, 2)) {
-            return faster(one, other, stream, 1);
+        try (Choice one = new Choice(a, STREAMED, a.tuning());
+                Choice other = new Choice(b, STREAMED, b.tuning())) {
+            return faster(one, other, longBands, 1);
         }
     }
 
     /**
-     * Whether a is clearly faster: in each of some pairs, and by the least times. One of both alone
+     * Whether a is clearly faster: in most of some pairs, and by the least times. One of both alone
      * is chance too often on a machine with other work; false if time runs out.
      */
-    private boolean faster(Choice a, Choice b, BandMatrix w, int rows) {
-        b.run(w, rows); // brings in code and data
-        a.run(w, rows);
+    private boolean faster(Choice a, Choice b, Windows w, int rows) {
+        b.run(w.next(), rows); // brings in code, and data that stay
+        a.run(w.next(), rows);
         long leastOfA = Long.MAX_VALUE;
         long leastOfB = Long.MAX_VALUE;
+        int lost = 0;
         for (int i = 0; i < PAIRS; i++) {
             if (clock.late()) {
                 return false;
             }
             long timeOfB = b.nanos(w, rows);
             long timeOfA = a.nanos(w, rows);
-            if (timeOfA >= timeOfB) {
+            if (timeOfA >= timeOfB && ++lost > LOST) {
                 return false;
             }
             leastOfB = Math.min(leastOfB, timeOfB);
@@ -231,20 +291,21 @@ final class TuningProbe implements AutoCloseable {
         private final Tuning tuning;
         private final Int8Products products;
 
-        Choice(KernelLibrary kernels, DType type, int unpackRows) {
-            tuning = new Tuning(kernels.tuning().prefetch(), unpackRows);
-            products = new Int8Products(team, kernels, EnumSet.of(type), unpackRows);
+        Choice(KernelLibrary kernels, DType type, Tuning tuning) {
+            this.tuning = tuning;
+            products = new Int8Products(team, kernels, EnumSet.of(type), tuning);
         }
 
         void run(BandMatrix w, int rows) {
-            Tensor from = Tensor.of(Shape.of(rows, COLS), x.asSlice(0, 4L * rows * COLS));
+            Tensor from = Tensor.of(Shape.of(rows, w.cols()), x.asSlice(0, 4L * rows * w.cols()));
             Tensor to = Tensor.of(Shape.of(rows, w.rows()), out.asSlice(0, 4L * rows * w.rows()));
             products.project(from, List.of(w), List.of(to));
         }
 
-        long nanos(BandMatrix w, int rows) {
+        long nanos(Windows windows, int rows) {
             long least = Long.MAX_VALUE;
             for (int i = 0; i < REPEATS; i++) {
+                BandMatrix w = windows.next();
                 least = Math.min(least, clock.nanos(tuning, () -> run(w, rows)));
             }
             return least;

@@ -28,8 +28,6 @@ import org.junit.jupiter.api.Test;
 
 @OnLinuxX86
 class Int8ProductsTest {
-    private static final int IN_PLACE = Integer.MAX_VALUE;
-    private static final int UNPACKED = 2;
 
     private final Seed seed = Seed.given();
     private final Random random = seed.random();
@@ -80,6 +78,9 @@ class Int8ProductsTest {
 
     @Test
     void everyForcedWayGivesTheSameBits() {
+        Tuning unpacked = library.tuning().withUnpackRows(2);
+        Tuning inPlace = library.tuning().withUnpackRows(Integer.MAX_VALUE);
+        List<Tuning> ways = List.of(inPlace, unpacked.withShortGroup(1), inPlace.withShortGroup(2));
         for (DType type : ProductKernel.TYPES) {
             int cols = type.superBlocks() ? 512 : 96;
             for (int rows : new int[] {1, 16, 31, 47, 61, 64, 101}) {
@@ -88,27 +89,18 @@ class Int8ProductsTest {
                     Tensor x = numbers(count, cols);
                     Tensor expected = truth(memory, x, w);
                     for (int threads = 1; threads <= 3; threads++) {
-                        for (int unpackRows : new int[] {IN_PLACE, UNPACKED}) {
+                        for (Tuning tuning : ways) {
                             Tensor out = memory.tensor(count, rows);
                             try (Team team = new SpinTeam(threads);
                                     Int8Products products =
                                             new Int8Products(
-                                                    team,
-                                                    library,
-                                                    ProductKernel.TYPES,
-                                                    unpackRows)) {
+                                                    team, library, ProductKernel.TYPES, tuning)) {
                                 products.project(x, List.of(w), List.of(out));
                             }
                             String what =
-                                    "%s [%d, %d] × %d, unpacked from %d, %d threads, %s"
+                                    "%s [%d, %d] × %d, %s, %d threads, %s"
                                             .formatted(
-                                                    type,
-                                                    rows,
-                                                    cols,
-                                                    count,
-                                                    unpackRows,
-                                                    threads,
-                                                    seed);
+                                                    type, rows, cols, count, tuning, threads, seed);
                             Bits.assertSame(what, out, expected);
                         }
                     }
