@@ -92,7 +92,7 @@ final class NarrowAttention extends AttentionCode {
                 int bytes = d * PARTS * line;
                 for (int p = first; fromPages && p < first + pages; p++) {
                     if (bytes % LINE == 0) {
-                        asm.prefetcht0(Mem.at(pageKeys(p), values, 1).plus(bytes));
+                        asm.prefetcht1(Mem.at(pageKeys(p), values, 1).plus(bytes));
                     }
                 }
                 Line[] lines = new Line[parts];
@@ -346,7 +346,7 @@ final class NarrowAttention extends AttentionCode {
         for (int v = 0; v < strip; v++) {
             lines[v] = values(v);
             if (fromPages && v * line % LINE == 0) {
-                asm.prefetcht0(Mem.at(R13, v * line));
+                asm.prefetcht1(Mem.at(R13, v * line));
             }
         }
         if (!masked) {
