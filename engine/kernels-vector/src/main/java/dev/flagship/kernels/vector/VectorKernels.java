@@ -73,6 +73,7 @@ final class VectorKernels implements Kernels {
         private final float[] superNumbers = new float[SuperScales.MOST];
         private final float[] gemvOut = new float[Gemv.STREAMS * LENGTH];
         private short[] halves = {};
+        private short[] rounded = {};
         private float[] planes = {};
         private final float[] partial = new float[LANES];
         private final float[] strip = new float[STRIP];
@@ -81,12 +82,18 @@ final class VectorKernels implements Kernels {
         private int[] quants = {};
         private final float[] group = new float[KvLayout.GROUP];
         private final int[] group8 = new int[KvLayout.GROUP];
+        private final EmbeddingRows embedding = new EmbeddingRows();
         private final Attention attention = new Attention();
     }
 
     @Override
     public String rung() {
         return "vector-" + FLOATS.vectorBitSize();
+    }
+
+    /** The same array, or a longer one. */
+    private static float[] sized(float[] array, int length) {
+        return array.length < length ? new float[length] : array;
     }
 
     private void run(Team.Task task, long elements) {
@@ -106,7 +113,7 @@ final class VectorKernels implements Kernels {
         run(embed, out.shape().elements());
     }
 
-    private static final class Embed implements Team.Task {
+    private final class Embed implements Team.Task {
         private BandMatrix table =
                 new BandMatrix("", DType.F32, 0, 1, MemorySegment.NULL, MemorySegment.NULL);
         private int[] ids = {};
@@ -114,9 +121,10 @@ final class VectorKernels implements Kernels {
 
         @Override
         public void run(int thread, int threads) {
+            EmbeddingRows rows = workers[thread].embedding;
             int to = share(out.rows(), thread + 1, threads);
             for (int row = share(out.rows(), thread, threads); row < to; row++) {
-                EmbeddingRows.widen(table, ids[row], out, row);
+                rows.widen(table, ids[row], out, row);
             }
         }
     }
@@ -172,8 +180,8 @@ final class VectorKernels implements Kernels {
         }
 
         private void pack(Worker worker, int thread, int threads) {
-            if (worker.row.length < x.rowSize()) {
-                worker.row = new float[x.rowSize()];
+            worker.row = sized(worker.row, x.rowSize());
+            if (worker.quants.length < x.rowSize()) {
                 worker.quants = new int[x.rowSize()];
             }
             int from = share(activations.tiles(), thread, threads);
@@ -488,37 +496,52 @@ final class VectorKernels implements Kernels {
                 if (int8) {
                     appendInt8(row, workers[thread]);
                 } else {
-                    append(row);
+                    append(row, workers[thread]);
                 }
             }
         }
 
-        private void append(int row) {
+        private void append(int row, Worker worker) {
             KvLayout kv = rows.layout();
-            boolean half = kv.type() == DType.F16;
-            MemorySegment pool = rows.pool();
             int size = kv.headSize();
             int position = rows.position(row);
             int page = rows.page(row, position);
             int slot = position % KvLayout.PAGE;
+            worker.row = sized(worker.row, size);
+            if (worker.rounded.length < size) {
+                worker.rounded = new short[size];
+            }
             for (int head = 0; head < kv.kvHeads(); head++) {
+                long from = ((long) row * keys.rowSize() + (long) head * size) * 4;
                 long k = kv.keys(page, layer, head);
                 long v = kv.values(page, layer, head);
-                for (int d = 0; d < size; d++) {
-                    float key = keys.get(row, head * size + d);
-                    float value = values.get(row, head * size + d);
-                    if (half) {
-                        pool.set(
-                                F16,
-                                k + (d * KvLayout.PAGE + slot) * 2L,
-                                Float.floatToFloat16(key));
-                        pool.set(F16, v + (slot * size + d) * 2L, Float.floatToFloat16(value));
-                    } else {
-                        pool.set(F32, k + (d * KvLayout.PAGE + slot) * 4L, key);
-                        pool.set(F32, v + (slot * size + d) * 4L, value);
+                if (kv.type() == DType.F16) {
+                    appendHalves(from, k, v, size, slot, worker);
+                } else {
+                    MemorySegment.copy(keys.data(), F32, from, worker.row, 0, size);
+                    for (int d = 0; d < size; d++) {
+                        rows.pool().set(F32, k + (d * KvLayout.PAGE + slot) * 4L, worker.row[d]);
                     }
+                    MemorySegment to = rows.pool();
+                    MemorySegment.copy(values.data(), from, to, v + 4L * slot * size, size * 4L);
                 }
             }
+        }
+
+        /** As F16, by arrays: a segment's every access is dear until the compilers are done. */
+        private void appendHalves(
+                long from, long keysAt, long valuesAt, int size, int slot, Worker worker) {
+            MemorySegment pool = rows.pool();
+            MemorySegment.copy(keys.data(), F32, from, worker.row, 0, size);
+            for (int d = 0; d < size; d++) {
+                short key = Float.floatToFloat16(worker.row[d]);
+                pool.set(F16, keysAt + (d * KvLayout.PAGE + slot) * 2L, key);
+            }
+            MemorySegment.copy(values.data(), F32, from, worker.row, 0, size);
+            for (int d = 0; d < size; d++) {
+                worker.rounded[d] = Float.floatToFloat16(worker.row[d]);
+            }
+            MemorySegment.copy(worker.rounded, 0, pool, F16, valuesAt + 2L * slot * size, size);
         }
 
         private void appendInt8(int row, Worker worker) {
