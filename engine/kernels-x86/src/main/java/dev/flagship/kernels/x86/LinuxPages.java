@@ -1,17 +1,12 @@
 package dev.flagship.kernels.x86;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import dev.flagship.tensor.OffHeap;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.invoke.VarHandle;
 
 /**
  * mmap, mprotect, madvise and munmap of Linux on x86-64 (man 2 mmap; the constants are the
@@ -23,71 +18,53 @@ final class LinuxPages implements Pages {
 
     private static final int MADV_HUGEPAGE = 14;
 
-    private static final Linker LINKER = Linker.nativeLinker();
-    private static final Linker.Option ERRNO = Linker.Option.captureCallState("errno");
-    private static final ValueLayout.OfInt ERRNO_LAYOUT =
-            (ValueLayout.OfInt)
-                    Linker.Option.captureStateLayout()
-                            .select(MemoryLayout.PathElement.groupElement("errno"));
-    private static final long ERRNO_OFFSET =
-            Linker.Option.captureStateLayout()
-                    .byteOffset(MemoryLayout.PathElement.groupElement("errno"));
+    private static final MemorySegment MMAP = function("mmap");
+    private static final MemorySegment MPROTECT = function("mprotect");
+    private static final MemorySegment MUNMAP = function("munmap");
+    private static final MemorySegment MADVISE = function("madvise");
 
-    private static final MethodHandle MMAP =
-            call(
-                    "mmap",
-                    FunctionDescriptor.of(
-                            JAVA_LONG, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT,
-                            JAVA_LONG));
-    private static final MethodHandle MPROTECT =
-            call("mprotect", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle MUNMAP =
-            call("munmap", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG));
-
-    private static final MethodHandle MADVISE =
-            call("madvise", FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_INT));
-
-    private static MethodHandle call(String name, FunctionDescriptor type) {
-        return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type, ERRNO);
+    private static MemorySegment function(String name) {
+        return Linker.nativeLinker().defaultLookup().findOrThrow(name);
     }
 
-    private static MemorySegment state(Arena arena) {
-        return arena.allocate(Linker.Option.captureStateLayout());
-    }
+    /**
+     * A call once more that failed, to learn why: Java keeps errno for calls of a shape of their
+     * own alone, which a start without failures need not link.
+     */
+    private static final class Again {
+        private static final MethodHandle CALL =
+                Linker.nativeLinker()
+                        .downcallHandle(Downcall.SHAPE, Linker.Option.captureCallState("errno"));
+        private static final VarHandle ERRNO =
+                Linker.Option.captureStateLayout()
+                        .varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-    private static int errno(MemorySegment state) {
-        return state.get(ERRNO_LAYOUT, ERRNO_OFFSET);
+        private Again() {}
+
+        /** What the function gives now, or −errno where it gives −1. */
+        static long call(MemorySegment function, long a, long b, long c, long d, long e) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment state = arena.allocate(Linker.Option.captureStateLayout());
+                long result = (long) CALL.invokeExact(function, state, a, b, c, d, e, 0L);
+                return (int) result == -1 ? -(int) ERRNO.get(state, 0L) : result;
+            } catch (Throwable t) {
+                throw new IllegalStateException("the C library cannot be called", t);
+            }
+        }
     }
 
     @Override
     public long reserve(long bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment state = state(arena);
-            long address =
-                    (long)
-                            MMAP.invokeExact(
-                                    state,
-                                    MemorySegment.NULL,
-                                    bytes,
-                                    Access.NONE.bits,
-                                    MAP_PRIVATE | MAP_ANONYMOUS,
-                                    -1,
-                                    0L);
-            return address == -1 ? -errno(state) : address;
-        } catch (Throwable t) {
-            throw new IllegalStateException("mmap cannot be called", t);
-        }
+        long access = Access.NONE.bits;
+        long flags = MAP_PRIVATE | MAP_ANONYMOUS;
+        long address = Downcall.call(MMAP, 0, bytes, access, flags, -1, 0);
+        return address == -1 ? Again.call(MMAP, 0, bytes, access, flags, -1) : address;
     }
 
     @Override
     public int protect(long address, long bytes, Access access) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment state = state(arena);
-            int result = (int) MPROTECT.invokeExact(state, address, bytes, access.bits);
-            return result == 0 ? 0 : errno(state);
-        } catch (Throwable t) {
-            throw new IllegalStateException("mprotect cannot be called", t);
-        }
+        int result = (int) Downcall.call(MPROTECT, address, bytes, access.bits, 0, 0, 0);
+        return result == 0 ? 0 : (int) -Again.call(MPROTECT, address, bytes, access.bits, 0, 0);
     }
 
     /**
@@ -117,26 +94,15 @@ final class LinuxPages implements Pages {
 
     /** Advice that a system without large pages may refuse. */
     private void adviseLarge(long address, long bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            int _ = (int) MADVISE.invokeExact(state(arena), address, bytes, MADV_HUGEPAGE);
-        } catch (Throwable t) {
-            throw new IllegalStateException("madvise cannot be called", t);
-        }
+        long _ = Downcall.call(MADVISE, address, bytes, MADV_HUGEPAGE, 0, 0, 0);
     }
 
     @Override
     public void release(long address, long bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment state = state(arena);
-            int result = (int) MUNMAP.invokeExact(state, address, bytes);
-            if (result != 0) {
-                throw new IllegalStateException(
-                        "munmap of %x failed with errno %d".formatted(address, errno(state)));
-            }
-        } catch (IllegalStateException e) {
-            throw e;
-        } catch (Throwable t) {
-            throw new IllegalStateException("munmap cannot be called", t);
+        if ((int) Downcall.call(MUNMAP, address, bytes, 0, 0, 0, 0) != 0) {
+            long errno = -Again.call(MUNMAP, address, bytes, 0, 0, 0);
+            throw new IllegalStateException(
+                    "munmap of %x failed with errno %d".formatted(address, errno));
         }
     }
 }

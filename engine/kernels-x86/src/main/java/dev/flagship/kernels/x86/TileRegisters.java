@@ -1,12 +1,7 @@
 package dev.flagship.kernels.x86;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
-import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.invoke.MethodHandle;
 import java.util.Optional;
 
 /**
@@ -21,18 +16,17 @@ final class TileRegisters {
 
     /** Asks for leave; false where the system knows no such thing or refuses. */
     static boolean permitted() {
-        Linker linker = Linker.nativeLinker();
-        Optional<MemorySegment> found = linker.defaultLookup().find("arch_prctl");
-        if (found.isEmpty()) {
-            return false;
-        }
-        MethodHandle archPrctl =
-                linker.downcallHandle(
-                        found.get(), FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_LONG));
-        try {
-            return (int) archPrctl.invokeExact(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-        } catch (Throwable t) {
-            throw new IllegalStateException("arch_prctl cannot be called", t);
-        }
+        Optional<MemorySegment> found = Linker.nativeLinker().defaultLookup().find("arch_prctl");
+        return found.isPresent()
+                && (int)
+                                Downcall.call(
+                                        found.get(),
+                                        ARCH_REQ_XCOMP_PERM,
+                                        XFEATURE_XTILEDATA,
+                                        0,
+                                        0,
+                                        0,
+                                        0)
+                        == 0;
     }
 }
