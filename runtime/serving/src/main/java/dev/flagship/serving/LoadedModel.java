@@ -21,6 +21,7 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -119,17 +120,20 @@ public final class LoadedModel implements AutoCloseable {
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
         try (ModelFile file = ModelFiles.open(path);
                 var owned = new Owned()) {
-            ModelSource source = source(path, file);
-            int contextLength = context(path, source, options);
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
+            Set<DType> types = packedTypes(file, options.quantize());
+            var ahead =
+                    KernelsAhead.start(
+                            warnings -> Rungs.create(options.kernels(), team, types, warnings));
+            owned.add(ahead);
+            ModelSource source = source(path, file);
+            int contextLength = context(path, source, options);
             PackPlan asItIs = PackPlan.of(path, source.tensors().values());
             CausalLm shape = shape(path, source, asItIs);
             PackPlan plan =
                     options.quantize().map(mix -> rounded(source, mix, listener)).orElse(asItIs);
-            Kernels kernels =
-                    new RecordedKernels(
-                            Rungs.create(options.kernels(), team, plan.types(), listener::warning));
+            Kernels kernels = new RecordedKernels(ahead.take(listener::warning));
             owned.add(kernels);
             plan.unpacked().ifPresent(listener::warning);
             Numerics numerics = options.numerics().orElse(usualNumerics(plan));
@@ -142,6 +146,14 @@ public final class LoadedModel implements AutoCloseable {
             owned.release();
             return model;
         }
+    }
+
+    /** Types that packed weights may have, before it is known what each tensor is. */
+    private static Set<DType> packedTypes(ModelFile file, Optional<QuantMix> mix) {
+        Set<DType> types = EnumSet.noneOf(DType.class);
+        file.tensors().values().forEach(entry -> types.add(entry.type()));
+        mix.ifPresent(_ -> types.addAll(QuantMix.TYPES));
+        return types;
     }
 
     /** What the files say, with numbers that can be. */

@@ -5,6 +5,7 @@ import dev.flagship.tensor.DType;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -22,6 +23,10 @@ public enum QuantMix {
 
     /** Counts changes of what weights are rounded to, so that packed ones are made again. */
     static final int VERSION = 1;
+
+    /** All that {@link #type} may round to. */
+    static final Set<DType> TYPES =
+            Set.of(DType.F32, DType.Q8_0, DType.Q4_0, DType.Q4_1, DType.Q4_K, DType.Q6_K);
 
     private final int ggufNumber;
 

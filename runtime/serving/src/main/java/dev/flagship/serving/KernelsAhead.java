@@ -1,0 +1,93 @@
+package dev.flagship.serving;
+
+import dev.flagship.tensor.Kernels;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Kernels made on a thread of their own while the caller reads what else a model has: a vocabulary
+ * and machine code take about as long, and together most of a start.
+ */
+final class KernelsAhead implements AutoCloseable {
+    private final Thread thread;
+    private final List<String> warnings = new ArrayList<>();
+    private @Nullable Kernels made;
+    private @Nullable RuntimeException failure;
+    private @Nullable Error error;
+
+    private KernelsAhead(Function<Consumer<String>, Kernels> making) {
+        thread =
+                Thread.ofPlatform().daemon().name("flagship-kernels").unstarted(() -> make(making));
+    }
+
+    /**
+     * Begins.
+     *
+     * @param making makes the kernels, given where its warnings go
+     */
+    static KernelsAhead start(Function<Consumer<String>, Kernels> making) {
+        var ahead = new KernelsAhead(making);
+        ahead.thread.start();
+        return ahead;
+    }
+
+    private void make(Function<Consumer<String>, Kernels> making) {
+        try {
+            made = making.apply(warnings::add);
+        } catch (RuntimeException e) {
+            failure = e;
+        } catch (Error e) {
+            error = e;
+        }
+    }
+
+    /**
+     * The kernels, from now on the caller's.
+     *
+     * @param told hears what there was to warn of
+     * @throws RuntimeException or Error what making them threw
+     */
+    Kernels take(Consumer<String> told) {
+        join();
+        warnings.forEach(told);
+        if (failure != null) {
+            throw failure;
+        }
+        if (error != null) {
+            throw error;
+        }
+        Kernels taken = made;
+        made = null;
+        if (taken == null) {
+            throw new IllegalStateException("kernels can be taken once");
+        }
+        return taken;
+    }
+
+    private void join() {
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Waits, and closes what nobody took. */
+    @Override
+    public void close() {
+        join();
+        if (made != null) {
+            made.close();
+            made = null;
+        }
+    }
+}
