@@ -15,9 +15,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 2,000 random Unicode strings in every kind of piece, with a vocabulary whose merges cross all
+ * 12,000 texts, most of them random Unicode strings, in every kind of piece, with a vocabulary whose merges cross all
  * borders that are not drawn, against the tokenizers library and, for "default", against llama.cpp
- * (tools/golden/tokenizer/pre.py).
+ * (pre.py and further.py of tools/golden/tokenizer).
  */
 class PreTokenizerGoldenTest {
     private final String[] tokens;
@@ -80,6 +80,27 @@ class PreTokenizerGoldenTest {
             })
     void piecesOfGgufEqualTheReference(String pre) throws IOException {
         Goldens.checkIds(fromGguf(pre), texts, golden(pre));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "bloom",
+                "dbrx",
+                "deepseek-coder",
+                "deepseek-llm",
+                "default",
+                "gpt-2",
+                "gpt-4o",
+                "llama-bpe",
+                "qwen2",
+                "seed-coder",
+                "smollm",
+                "tekken",
+                "viking"
+            })
+    void tenThousandFurtherTextsEqualTheReference(String pre) throws IOException {
+        Goldens.checkFurther(fromGguf(pre), "pre-" + pre);
     }
 
     /** Names for one kind, as llama.cpp has them. */

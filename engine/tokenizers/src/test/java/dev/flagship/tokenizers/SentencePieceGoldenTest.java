@@ -17,8 +17,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 2,000 random Unicode strings and one small vocabulary in three containers, against sentencepiece,
- * llama.cpp and the tokenizers library (tools/golden/tokenizer/spm.py).
+ * 12,000 texts, most of them random Unicode strings, and one small vocabulary in three containers, against sentencepiece,
+ * llama.cpp and the tokenizers library (spm.py and further.py of
+ * tools/golden/tokenizer).
  */
 class SentencePieceGoldenTest {
 
@@ -75,12 +76,14 @@ class SentencePieceGoldenTest {
     @Test
     void tokenizerModelEqualsSentencePiece() throws IOException {
         Goldens.check(fromModel(), texts(), Goldens.json(Goldens.open("spm.golden.json.gz")));
+        Goldens.checkFurther(fromModel(), "spm");
     }
 
     @Test
     void ggufEqualsLlamaCpp() throws IOException {
         TemplateValue golden = Goldens.json(Goldens.open("spm-llamacpp.golden.json.gz"));
         Goldens.checkIds(fromGguf(), texts(), golden);
+        Goldens.checkFurther(fromGguf(), "spm-llamacpp");
     }
 
     @ParameterizedTest
@@ -88,6 +91,7 @@ class SentencePieceGoldenTest {
     void tokenizerJsonEqualsTokenizers(String name) throws IOException {
         TemplateValue golden = Goldens.json(Goldens.open(name + ".golden.json.gz"));
         Goldens.check(TokenizerGoldenTest.tokenizer(name), texts(), golden);
+        Goldens.checkFurther(TokenizerGoldenTest.tokenizer(name), name);
     }
 
     @Test

@@ -77,6 +77,7 @@ class TokenizerFilesTest {
         BpeTokenizer tokenizer = BpeTokenizer.fromModel(ranks(), TokenizerConfig.empty());
 
         Goldens.check(tokenizer, texts(), Goldens.json(Goldens.open("ranks.golden.json.gz")));
+        Goldens.checkFurther(tokenizer, "ranks");
         int first = tokenizer.vocabularySize() - 256;
         Map.of(
                         "<|begin_of_text|>", 0,
@@ -105,6 +106,7 @@ class TokenizerFilesTest {
         BpeTokenizer tokenizer = read();
 
         Goldens.check(tokenizer, texts(), Goldens.json(Goldens.open("gpt2.golden.json.gz")));
+        Goldens.checkFurther(tokenizer, "gpt2");
         assertThat(tokenizer.bos()).hasValue(0);
         assertThat(tokenizer.addsBos()).isFalse();
     }
