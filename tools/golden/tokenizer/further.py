@@ -9,6 +9,7 @@ further.golden.json.gz with the texts (8,000 random strings and 2,000 excerpts o
 
 plain    CRC-32 of the ids of each text, as 32-bit numbers of little endian, all in base64: no token is taken for a control token
 parsed   the same where control tokens are parsed and the ids differ, by the number of the text
+pre_tokenizer  for the kinds of pre.py, their expressions as tokenizers writes them into a tokenizer.json
 decoded  CRC-32 of the UTF-8 of what the ids decode to where it is not the text, by the number of the text; where the reference decodes
 
 Ids would take four times the room. The second form of the command prints those of one text, to find out what is wrong.
@@ -125,6 +126,11 @@ def main(folder, llama_python, *one):
     for name, references in kinds(folder, llama_python).items():
         sums[name] = checksums(all_texts, *references(all_texts))
         print(name, {k: len(v) for k, v in sums[name].items()})
+    vocabulary = read(folder, "pre.tokenizer.json.gz")
+    for name, pre_tokenizer in pre.KINDS.items():
+        tokenizer = Tokenizer.from_str(json.dumps(vocabulary))
+        tokenizer.pre_tokenizer = pre_tokenizer()
+        sums["pre-" + name]["pre_tokenizer"] = json.dumps(json.loads(tokenizer.to_str())["pre_tokenizer"])
     write(folder / "further.golden.json.gz", {"generator": "tools/golden/tokenizer/further.py, requirements.txt", "texts": all_texts, "kinds": sums})
 
 

@@ -138,13 +138,12 @@ public final class BpeTokenizer implements Tokenizer {
      * @param tokens token strings by id, spaces as U+2581
      * @param scores by id; neighbours that make the token of the highest score merge first
      * @param tokenTypes by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
-     * @param addsSpace whether a text gets a space in front ({@code add_space_prefix}), also after
-     *     each control or user-defined token
+     * @param spaces where a text gets a space in front
      * @throws TokenizerException if the arrays contradict each other or the scores are no numbers
      */
     public static BpeTokenizer fromGgufScores(
-            String[] tokens, float[] scores, int[] tokenTypes, boolean addsSpace, TextEnds ends) {
-        return GgufVocabulary.readScores(tokens.clone(), scores, tokenTypes, addsSpace, ends);
+            String[] tokens, float[] scores, int[] tokenTypes, GgufSpaces spaces, TextEnds ends) {
+        return GgufVocabulary.readScores(tokens.clone(), scores, tokenTypes, spaces, ends);
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.flagship.tokenizers;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -18,7 +19,7 @@ import java.util.OptionalInt;
  * @param scores by id, of SentencePiece's vocabulary, else empty
  * @param merges of a byte-level vocabulary, else empty
  * @param unknown the token for what has none
- * @param addsSpace whether a text gets a space in front
+ * @param spaces of SentencePiece's vocabulary
  */
 public record GgufTokens(
         String model,
@@ -28,7 +29,7 @@ public record GgufTokens(
         List<Float> scores,
         List<String> merges,
         OptionalInt unknown,
-        boolean addsSpace) {
+        Optional<GgufSpaces> spaces) {
 
     public GgufTokens {
         tokens = List.copyOf(tokens);
@@ -69,7 +70,7 @@ public record GgufTokens(
                         List.of(),
                         merges(tokenizer),
                         stranger,
-                        false)
+                        Optional.empty())
                 : new GgufTokens(
                         "llama",
                         Optional.empty(),
@@ -78,8 +79,23 @@ public record GgufTokens(
                         scores(tokenizer, rows),
                         List.of(),
                         stranger,
-                        tokenizer.rules().preTokenizer() instanceof PreTokenizer.Spaces spaces
-                                && spaces.prefix() != PreTokenizer.Prefix.NONE);
+                        Optional.of(spaces(tokenizer)));
+    }
+
+    /** Where no added token could tell, as plainly as may be. */
+    private static GgufSpaces spaces(BpeTokenizer tokenizer) {
+        BpeTokenizer.Rules rules = tokenizer.rules();
+        boolean told = false;
+        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
+            told |= tokenizer.kind(id) == BpeModel.Kind.ADDED;
+        }
+        return GgufSpaces.of(
+                told
+                        ? rules
+                        : new BpeTokenizer.Rules(
+                                rules.preTokenizer(),
+                                BpeTokenizer.Added.PART_TEXT,
+                                rules.dropsSpace()));
     }
 
     private static int type(BpeModel.Kind kind, boolean unknown) {
@@ -96,12 +112,32 @@ public record GgufTokens(
     }
 
     private static String pre(BpeTokenizer tokenizer) {
-        return Expressions.nameOf(
-                        tokenizer.rules().preTokenizer(), tokenizer.model().ignoreMerges())
-                .orElseThrow(() ->
+        PreTokenizer pieces = tokenizer.rules().preTokenizer();
+        boolean ignoreMerges = tokenizer.model().ignoreMerges();
+        Optional<String> name = Expressions.nameOf(pieces, ignoreMerges);
+        if (name.isEmpty() && numbersStandAlone(tokenizer)) {
+            name = Expressions.nameWhereNumbersStandAlone(pieces, ignoreMerges);
+        }
+        return name.orElseThrow(() ->
                         TokenizerException.unsupported(
                                 "GGUF has no name for how this tokenizer cuts text into pieces, or for merges beside it."
                                         + " Convert the model with llama.cpp's converter, and take its GGUF file"));
+    }
+
+    /** Whether no token has two numbers beside each other. */
+    private static boolean numbersStandAlone(BpeTokenizer tokenizer) {
+        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
+            String text = new String(tokenizer.bytes(id), StandardCharsets.UTF_8);
+            boolean number = false;
+            for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
+                boolean next = Scan.isNumber(text.codePointAt(i));
+                if (number && next) {
+                    return false;
+                }
+                number = next;
+            }
+        }
+        return true;
     }
 
     private record Merge(int rank, int left, int right) {}

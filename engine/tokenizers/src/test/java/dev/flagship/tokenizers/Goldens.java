@@ -103,11 +103,9 @@ final class Goldens {
         }
     }
 
-    /** The 10,000 further texts, whose ids are in the goldens as checksums alone. */
-    static List<String> furtherTexts() throws IOException {
-        List<String> texts = strings(field(json(open(FURTHER)), "texts"));
-        assertThat(texts).hasSize(10_000);
-        return texts;
+    /** What the goldens of the further texts say of a kind. */
+    static TemplateValue further(String kind, String field) throws IOException {
+        return field(field(field(json(open(FURTHER)), "kinds"), kind), field);
     }
 
     /**

@@ -110,6 +110,23 @@ class RealVocabularyTest {
         }
     }
 
+    /** What a quantised file's vocabulary is when it is read again. */
+    @Test
+    void tokenizerJsonWrittenAsGgufEqualsTheReference() throws IOException {
+        BpeTokenizer tokenizer = BpeTokenizer.fromJson(file("FLAGSHIP_TOKENIZER_JSON"));
+
+        assertThat(compare(GgufTokensTest.roundTrip(tokenizer), corpus())).isGreaterThan(10_000);
+    }
+
+    @Test
+    void tokenizerModelWrittenAsGgufEqualsSentencePiece() throws IOException {
+        BpeTokenizer tokenizer = GgufTokensTest.roundTrip(model());
+        Path golden = file("FLAGSHIP_TOKENIZER_MODEL_GOLDEN");
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(golden))) {
+            assertThat(compare(tokenizer, Goldens.json(in))).isGreaterThan(10_000);
+        }
+    }
+
     private static BpeTokenizer model() throws IOException {
         return BpeTokenizer.fromModel(
                 Files.readAllBytes(file("FLAGSHIP_TOKENIZER_MODEL")), TokenizerConfig.empty());

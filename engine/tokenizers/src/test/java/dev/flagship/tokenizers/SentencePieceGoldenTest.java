@@ -63,7 +63,7 @@ class SentencePieceGoldenTest {
                 tokens.toArray(String[]::new),
                 scoreOf,
                 types.stream().mapToInt(Integer::intValue).toArray(),
-                true,
+                GgufSpaces.ofPrefix(true),
                 new BpeTokenizer.TextEnds(OptionalInt.of(1), OptionalInt.of(2), true, false));
     }
 
@@ -125,7 +125,7 @@ class SentencePieceGoldenTest {
             }
             BpeTokenizer tokenizer =
                     BpeTokenizer.fromGgufScores(
-                            tokens, scoreOf, types, false, BpeTokenizer.TextEnds.none());
+                            tokens, scoreOf, types, GgufSpaces.ofPrefix(false), BpeTokenizer.TextEnds.none());
             for (int i = 0; i < 5; i++) {
                 String text = random(random, alphabet, random.nextInt(80));
                 int[] ids = tokenizer.encode(text, ControlTokens.AS_TEXT);

@@ -181,7 +181,7 @@ class TokenizerFilesTest {
         float[] scores = {0, 0, 0, -9, -9, -1, -9, 0, -3, 0};
         BpeTokenizer tokenizer =
                 BpeTokenizer.fromGgufScores(
-                        tokens, scores, types, true, BpeTokenizer.TextEnds.none());
+                        tokens, scores, types, GgufSpaces.ofPrefix(true), BpeTokenizer.TextEnds.none());
 
         // "é" is no piece, yet "aé" is; what no piece has becomes the unknown token, once in a row.
         assertThat(tokenizer.encode("ab aé", ControlTokens.AS_TEXT)).containsExactly(5, 6, 3, 7);
@@ -212,7 +212,7 @@ class TokenizerFilesTest {
                                         new String[] {"a", "b"},
                                         new float[1],
                                         new int[] {1, 1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "not a number",
                         () ->
@@ -220,7 +220,7 @@ class TokenizerFilesTest {
                                         new String[] {"a"},
                                         new float[] {Float.NaN},
                                         new int[] {1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "token 0 is \"a\"",
                         () ->
@@ -228,7 +228,7 @@ class TokenizerFilesTest {
                                         new String[] {"a"},
                                         new float[1],
                                         new int[] {6},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "both \"<0x00>\"",
                         () ->
@@ -236,7 +236,7 @@ class TokenizerFilesTest {
                                         new String[] {"<0x00>", "<0x00>"},
                                         new float[2],
                                         new int[] {6, 6},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "both \"a\"",
                         () ->
@@ -244,7 +244,7 @@ class TokenizerFilesTest {
                                         new String[] {"a", "a"},
                                         new float[2],
                                         new int[] {1, 1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "too long",
                         () ->
@@ -252,7 +252,7 @@ class TokenizerFilesTest {
                                         new String[] {"a", "a".repeat(100_000)},
                                         new float[2],
                                         new int[] {1, 1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none));
         wrong.forEach((part, call) ->
                 assertThatThrownBy(call)
@@ -273,7 +273,7 @@ class TokenizerFilesTest {
         }
         BpeTokenizer tokenizer =
                 BpeTokenizer.fromGgufScores(
-                        tokens, scores, types, false, BpeTokenizer.TextEnds.none());
+                        tokens, scores, types, GgufSpaces.ofPrefix(false), BpeTokenizer.TextEnds.none());
         // The two leftmost merge, and what they make is the best merge there is, to the longest.
         assertThat(tokenizer.encode("a".repeat(1_000_000), ControlTokens.AS_TEXT))
                 .hasSize(1_000)

@@ -7,6 +7,7 @@ import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
+import dev.flagship.tokenizers.GgufSpaces;
 import dev.flagship.tokenizers.GgufTokens;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -132,7 +133,10 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
                 scores[id] = tokens.scores().get(id);
             }
             header.reals(ggml + "scores", scores);
-            header.flag(ggml + "add_space_prefix", tokens.addsSpace());
+            tokens.spaces().ifPresent(spaces -> {
+                header.flag(ggml + "add_space_prefix", spaces.addsSpace());
+                spaces.words().ifPresent(words -> header.text(GgufSpaces.KEY, words));
+            });
         }
         id(header, ggml + "bos_token_id", tokenizer.bos());
         id(header, ggml + "eos_token_id", tokenizer.eos());

@@ -10,6 +10,7 @@ import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.GgufSpaces;
 import dev.flagship.tokenizers.Tokenizer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -322,8 +323,15 @@ final class GgufLlama {
                 meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
                 meta.floats("tokenizer.ggml.scores"),
                 meta.ints("tokenizer.ggml.token_type"),
-                meta.findBool("tokenizer.ggml.add_space_prefix").orElse(true),
+                spaces(),
                 ends);
+    }
+
+    private GgufSpaces spaces() {
+        boolean added = meta.findBool("tokenizer.ggml.add_space_prefix").orElse(true);
+        return meta.findString(GgufSpaces.KEY)
+                .map(words -> GgufSpaces.of(added, words))
+                .orElseGet(() -> GgufSpaces.ofPrefix(added));
     }
 
     private Set<Integer> endTokens(Tokenizer tokenizer) {
