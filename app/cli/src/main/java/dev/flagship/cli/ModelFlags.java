@@ -13,7 +13,9 @@ import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
+import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -61,6 +63,15 @@ final class ModelFlags {
             description =
                     "Round the weights to q8_0, q4_0 or q4_k while loading; flagship quantize writes a file instead. Default: as they are.")
     private @Nullable QuantMix quantize;
+
+    @Option(
+            names = {"--chat-template", "--chat-template-file"},
+            paramLabel = "FILE",
+            description =
+                    "Lay out conversations by this Jinja template. Default: the model's own; flagship show --template prints it.")
+    private @Nullable Path chatTemplate;
+
+    private @Nullable ChatTemplate template;
 
     @Option(
             names = "--threads",
@@ -114,6 +125,7 @@ final class ModelFlags {
      * Checks the flags.
      *
      * @throws InvalidArgumentException if one is out of its range
+     * @throws CliException if the chat template cannot be used
      */
     LoadOptions options(String id) {
         checkKernels(kernels);
@@ -125,7 +137,20 @@ final class ModelFlags {
                 threads,
                 contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
                 Optional.ofNullable(quantize),
+                template(),
                 Optional.empty());
+    }
+
+    /** Read once, for it may come through a pipe. */
+    private Optional<ChatTemplate> template() {
+        if (chatTemplate != null && template == null) {
+            template = TemplateFile.read(chatTemplate);
+        }
+        return Optional.ofNullable(template);
+    }
+
+    boolean givesTemplate() {
+        return chatTemplate != null;
     }
 
     /**

@@ -3,6 +3,7 @@ package dev.flagship.fuzz;
 import dev.flagship.base.FlagshipException;
 import dev.flagship.hostile.Meter;
 import dev.flagship.serving.ModelSummary;
+import dev.flagship.serving.ModelTemplate;
 import dev.flagship.tensor.MemoryLedger;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
@@ -111,7 +112,11 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                 Meter.of(() -> {
                     tokenize(model.tokenizer());
                     try {
-                        model.template().ifPresent(t -> render(t, model.tokenizer()));
+                        switch (model.template()) {
+                            case ModelTemplate.Absent() -> {}
+                            case ModelTemplate.Usable(var t) -> render(t, model.tokenizer());
+                            case ModelTemplate.Unusable(_, var why) -> refused.set(why);
+                        }
                     } catch (TemplateException e) {
                         refused.set(e);
                     }

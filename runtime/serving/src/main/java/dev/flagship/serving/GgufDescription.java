@@ -145,7 +145,8 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
         header.flag(ggml + "add_eos_token", tokenizer.addsEos());
         endTokens(source, header, ggml);
         source.template()
-                .ifPresent(template -> header.text("tokenizer.chat_template", template.source()));
+                .source()
+                .ifPresent(template -> header.text("tokenizer.chat_template", template));
     }
 
     private static void id(GgufHeader header, String key, OptionalInt id) {

@@ -9,7 +9,6 @@ import dev.flagship.nn.Rope;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
-import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.GgufSpaces;
 import dev.flagship.tokenizers.Tokenizer;
 import java.lang.foreign.MemorySegment;
@@ -83,7 +82,7 @@ final class GgufLlama {
                 tensors(config),
                 meta.findInt32("llama.context_length").orElse(2048),
                 tokenizer,
-                meta.findString("tokenizer.chat_template").map(ChatTemplate::parse),
+                ModelTemplate.of(meta.findString("tokenizer.chat_template")),
                 endTokens(tokenizer),
                 Sampling.usual(0),
                 ModelCard.of(meta),

@@ -17,7 +17,6 @@ import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
-import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,7 +36,7 @@ public final class LoadedModel implements AutoCloseable {
     private final Kernels kernels;
     private final Numerics numerics;
     private final Tokenizer tokenizer;
-    private final Optional<ChatTemplate> template;
+    private final ModelTemplate template;
     private final Set<Integer> endTokens;
     private final Sampling sampling;
     private final Room room;
@@ -119,7 +118,7 @@ public final class LoadedModel implements AutoCloseable {
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
         try (ModelFile file = ModelFiles.open(path);
                 var owned = new Owned()) {
-            ModelSource source = source(path, file);
+            ModelSource source = templated(source(path, file), options, listener);
             int contextLength = context(path, source, options);
             Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
             owned.add(team);
@@ -148,6 +147,20 @@ public final class LoadedModel implements AutoCloseable {
     static ModelSource source(Path path, ModelFile file) throws IOException {
         ModelSource source = ModelSource.read(file);
         checkConstants(path, source);
+        return source;
+    }
+
+    /** With the template that was asked for, or a word about one that cannot be used. */
+    private static ModelSource templated(
+            ModelSource source, LoadOptions options, LoadListener listener) {
+        if (options.template().isPresent()) {
+            return source.withTemplate(new ModelTemplate.Usable(options.template().get()));
+        }
+        if (source.template() instanceof ModelTemplate.Unusable(_, var why)) {
+            listener.warning(
+                    "the model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template"
+                            .formatted(why.getMessage()));
+        }
         return source;
     }
 
@@ -301,7 +314,7 @@ public final class LoadedModel implements AutoCloseable {
         return tokenizer;
     }
 
-    public Optional<ChatTemplate> template() {
+    ModelTemplate template() {
         return template;
     }
 
