@@ -127,6 +127,30 @@ class RealVocabularyTest {
         }
     }
 
+    /** A file that quantising wrote, against llama.cpp (tools/golden/tokenizer/quantised.py). */
+    @Test
+    void aQuantisedFilesTokenizerEqualsLlamaCpp() throws IOException {
+        GgufFile file = GgufFile.open(file("FLAGSHIP_TOKENIZER_GGUF"));
+        Path golden = file("FLAGSHIP_TOKENIZER_GGUF_GOLDEN");
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(golden))) {
+            TemplateValue expected = Goldens.json(in);
+            List<String> texts = Goldens.strings(Goldens.field(expected, "texts"));
+            assertThat(texts).hasSize(1000);
+            BpeTokenizer tokenizer =
+                    file.string("tokenizer.ggml.model").equals("gpt2")
+                            ? fromGguf(file)
+                            : BpeTokenizer.fromGgufScores(
+                                    file.strings("tokenizer.ggml.tokens"),
+                                    file.floats("tokenizer.ggml.scores"),
+                                    file.ints("tokenizer.ggml.token_type"),
+                                    GgufSpaces.ofPrefix(true),
+                                    BpeTokenizer.TextEnds.none());
+            Goldens.checkIds(tokenizer, texts, expected);
+            assertThat(Goldens.field(expected, "adds_bos")).isEqualTo(TemplateValue.Bool.TRUE);
+            assertThat(file.number("tokenizer.ggml.add_bos_token")).isOne();
+        }
+    }
+
     private static BpeTokenizer model() throws IOException {
         return BpeTokenizer.fromModel(
                 Files.readAllBytes(file("FLAGSHIP_TOKENIZER_MODEL")), TokenizerConfig.empty());
