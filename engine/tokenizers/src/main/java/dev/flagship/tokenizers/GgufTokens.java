@@ -42,8 +42,8 @@ public record GgufTokens(
      * Writes a vocabulary down.
      *
      * @param rows of the embedding; ids up to there that have no token become unused ones
-     * @throws TokenizerException if GGUF has no name for its pre-tokeniser, or there are fewer rows
-     *     than tokens
+     * @throws TokenizerException if GGUF has no name for its pre-tokeniser or no key for what it
+     *     does beside, or there are fewer rows than tokens
      */
     public static GgufTokens of(BpeTokenizer tokenizer, int rows) {
         int size = tokenizer.vocabularySize();
@@ -52,6 +52,7 @@ public record GgufTokens(
                     "the tokenizer has %d tokens and the embedding %d rows; GGUF has a row for each token",
                     size, rows);
         }
+        requirePlain(tokenizer);
         List<String> tokens = new ArrayList<>(rows);
         List<Integer> types = new ArrayList<>(rows);
         int unknown = tokenizer.model().unknown();
@@ -80,6 +81,24 @@ public record GgufTokens(
                         List.of(),
                         stranger,
                         Optional.of(spaces(tokenizer)));
+    }
+
+    /** GGUF says nothing of normalizers, nor of what tokens take beside their spelling. */
+    private static void requirePlain(BpeTokenizer tokenizer) {
+        if (!tokenizer.rules().normalizer().isNone()) {
+            throw TokenizerException.unsupported(
+                    "GGUF has no key for the tokenizer's normalizer (%s), so that a file would give other tokens; run"
+                            + " the model as it is, rounded at load (--quantize)",
+                    tokenizer.rules().normalizer().steps());
+        }
+        tokenizer.rules().options().forEach((id, options) -> {
+            if (options.looksBeyond()) {
+                throw TokenizerException.unsupported(
+                        "GGUF has no key for single_word, lstrip and rstrip, which the token %s has, so that a file"
+                                + " would give other tokens; run the model as it is, rounded at load (--quantize)",
+                        TokenizerException.quote(tokenizer.token(id)));
+            }
+        });
     }
 
     /** Where no added token could tell, as plainly as may be. */

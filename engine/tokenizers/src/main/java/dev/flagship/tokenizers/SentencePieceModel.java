@@ -148,8 +148,9 @@ final class SentencePieceModel {
                         Spelling.CHARACTERS, extra.tokens(), extra.kinds(), scoreById, options),
                 new BpeTokenizer.Rules(
                         new PreTokenizer.Spaces(prefix, false, false),
-                        BpeTokenizer.Added.PART_PIECES,
-                        addsSpace),
+                                BpeTokenizer.Added.PART_PIECES,
+                                addsSpace)
+                        .with(extra.options()),
                 extra.ends(control(bos, kindById), control(eos, kindById), true));
     }
 

@@ -229,7 +229,7 @@ final class TokenizerJsonCases {
                         "a normalizer",
                         MALFORMED,
                         "\"normalizer\": null",
-                        "\"normalizer\": {\"type\": \"NFKC\"}",
+                        "\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"\"}",
                         "normalizer"),
                 but(
                         "an expression that backtracks",
