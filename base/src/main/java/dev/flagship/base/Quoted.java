@@ -12,27 +12,28 @@ public final class Quoted {
      */
     public static String visible(String text) {
         StringBuilder shown = new StringBuilder(text.length());
-        text.codePoints().forEach(c -> {
-            boolean hidden =
-                    switch (Character.getType(c)) {
-                        case Character.CONTROL -> c != '\n' && c != '\t';
-                        case Character.FORMAT,
-                                Character.SURROGATE,
-                                Character.PRIVATE_USE,
-                                Character.UNASSIGNED,
-                                Character.LINE_SEPARATOR,
-                                Character.PARAGRAPH_SEPARATOR ->
-                                true;
-                        default -> false;
-                    };
-            if (hidden) {
-                for (char unit : Character.toChars(c)) {
-                    shown.append("\\u%04x".formatted((int) unit));
-                }
-            } else {
-                shown.appendCodePoint(c);
-            }
-        });
+        text.codePoints()
+                .forEach(c -> {
+                    boolean hidden =
+                            switch (Character.getType(c)) {
+                                case Character.CONTROL -> c != '\n' && c != '\t';
+                                case Character.FORMAT,
+                                        Character.SURROGATE,
+                                        Character.PRIVATE_USE,
+                                        Character.UNASSIGNED,
+                                        Character.LINE_SEPARATOR,
+                                        Character.PARAGRAPH_SEPARATOR ->
+                                        true;
+                                default -> false;
+                            };
+                    if (hidden) {
+                        for (char unit : Character.toChars(c)) {
+                            shown.append("\\u%04x".formatted((int) unit));
+                        }
+                    } else {
+                        shown.appendCodePoint(c);
+                    }
+                });
         return shown.toString();
     }
 

@@ -156,6 +156,7 @@ final class ShowCommand implements Callable<Integer> {
                                 Bytes.human(s.contextBytes()),
                                 s.context(),
                                 s.kvCache()));
+        templateText(s, out);
     }
 
     private void printTemplate(ModelSummary summary, Streams streams) {
@@ -173,21 +174,26 @@ final class ShowCommand implements Callable<Integer> {
         }
     }
 
-    /** Its lines behind a bar, so that they are not taken for lines of ours. */
     private static void template(ModelSummary s, PrintStream out) {
         String source = s.templateSource().orElse("");
         String title = "chat template";
         switch (s.template()) {
             case ModelTemplate.Absent() ->
                     line(out, title, "none: it can only continue text (flagship run --raw)");
-            case ModelTemplate.Usable(_) -> line(out, title, source.length() + " characters");
+            case ModelTemplate.Usable(_) ->
+                    line(out, title, source.length() + " characters, below");
             case ModelTemplate.Unusable(_, var why) ->
                     line(
                             out,
                             title,
-                            "%d characters, cannot be used: %s. Chats are refused; flagship run --raw works, and so does --chat-template FILE"
+                            "%d characters, below, cannot be used: %s. Chats are refused; flagship run --raw works, and so does --chat-template FILE"
                                     .formatted(source.length(), why.getMessage()));
         }
+    }
+
+    /** Its lines behind a bar, so that they are not taken for lines of ours. */
+    private static void templateText(ModelSummary s, PrintStream out) {
+        String source = s.templateSource().orElse("");
         String head = source.substring(0, Math.min(source.length(), MOST_CHARACTERS));
         List<String> lines = head.lines().limit(MOST_LINES).toList();
         lines.forEach(text -> out.println("  | " + Quoted.visible(text)));

@@ -212,7 +212,7 @@ class MainTest {
         var shown = run("show " + model);
         assertThat(shown.code()).isZero();
         assertThat(shown.out())
-                .contains("cannot be used: chat template, line 3", "  | line\n  | \\u001b[2J\n")
+                .contains("below, cannot be used: chat template, line 3", "  | line\n  | \\u001b[2J\n")
                 .contains("flagship show --template")
                 .doesNotContain("\u001b");
         assertThat(shown.out().lines().filter(l -> l.equals("  | more"))).hasSize(37);
@@ -384,7 +384,7 @@ class MainTest {
         assertThat(outcome.err()).isEmpty();
         assertThat(outcome.out())
                 .contains("safetensors, ", " in 1 file\n", "llama: 2 layers", "attention", " F32 ")
-                .contains("8192 tokens\n", "template  60 characters\n  | {% for m in", "licence        not stated");
+                .contains("8192 tokens\n", "template  60 characters, below\n", "\n  | {% for m in", "licence        not stated");
         var json = run("show --json " + model);
         assertThat(json.code()).isZero();
         assertThat(json.out()).startsWith("{").contains("\"trained_context\" : 8192");

@@ -124,7 +124,9 @@ public final class BpeTokenizer implements Tokenizer {
         checkEnd("end-of-text", ends.eos(), ends.addsEos());
     }
 
-    /** Where a token is looked for; control tokens always in the text as it stands, which is marked. */
+    /**
+     * Where a token is looked for; control tokens always in the text as it stands, which is marked.
+     */
     private void place(int id) {
         String token = tokens[id];
         AddedOptions options = rules.options(id);
@@ -314,9 +316,11 @@ public final class BpeTokenizer implements Tokenizer {
                             String whole = piece.substring(from, to);
                             part(fixed, whole, 0, i -> i, ids, pieces);
                         };
-        Stretches normal = (stretch, from, to) -> rules.preTokenizer().split(stretch, from, to, sink);
+        Stretches normal =
+                (stretch, from, to) -> rules.preTokenizer().split(stretch, from, to, sink);
         boolean asItIs = rules.normalizer().isNone() && normalized.isEmpty();
-        Stretches raw = asItIs ? normal : (stretch, from, to) -> normalize(stretch, from, to, ids, normal);
+        Stretches raw =
+                asItIs ? normal : (stretch, from, to) -> normalize(stretch, from, to, ids, normal);
         TrustedText.Cursor trust = source.cursor();
         part(added, text, 0, trust::trustedEnd, ids, raw);
         return ids.toArray();

@@ -59,6 +59,7 @@ final class Expressions {
     private static final PreTokenizer NUMBERS = runs(Scan::isNumber, Integer.MAX_VALUE);
     private static final PreTokenizer NUMBER = runs(Scan::isNumber, 1);
     static final PreTokenizer NEWLINE = runs(c -> c == '\r' || c == '\n', 1);
+
     /** Its {@code $} is the end of a piece only where newlines are pieces of their own. */
     static final String TRAILING_SPACES = "\\s+$";
 
@@ -184,12 +185,7 @@ final class Expressions {
         put(
                 pieces,
                 new Pieces(
-                        sequence(
-                                NEWLINE,
-                                LETTER_CATEGORY,
-                                PUNCTUATION_CATEGORY,
-                                HAN_RUNS,
-                                NUMBER)),
+                        sequence(NEWLINE, LETTER_CATEGORY, PUNCTUATION_CATEGORY, HAN_RUNS, NUMBER)),
                 "deepseek-coder");
         IntPredicate signs = c -> Scan.isPunctuation(c) || "$+<=>^~|".indexOf(c) >= 0;
         put(
@@ -294,7 +290,9 @@ final class Expressions {
                 .findFirst();
     }
 
-    /** With one spelling for numbers one by one, a step or an expression, and one for their runs. */
+    /**
+     * With one spelling for numbers one by one, a step or an expression, and one for their runs.
+     */
     private static PreTokenizer spelled(PreTokenizer preTokenizer, PreTokenizer numbers) {
         if (preTokenizer instanceof PreTokenizer.Sequence(var steps)) {
             return new PreTokenizer.Sequence(

@@ -5,9 +5,9 @@ import java.util.Optional;
 
 /**
  * What SentencePiece's vocabularies in GGUF do with spaces. The format's own key ({@code
- * tokenizer.ggml.add_space_prefix}) says whether each stretch of text gets one in front, and that is
- * all that llama.cpp does. Rules of {@code tokenizer.json} and {@code tokenizer.model} beyond that
- * stand in a key of Flagship's, {@link #KEY}, which others skip.
+ * tokenizer.ggml.add_space_prefix}) says whether each stretch of text gets one in front, and that
+ * is all that llama.cpp does. Rules of {@code tokenizer.json} and {@code tokenizer.model} beyond
+ * that stand in a key of Flagship's, {@link #KEY}, which others skip.
  */
 public final class GgufSpaces {
     /** Words with blanks between; absent where the format's own key says all. */

@@ -91,14 +91,17 @@ public record GgufTokens(
                             + " the model as it is, rounded at load (--quantize)",
                     tokenizer.rules().normalizer().steps());
         }
-        tokenizer.rules().options().forEach((id, options) -> {
-            if (options.looksBeyond()) {
-                throw TokenizerException.unsupported(
-                        "GGUF has no key for single_word, lstrip and rstrip, which the token %s has, so that a file"
-                                + " would give other tokens; run the model as it is, rounded at load (--quantize)",
-                        TokenizerException.quote(tokenizer.token(id)));
-            }
-        });
+        tokenizer
+                .rules()
+                .options()
+                .forEach((id, options) -> {
+                    if (options.looksBeyond()) {
+                        throw TokenizerException.unsupported(
+                                "GGUF has no key for single_word, lstrip and rstrip, which the token %s has, so that a file"
+                                        + " would give other tokens; run the model as it is, rounded at load (--quantize)",
+                                TokenizerException.quote(tokenizer.token(id)));
+                    }
+                });
     }
 
     /** Where no added token could tell, as plainly as may be. */
@@ -138,9 +141,9 @@ public record GgufTokens(
             name = Expressions.nameWhereNumbersStandAlone(pieces, ignoreMerges);
         }
         return name.orElseThrow(() ->
-                        TokenizerException.unsupported(
-                                "GGUF has no name for how this tokenizer cuts text into pieces, or for merges beside it."
-                                        + " Convert the model with llama.cpp's converter, and take its GGUF file"));
+                TokenizerException.unsupported(
+                        "GGUF has no name for how this tokenizer cuts text into pieces, or for merges beside it."
+                                + " Convert the model with llama.cpp's converter, and take its GGUF file"));
     }
 
     /** Whether no token has two numbers beside each other. */

@@ -39,7 +39,8 @@ final class NormalizerJson {
 
     /** Its steps in order. */
     static List<TemplateValue.Mapping> steps(@Nullable TemplateValue normalizer) {
-        List<TemplateValue.Mapping> steps = SpacesJson.steps(normalizer, "normalizers", "normalizer");
+        List<TemplateValue.Mapping> steps =
+                SpacesJson.steps(normalizer, "normalizers", "normalizer");
         if (steps.size() > MOST_STEPS) {
             throw TokenizerException.unsupported(
                     "tokenizer.json: normalizer has more than %d steps", MOST_STEPS);

@@ -73,7 +73,11 @@ sealed interface PreTokenizer {
         String spelled(String text) {
             StringBuilder whole = new StringBuilder();
             new Spaces(prefix, unlessSpace, false)
-                    .split(text, 0, text.length(), (piece, from, to) -> whole.append(piece, from, to));
+                    .split(
+                            text,
+                            0,
+                            text.length(),
+                            (piece, from, to) -> whole.append(piece, from, to));
             return whole.toString();
         }
 

@@ -13,8 +13,8 @@ record TextNormalizer(List<Step> steps) {
     static final TextNormalizer NONE = new TextNormalizer(List.of());
 
     /**
-     * Marks that the forms of Unicode may put in order at a time: the order of n of them takes
-     * n² steps, and Stream-Safe Text (UAX 15, 13) has 30 at most.
+     * Marks that the forms of Unicode may put in order at a time: the order of n of them takes n²
+     * steps, and Stream-Safe Text (UAX 15, 13) has 30 at most.
      */
     private static final int MOST_MARKS = 512;
 
@@ -79,7 +79,8 @@ record TextNormalizer(List<Step> steps) {
 
     private static String lowercase(String text) {
         StringBuilder small = new StringBuilder(text.length());
-        text.codePoints().forEach(c -> small.append(Character.toString(c).toLowerCase(Locale.ROOT)));
+        text.codePoints()
+                .forEach(c -> small.append(Character.toString(c).toLowerCase(Locale.ROOT)));
         return small.toString();
     }
 }

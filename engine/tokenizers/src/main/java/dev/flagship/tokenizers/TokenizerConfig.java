@@ -159,7 +159,8 @@ public record TokenizerConfig(
                 && token instanceof TemplateValue.Mapping fields
                 && fields.entries().get("content") instanceof TemplateValue.Text content) {
             boolean special = fields.entries().get("special") == TemplateValue.Bool.TRUE;
-            return new Added(Integer.parseInt(id), content.string(), special, AddedOptions.of(fields));
+            return new Added(
+                    Integer.parseInt(id), content.string(), special, AddedOptions.of(fields));
         }
         throw TokenizerException.invalid(
                 "tokenizer_config.json: the added token %s lacks its content, or its id is no number",

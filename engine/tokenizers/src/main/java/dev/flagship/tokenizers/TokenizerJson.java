@@ -98,7 +98,11 @@ final class TokenizerJson {
                     }
                 }
                 case "type" -> {
-                    if (!"BPE".equals(parser.getValueAsString())) {
+                    String type = parser.getValueAsString();
+                    if ("Unigram".equals(type)) {
+                        throw TokenizerException.noUnigram("tokenizer.json");
+                    }
+                    if (!"BPE".equals(type)) {
                         throw unknownPart("model", Json.tree(parser));
                     }
                 }

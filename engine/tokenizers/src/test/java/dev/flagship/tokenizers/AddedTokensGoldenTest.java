@@ -73,7 +73,17 @@ class AddedTokensGoldenTest {
     void workIsNoSquareOfTheText(String kind) throws IOException {
         BpeTokenizer tokenizer = tokenizer(kind);
         for (String part :
-                List.of(" ", "\u2004", "\u2004 ", "<R> ", " <L>", "wørd", "a\u0301\u0323", "\u0301\u0323", "\uFDFA", "A")) {
+                List.of(
+                        " ",
+                        "\u2004",
+                        "\u2004 ",
+                        "<R> ",
+                        " <L>",
+                        "wørd",
+                        "a\u0301\u0323",
+                        "\u0301\u0323",
+                        "\uFDFA",
+                        "A")) {
             String text = part.repeat(400_000 / part.length());
             Assertions.assertTimeout(
                     Duration.ofSeconds(20),

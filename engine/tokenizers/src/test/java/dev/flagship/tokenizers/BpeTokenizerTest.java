@@ -346,7 +346,9 @@ class BpeTokenizerTest {
             model("\"a\":0", "")
                     .replace("\"type\":\"ByteLevel\",\"add", "\"type\":\"Whitespace\",\"add"),
             model("\"a\":0", "")
-                    .replace("{\"decoder\"", "{\"normalizer\":{\"type\":\"StripAccents\"},\"decoder\""),
+                    .replace(
+                            "{\"decoder\"",
+                            "{\"normalizer\":{\"type\":\"StripAccents\"},\"decoder\""),
             model("\"a\":0", "")
                     .replace(
                             "{\"decoder\"",

@@ -139,8 +139,15 @@ final class Goldens {
             long withControl =
                     parsed.get(key) instanceof TemplateValue.Int sum ? sum.value() : expected;
             assertSum(
-                    kind, "parsed ids", i, text, Arrays.toString(special), checksum(special), withControl);
-            if (((TemplateValue.Mapping) golden).entries().get("decoded") instanceof TemplateValue.Mapping decoded) {
+                    kind,
+                    "parsed ids",
+                    i,
+                    text,
+                    Arrays.toString(special),
+                    checksum(special),
+                    withControl);
+            if (((TemplateValue.Mapping) golden).entries().get("decoded")
+                    instanceof TemplateValue.Mapping decoded) {
                 String back = tokenizer.decode(ids);
                 if (decoded.entries().get(key) instanceof TemplateValue.Int sum) {
                     byte[] utf8 = back.getBytes(StandardCharsets.UTF_8);

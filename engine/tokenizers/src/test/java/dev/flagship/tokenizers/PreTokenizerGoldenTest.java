@@ -16,9 +16,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 12,000 texts, most of them random Unicode strings, in every kind of piece, with a vocabulary whose merges cross all
- * borders that are not drawn, against the tokenizers library and, for "default", against llama.cpp
- * (pre.py and further.py of tools/golden/tokenizer).
+ * 12,000 texts, most of them random Unicode strings, in every kind of piece, with a vocabulary
+ * whose merges cross all borders that are not drawn, against the tokenizers library and, for
+ * "default", against llama.cpp (pre.py and further.py of tools/golden/tokenizer).
  */
 class PreTokenizerGoldenTest {
     private final String[] tokens;
@@ -159,8 +159,8 @@ class PreTokenizerGoldenTest {
         "tekken, tekken",
         "viking, viking"
     })
-    void expressionsOfTokenizerJsonEqualTheReferenceAlsoByTheirNameInGguf(
-            String kind, String name) throws IOException {
+    void expressionsOfTokenizerJsonEqualTheReferenceAlsoByTheirNameInGguf(String kind, String name)
+            throws IOException {
         String steps = Goldens.further("pre-" + kind, "pre_tokenizer").toString();
         boolean ignoreMerges = kind.equals("llama-bpe") || kind.equals("tekken");
         BpeTokenizer tokenizer = fromJson(steps, ignoreMerges);
@@ -197,10 +197,7 @@ class PreTokenizerGoldenTest {
     private static String split(String expression) {
         return "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},\"behavior\":\"Isolated\",\"invert\":false},"
                 .formatted(
-                        expression
-                                .replace("\\", "\\\\")
-                                .replace("\r", "\\r")
-                                .replace("\n", "\\n"));
+                        expression.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n"));
     }
 
     private BpeTokenizer fromSteps(String steps) throws IOException {

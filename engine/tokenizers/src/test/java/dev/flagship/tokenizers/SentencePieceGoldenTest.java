@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 12,000 texts, most of them random Unicode strings, and one small vocabulary in three containers, against sentencepiece,
- * llama.cpp and the tokenizers library (spm.py and further.py of
+ * 12,000 texts, most of them random Unicode strings, and one small vocabulary in three containers,
+ * against sentencepiece, llama.cpp and the tokenizers library (spm.py and further.py of
  * tools/golden/tokenizer).
  */
 class SentencePieceGoldenTest {
@@ -125,7 +125,11 @@ class SentencePieceGoldenTest {
             }
             BpeTokenizer tokenizer =
                     BpeTokenizer.fromGgufScores(
-                            tokens, scoreOf, types, GgufSpaces.ofPrefix(false), BpeTokenizer.TextEnds.none());
+                            tokens,
+                            scoreOf,
+                            types,
+                            GgufSpaces.ofPrefix(false),
+                            BpeTokenizer.TextEnds.none());
             for (int i = 0; i < 5; i++) {
                 String text = random(random, alphabet, random.nextInt(80));
                 int[] ids = tokenizer.encode(text, ControlTokens.AS_TEXT);

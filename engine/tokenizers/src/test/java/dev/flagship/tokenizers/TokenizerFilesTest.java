@@ -181,7 +181,11 @@ class TokenizerFilesTest {
         float[] scores = {0, 0, 0, -9, -9, -1, -9, 0, -3, 0};
         BpeTokenizer tokenizer =
                 BpeTokenizer.fromGgufScores(
-                        tokens, scores, types, GgufSpaces.ofPrefix(true), BpeTokenizer.TextEnds.none());
+                        tokens,
+                        scores,
+                        types,
+                        GgufSpaces.ofPrefix(true),
+                        BpeTokenizer.TextEnds.none());
 
         // "é" is no piece, yet "aé" is; what no piece has becomes the unknown token, once in a row.
         assertThat(tokenizer.encode("ab aé", ControlTokens.AS_TEXT)).containsExactly(5, 6, 3, 7);
@@ -273,7 +277,11 @@ class TokenizerFilesTest {
         }
         BpeTokenizer tokenizer =
                 BpeTokenizer.fromGgufScores(
-                        tokens, scores, types, GgufSpaces.ofPrefix(false), BpeTokenizer.TextEnds.none());
+                        tokens,
+                        scores,
+                        types,
+                        GgufSpaces.ofPrefix(false),
+                        BpeTokenizer.TextEnds.none());
         // The two leftmost merge, and what they make is the best merge there is, to the longest.
         assertThat(tokenizer.encode("a".repeat(1_000_000), ControlTokens.AS_TEXT))
                 .hasSize(1_000)
@@ -294,6 +302,25 @@ class TokenizerFilesTest {
             bytes[i] = (byte) values[i];
         }
         return bytes;
+    }
+
+    /** As T5 and its like have; the specification's default where a file says nothing. */
+    @Test
+    void unigramIsRefusedByNameWithARemedy() throws IOException {
+        byte[] piece = bytes(0x0A, 3, 0x0A, 1, 'a');
+        for (byte[] model : List.of(piece, join(piece, bytes(0x12, 2, 0x18, 1)))) {
+            assertThatThrownBy(() -> BpeTokenizer.fromModel(model, TokenizerConfig.empty()))
+                    .isInstanceOf(TokenizerException.class)
+                    .hasMessageContainingAll("tokenizer.model", "Unigram", "take a model")
+                    .extracting(e -> ((TokenizerException) e).code())
+                    .isEqualTo("tokenizer_unsupported");
+        }
+        write(
+                "tokenizer.json",
+                "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0.0], [\"a\", -1.5]]}}");
+        assertThatThrownBy(this::read)
+                .isInstanceOf(TokenizerException.class)
+                .hasMessageContainingAll("tokenizer.json", "Unigram", "take a model");
     }
 
     @Test

@@ -9,8 +9,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 12,000 texts, most of them random Unicode strings, against the tokenizers library (tiny.py and further.py of
- * tools/golden/tokenizer).
+ * 12,000 texts, most of them random Unicode strings, against the tokenizers library (tiny.py and
+ * further.py of tools/golden/tokenizer).
  */
 class TokenizerGoldenTest {
 

@@ -133,10 +133,11 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
                 scores[id] = tokens.scores().get(id);
             }
             header.reals(ggml + "scores", scores);
-            tokens.spaces().ifPresent(spaces -> {
-                header.flag(ggml + "add_space_prefix", spaces.addsSpace());
-                spaces.words().ifPresent(words -> header.text(GgufSpaces.KEY, words));
-            });
+            tokens.spaces()
+                    .ifPresent(spaces -> {
+                        header.flag(ggml + "add_space_prefix", spaces.addsSpace());
+                        spaces.words().ifPresent(words -> header.text(GgufSpaces.KEY, words));
+                    });
         }
         id(header, ggml + "bos_token_id", tokenizer.bos());
         id(header, ggml + "eos_token_id", tokenizer.eos());

@@ -86,12 +86,28 @@ public record LoadOptions(
 
     public LoadOptions withNumerics(Numerics mode) {
         return new LoadOptions(
-                id, Optional.of(mode), kvCache, kernels, threads, context, quantize, template, packedFolder);
+                id,
+                Optional.of(mode),
+                kvCache,
+                kernels,
+                threads,
+                context,
+                quantize,
+                template,
+                packedFolder);
     }
 
     public LoadOptions withKvCache(DType type) {
         return new LoadOptions(
-                id, numerics, Optional.of(type), kernels, threads, context, quantize, template, packedFolder);
+                id,
+                numerics,
+                Optional.of(type),
+                kernels,
+                threads,
+                context,
+                quantize,
+                template,
+                packedFolder);
     }
 
     public LoadOptions withKernels(String name) {
@@ -119,12 +135,28 @@ public record LoadOptions(
 
     public LoadOptions withQuantize(QuantMix mix) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, context, Optional.of(mix), template, packedFolder);
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                context,
+                Optional.of(mix),
+                template,
+                packedFolder);
     }
 
     public LoadOptions withPackedFolder(Path folder) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, context, quantize, template, Optional.of(folder));
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                context,
+                quantize,
+                template,
+                Optional.of(folder));
     }
 
     public LoadOptions withTemplate(ChatTemplate other) {

@@ -4,7 +4,10 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.TemplateException;
 import java.util.Optional;
 
-/** What lays out conversations with a model; a template that cannot be used keeps nobody from the rest. */
+/**
+ * What lays out conversations with a model; a template that cannot be used keeps nobody from the
+ * rest.
+ */
 public sealed interface ModelTemplate {
 
     /** The model brings none. */

@@ -125,10 +125,7 @@ class ModelTemplateTest {
                 assertThat(warnings.heard).isEmpty();
                 assertThat(model.chatRefusal()).isEmpty();
                 assertThat(model.ids(hi()))
-                        .isEqualTo(
-                                new int[] {
-                                    id(model, "a"), id(model, "b"), id(model, "z")
-                                });
+                        .isEqualTo(new int[] {id(model, "a"), id(model, "b"), id(model, "z")});
             }
         }
     }
