@@ -173,8 +173,7 @@ final class RunCommand implements Callable<Integer> {
                 throw new CliException(
                         "no_chat_template",
                         "Model %s %s, so it can only continue text: flagship run --raw %s 'Once upon a time'; or give it one: --chat-template FILE"
-                                .formatted(
-                                        text.info().id(), text.chatRefusal().orElse(""), model),
+                                .formatted(text.info().id(), text.chatRefusal().orElse(""), model),
                         null);
             }
             var settings = settings(text.info().sampling());

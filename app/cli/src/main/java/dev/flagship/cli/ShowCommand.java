@@ -53,9 +53,7 @@ final class ShowCommand implements Callable<Integer> {
     @Option(names = "--json", description = "One JSON object, all sizes in bytes.")
     private boolean json;
 
-    @Option(
-            names = "--template",
-            description = "The chat template alone, whole and as it is.")
+    @Option(names = "--template", description = "The chat template alone, whole and as it is.")
     private boolean template;
 
     /** What a screen takes beside all else. */

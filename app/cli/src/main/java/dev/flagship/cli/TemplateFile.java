@@ -25,7 +25,8 @@ final class TemplateFile {
      */
     static ChatTemplate read(Path file) {
         if (!Files.exists(file)) {
-            throw failed(file, "there is no such file; it takes a file, not the template itself", null);
+            throw failed(
+                    file, "there is no such file; it takes a file, not the template itself", null);
         }
         if (Files.isDirectory(file)) {
             throw failed(file, "this is a folder; name the file in it", null);

@@ -212,7 +212,9 @@ class MainTest {
         var shown = run("show " + model);
         assertThat(shown.code()).isZero();
         assertThat(shown.out())
-                .contains("below, cannot be used: chat template, line 3", "  | line\n  | \\u001b[2J\n")
+                .contains(
+                        "below, cannot be used: chat template, line 3",
+                        "  | line\n  | \\u001b[2J\n")
                 .contains("flagship show --template")
                 .doesNotContain("\u001b");
         assertThat(shown.out().lines().filter(l -> l.equals("  | more"))).hasSize(37);
@@ -248,13 +250,18 @@ class MainTest {
         Path file = home.resolve("own.jinja");
         Map<String, byte[]> bad =
                 Map.of(
-                        "line 2", "a\n{% include 'x' %}".getBytes(StandardCharsets.UTF_8),
-                        "not UTF-8", new byte[] {'a', (byte) 0xFF},
-                        "larger than 1 MiB", new byte[(1 << 20) + 1],
-                        "300000 characters", "x".repeat(300_000).getBytes(StandardCharsets.UTF_8));
+                        "line 2",
+                        "a\n{% include 'x' %}".getBytes(StandardCharsets.UTF_8),
+                        "not UTF-8",
+                        new byte[] {'a', (byte) 0xFF},
+                        "larger than 1 MiB",
+                        new byte[(1 << 20) + 1],
+                        "300000 characters",
+                        "x".repeat(300_000).getBytes(StandardCharsets.UTF_8));
         for (var each : bad.entrySet()) {
             Files.write(file, each.getValue());
-            for (String command : List.of("run " + model + " the", "serve --port 0 --model " + model)) {
+            for (String command :
+                    List.of("run " + model + " the", "serve --port 0 --model " + model)) {
                 var outcome = run(command + " --kernels scalar --chat-template " + file);
                 assertThat(outcome.code()).as(each.getKey()).isEqualTo(1);
                 assertThat(outcome.out()).isEmpty();
@@ -384,7 +391,11 @@ class MainTest {
         assertThat(outcome.err()).isEmpty();
         assertThat(outcome.out())
                 .contains("safetensors, ", " in 1 file\n", "llama: 2 layers", "attention", " F32 ")
-                .contains("8192 tokens\n", "template  60 characters, below\n", "\n  | {% for m in", "licence        not stated");
+                .contains(
+                        "8192 tokens\n",
+                        "template  60 characters, below\n",
+                        "\n  | {% for m in",
+                        "licence        not stated");
         var json = run("show --json " + model);
         assertThat(json.code()).isZero();
         assertThat(json.out()).startsWith("{").contains("\"trained_context\" : 8192");

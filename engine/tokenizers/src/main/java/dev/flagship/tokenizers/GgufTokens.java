@@ -10,7 +10,8 @@ import java.util.OptionalInt;
 
 /**
  * A vocabulary as the {@code tokenizer.ggml.*} arrays of a GGUF file have it: the other way round
- * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read.
+ * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read. Tokens that a
+ * file looks for in normalised text are looked for in the text as it stands, as llama.cpp does.
  *
  * @param model {@code gpt2} for a byte-level vocabulary, {@code llama} for SentencePiece's
  * @param pre name of the pre-tokeniser, of a byte-level vocabulary

@@ -232,6 +232,14 @@ final class TokenizerJsonCases {
                         "\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"\"}",
                         "normalizer"),
                 but(
+                        "a normalizer of 10,000 steps",
+                        EXPANSION,
+                        "\"normalizer\": null",
+                        "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["
+                                + "{\"type\":\"NFKD\"},{\"type\":\"NFC\"},".repeat(5_000)
+                                + "{\"type\":\"NFC\"}]}",
+                        "normalizer"),
+                but(
                         "an expression that backtracks",
                         TOKENIZER,
                         DIGITS,
