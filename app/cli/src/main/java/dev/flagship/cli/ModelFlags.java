@@ -7,13 +7,13 @@ import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.ModelTemplate;
 import dev.flagship.serving.QuantMix;
 import dev.flagship.serving.Rungs;
 import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
-import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -71,7 +71,7 @@ final class ModelFlags {
                     "Lay out conversations by this Jinja template. Default: the model's own; flagship show --template prints it.")
     private @Nullable Path chatTemplate;
 
-    private @Nullable ChatTemplate template;
+    private ModelTemplate.@Nullable Usable template;
 
     @Option(
             names = "--threads",
@@ -125,7 +125,7 @@ final class ModelFlags {
      * Checks the flags.
      *
      * @throws InvalidArgumentException if one is out of its range
-     * @throws CliException if the chat template cannot be used
+     * @throws dev.flagship.serving.LoadException if the chat template cannot be used
      */
     LoadOptions options(String id) {
         checkKernels(kernels);
@@ -142,9 +142,9 @@ final class ModelFlags {
     }
 
     /** Read once, for it may come through a pipe. */
-    private Optional<ChatTemplate> template() {
+    private Optional<ModelTemplate.Usable> template() {
         if (chatTemplate != null && template == null) {
-            template = TemplateFile.read(chatTemplate);
+            template = ModelTemplate.read(chatTemplate);
         }
         return Optional.ofNullable(template);
     }

@@ -266,14 +266,14 @@ class MainTest {
                 assertThat(outcome.code()).as(each.getKey()).isEqualTo(1);
                 assertThat(outcome.out()).isEmpty();
                 assertThat(outcome.err())
-                        .startsWith("flagship: --chat-template " + file)
+                        .startsWith("flagship: Cannot load " + file)
                         .contains(each.getKey());
             }
         }
         assertThat(run("run " + model + " the --chat-template " + home).err())
-                .contains("this is a folder");
+                .contains("it is a folder");
         assertThat(run("run " + model + " the --chat-template chatml").err())
-                .contains("chatml: there is no such file", "not the template itself");
+                .contains("chatml: there is no such file", "not the template");
     }
 
     @Test

@@ -120,7 +120,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                         switch (model.template()) {
                             case ModelTemplate.Absent() -> {}
                             case ModelTemplate.Usable(var t) -> render(t, model.tokenizer());
-                            case ModelTemplate.Unusable(_, var why) -> throw why;
+                            case ModelTemplate.Unusable(_, var why) -> refused.set(why);
                         }
                     } catch (TemplateException e) {
                         refused.set(e);

@@ -5,7 +5,6 @@ import static dev.flagship.base.Check.check;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tensor.Numerics;
-import dev.flagship.tokenizers.ChatTemplate;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
@@ -33,7 +32,7 @@ public record LoadOptions(
         int threads,
         OptionalInt context,
         Optional<QuantMix> quantize,
-        Optional<ChatTemplate> template,
+        Optional<ModelTemplate.Usable> template,
         Optional<Path> packedFolder) {
 
     /** Kernels: the best rung that runs here. */
@@ -159,7 +158,7 @@ public record LoadOptions(
                 Optional.of(folder));
     }
 
-    public LoadOptions withTemplate(ChatTemplate other) {
+    public LoadOptions withTemplate(ModelTemplate.Usable other) {
         return new LoadOptions(
                 id,
                 numerics,

@@ -17,6 +17,7 @@ import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
+import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -154,7 +155,7 @@ public final class LoadedModel implements AutoCloseable {
     private static ModelSource templated(
             ModelSource source, LoadOptions options, LoadListener listener) {
         if (options.template().isPresent()) {
-            return source.withTemplate(new ModelTemplate.Usable(options.template().get()));
+            return source.withTemplate(options.template().get());
         }
         if (source.template() instanceof ModelTemplate.Unusable(_, var why)) {
             listener.warning(
@@ -314,8 +315,16 @@ public final class LoadedModel implements AutoCloseable {
         return tokenizer;
     }
 
+    /** What lays out conversations. */
     ModelTemplate template() {
         return template;
+    }
+
+    /** The chat template, if there is one that can be used. */
+    public Optional<ChatTemplate> chatTemplate() {
+        return template instanceof ModelTemplate.Usable(var usable)
+                ? Optional.of(usable)
+                : Optional.empty();
     }
 
     /** Tokens that end an answer. */

@@ -1,7 +1,15 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.FlagshipException;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.TemplateException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Optional;
 
 /**
@@ -22,7 +30,7 @@ public sealed interface ModelTemplate {
      * @param text as its makers wrote it
      * @param why line, construct and remedy
      */
-    record Unusable(String text, TemplateException why) implements ModelTemplate {}
+    record Unusable(String text, FlagshipException why) implements ModelTemplate {}
 
     /**
      * A template as a model brings it.
@@ -37,6 +45,41 @@ public sealed interface ModelTemplate {
             return new Usable(ChatTemplate.parse(source.get()));
         } catch (TemplateException e) {
             return new Unusable(source.get(), e);
+        }
+    }
+
+    /** As many bytes as the longest template's characters can take. */
+    int MOST_BYTES = 1 << 20;
+
+    /**
+     * A template in a file of its own; a pipe as well as a file, so that {@code <(…)} works.
+     *
+     * @throws LoadException that names file, line and remedy, if it cannot be used
+     */
+    static Usable read(Path file) {
+        if (!Files.exists(file)) {
+            throw new LoadException(
+                    file, "there is no such file", "Name a file, not the template itself.");
+        }
+        if (Files.isDirectory(file)) {
+            throw new LoadException(file, "it is a folder", "Name the template's file in it.");
+        }
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(MOST_BYTES + 1);
+            if (bytes.length > MOST_BYTES) {
+                throw new LoadException(
+                        file, "it is larger than 1 MiB", "No chat template is; name another file.");
+            }
+            String source =
+                    StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            return new Usable(ChatTemplate.parse(source));
+        } catch (CharacterCodingException e) {
+            throw new LoadException(file, "it is not UTF-8", "Save it so.", e);
+        } catch (TemplateException e) {
+            throw new LoadException(file, e.getMessage(), "Change the template there.", e);
+        } catch (IOException e) {
+            throw new LoadException(
+                    file, "it cannot be read", "See that it is yours to read.", e);
         }
     }
 

@@ -14,7 +14,6 @@ import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
-import dev.flagship.tokenizers.TemplateException;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -258,7 +257,7 @@ public final class TextModel implements ChatModel {
         };
     }
 
-    private RequestException refused(@Nullable TemplateException why) {
+    private RequestException refused(@Nullable FlagshipException why) {
         return RequestException.invalidPrompt(
                 "Model %s %s, so it cannot take a conversation; use a raw prompt, or load it with --chat-template FILE."
                         .formatted(info.id(), chatRefusal().orElseThrow()),

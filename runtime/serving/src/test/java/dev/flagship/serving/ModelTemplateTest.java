@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
-import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -111,8 +110,9 @@ class ModelTemplateTest {
 
     @Test
     void givesWayToOneThatIsGiven() throws IOException {
-        ChatTemplate other =
-                ChatTemplate.parse("{% for m in messages %}{{ m.content }}z{% endfor %}");
+        Path file = temp.resolve("other.jinja");
+        Files.writeString(file, "{% for m in messages %}{{ m.content }}z{% endfor %}");
+        ModelTemplate.Usable other = ModelTemplate.read(file);
         Path folder = folder("");
         for (String own : List.of("{% include 'x' %}", "own", "")) {
             Files.writeString(folder.resolve(FILE), own);
