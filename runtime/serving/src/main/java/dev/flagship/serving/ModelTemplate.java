@@ -78,8 +78,7 @@ public sealed interface ModelTemplate {
         } catch (TemplateException e) {
             throw new LoadException(file, e.getMessage(), "Change the template there.", e);
         } catch (IOException e) {
-            throw new LoadException(
-                    file, "it cannot be read", "See that it is yours to read.", e);
+            throw new LoadException(file, "it cannot be read", "See that it is yours to read.", e);
         }
     }
 
