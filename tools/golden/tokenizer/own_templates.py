@@ -180,6 +180,182 @@ tail
 """,
 ]
 
+def llama31(date, environment, calls):
+    """Llama 3.1's and 3.2's layout: they differ in where the date comes from and in how a call is written."""
+    return (
+        """{%- set lead = '' -%}
+{%- set turns = messages -%}
+{%- if messages and messages[0].role == 'system' -%}
+  {%- set lead = messages[0].content | trim -%}
+  {%- set turns = messages[1:] -%}
+{%- endif -%}
+{%- set listed = custom_tools if custom_tools is defined else tools -%}
+{%- set inside = tools_in_user_message is not defined or tools_in_user_message -%}
+{%- macro head(role) -%}
+<|start_header_id|>{{ role }}<|end_header_id|>{{ '\\n\\n' }}
+{%- endmacro -%}
+{%- macro functions() -%}
+  {{- 'Functions that may be called, with {"name": ..., "parameters": {...}}:\\n\\n' -}}
+  {%- for tool in listed -%}{{ tool | tojson(indent=4) ~ '\\n\\n' }}{%- endfor -%}
+{%- endmacro -%}
+{{- bos_token ~ head('system') -}}
+"""
+        + environment
+        + """
+{{- 'Cutting Knowledge Date: December 2023\\nToday Date: ' ~ """
+        + date
+        + """ ~ '\\n\\n' -}}
+{%- if listed and not inside -%}{{ functions() }}{%- endif -%}
+{{- lead ~ '<|eot_id|>' -}}
+{%- for turn in turns -%}
+  {%- if turn.role in ['tool', 'ipython'] -%}
+    {{- head('ipython') ~ (turn.content if turn.content is string else turn.content | tojson) ~ '<|eot_id|>' -}}
+  {%- elif turn.tool_calls -%}
+    {%- if turn.tool_calls | length > 1 -%}{{ raise_exception('one call in a turn, not ' ~ turn.tool_calls | length) }}{%- endif -%}
+    {%- set call = turn.tool_calls[0]['function'] -%}
+    {{- head('assistant') -}}
+"""
+        + calls
+        + """
+  {%- else -%}
+    {{- head(turn.role) -}}
+    {%- if loop.first and listed and inside -%}{{ functions() }}{%- endif -%}
+    {{- turn.content.strip() ~ '<|eot_id|>' -}}
+  {%- endif -%}
+{%- else -%}
+  {%- if listed and inside -%}{{ raise_exception('functions need a message') }}{%- endif -%}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ head('assistant') }}{%- endif -%}
+"""
+    )
+
+
+PLAIN_CALL = """    {{- '{"name": "' ~ call.name ~ '", "parameters": ' ~ call.arguments | tojson ~ '}<|eot_id|>' -}}"""
+LLAMA3 = {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>"}
+LLAMA2 = {"bos_token": "<s>", "eos_token": "</s>"}
+
+# The layouts of the published models, each in our own words and with constructs of its own.
+STYLES = {
+    "llama2": LLAMA2
+    | {
+        "source": """{%- set system = namespace(text='') -%}
+{%- for turn in messages -%}
+  {%- if turn.role == 'system' and loop.first -%}
+    {%- set system.text = '<<SYS>>\\n' ~ turn.content ~ '\\n<</SYS>>\\n\\n' -%}
+    {%- continue -%}
+  {%- endif -%}
+  {%- set place = loop.index0 - (1 if system.text else 0) -%}
+  {%- if (turn.role == 'user') != (place is even) -%}
+    {{- raise_exception('turn ' ~ place ~ ' is of the ' ~ turn.role ~ ', but users and assistants take turns') -}}
+  {%- endif -%}
+  {%- if turn.role == 'user' -%}
+    {{- bos_token ~ '[INST] ' ~ ((system.text if place == 0 else '') ~ turn.content) | trim ~ ' [/INST]' -}}
+  {%- elif turn.role == 'assistant' -%}
+    {{- [' ', turn.content | trim, ' ', eos_token] | join -}}
+  {%- else -%}
+    {{- raise_exception('a turn of the ' ~ turn.role) -}}
+  {%- endif -%}
+{%- endfor -%}
+"""
+    },
+    "llama3": LLAMA3
+    | {
+        "source": """{%- for turn in messages -%}
+{{ bos_token if loop.first }}<|start_header_id|>{{ turn['role'] }}<|end_header_id|>
+
+{{ turn['content'] | trim }}<|eot_id|>
+{%- endfor -%}
+{%- if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>
+
+{% endif -%}
+"""
+    },
+    "llama3.1": LLAMA3
+    | {
+        "source": llama31(
+            "(date_string if date_string is defined else '26 Jul 2024')",
+            """{%- if builtin_tools is defined or listed -%}{{ 'Environment: ipython\\n' }}{%- endif -%}
+{%- if builtin_tools is defined -%}
+  {{- 'Tools: ' ~ builtin_tools | reject('equalto', 'code_interpreter') | join(', ') ~ '\\n\\n' -}}
+{%- endif -%}""",
+            """    {%- if builtin_tools is defined and call.name in builtin_tools -%}
+      {{- '<|python_tag|>' ~ call.name ~ '.call(' -}}
+      {%- for name, value in call.arguments | items -%}{{ name ~ '="' ~ value ~ '"' ~ (', ' if not loop.last else '') }}{%- endfor -%}
+      {{- ')<|eom_id|>' -}}
+    {%- else -%}
+"""
+            + PLAIN_CALL
+            + """
+    {%- endif -%}""",
+        )
+    },
+    "llama3.2": LLAMA3
+    | {
+        "source": llama31(
+            "(date_string if date_string is defined else strftime_now('%d %b %Y'))",
+            "{{- 'Environment: ipython\\n' if listed else '' -}}",
+            PLAIN_CALL,
+        )
+    },
+    "zephyr": LLAMA2
+    | {
+        "source": """{% for turn in messages %}
+    {% if turn.role in ('user', 'system', 'assistant') %}
+<|{{ turn.role }}|>
+{{ turn.content ~ eos_token }}
+    {% endif %}
+    {% if loop.last and add_generation_prompt %}
+<|assistant|>
+    {% endif %}
+{% endfor %}
+"""
+    },
+    "mistral": LLAMA2
+    | {
+        "source": """{{ bos_token }}
+{%- for turn in messages -%}
+  {%- if loop.index0 is odd and turn.role != 'assistant' or loop.index0 is even and turn.role != 'user' -%}
+    {{- raise_exception('users and assistants take turns') -}}
+  {%- endif -%}
+  {{- '[INST] ' ~ turn.content ~ ' [/INST]' if turn.role == 'user' else turn.content ~ eos_token ~ ' ' -}}
+{%- endfor -%}
+"""
+    },
+    "mistral-tools": LLAMA2
+    | {
+        "source": """{%- set last = (messages | selectattr('role', 'eq', 'user') | list | last) -%}
+{{- bos_token -}}
+{%- for turn in messages -%}
+  {%- if turn.role == 'user' -%}
+    {%- if tools and turn == last -%}{{ ' [AVAILABLE_TOOLS] ' ~ tools | tojson ~ ' [/AVAILABLE_TOOLS]' }}{%- endif -%}
+    {{- ' [INST] ' ~ turn.content ~ ' [/INST]' -}}
+  {%- elif turn.tool_calls is defined -%}
+    {%- set calls = namespace(all=[]) -%}
+    {%- for call in turn.tool_calls -%}
+      {%- set calls.all = calls.all + [{'name': call.function.name, 'arguments': call.function.arguments, 'id': call.id}] -%}
+    {%- endfor -%}
+    {{- ' [TOOL_CALLS] ' ~ calls.all | tojson ~ ' ' ~ eos_token -}}
+  {%- elif turn.role == 'assistant' -%}
+    {{- ' ' ~ turn.content ~ ' ' ~ eos_token -}}
+  {%- elif turn.role == 'tool' -%}
+    {{- ' [TOOL_RESULTS] {"call_id": "' ~ turn.tool_call_id ~ '", "content": ' ~ turn.content ~ '} [/TOOL_RESULTS] ' -}}
+  {%- endif -%}
+{%- endfor -%}
+"""
+    },
+    "chatml": {
+        "bos_token": "<|im_start|>",
+        "eos_token": "<|im_end|>",
+        "source": """{%- if messages and messages[0].role != 'system' -%}
+{%- set messages = [{'role': 'system', 'content': 'You are a helpful AI assistant named SmolLM, trained by Hugging Face'}] + messages -%}
+{%- endif -%}
+{%- for turn in messages -%}
+{{ '<|im_start|>' ~ [turn.role, turn.content] | join('\\n') ~ '<|im_end|>\\n' }}
+{%- endfor -%}
+{{ '<|im_start|>assistant\\n' if add_generation_prompt }}""",
+    },
+}
+
 EXPRESSIONS = [
     "{{ 1 + 2 * 3 ** 2 // 4 % 5 - 6 / 4 }}",
     "{{ -7 // 2 }} {{ -7 % 3 }} {{ 7.5 // 2 }} {{ 2 ** 10 }} {{ 10 / 5 }} {{ 1e16 }} {{ 1.5e-7 }} {{ 0.1 + 0.2 }} {{ 1e22 }} {{ 123456789.0 }} {{ 0.0001 }} {{ 0.00001 }}",

@@ -3,8 +3,9 @@
     python templates.py ../../../../shared/data/chat-templates.json ../../../engine/tokenizers/src/test/resources/dev/flagship/tokenizers
 
 published.golden.json.gz: for each published template, by name and without its text, the output of every conversation, or
-null where the template refuses it. own.golden.json.gz: the same for the small templates of own_templates.py, with their text. conversations.json.gz:
-the conversations.
+null where the template refuses it. own.golden.json.gz: the same for the small templates of own_templates.py, with their text, and for those that lay out
+conversations as the published ones do. conversations.json.gz: the conversations. Says for how many of them our layout is the
+published one's to the letter.
 """
 
 import datetime
@@ -16,7 +17,7 @@ import jinja2
 import transformers
 from transformers.utils import chat_template_utils
 
-from own_templates import EXPRESSIONS, TEMPLATES
+from own_templates import EXPRESSIONS, STYLES, TEMPLATES
 from tiny import write
 
 NOW = datetime.datetime(2026, 2, 5, 9, 7, 3)
@@ -79,7 +80,25 @@ CONVERSATIONS = [
     {"messages": [user("Search"), CALL_TEXT], "builtin_tools": ["brave_search", "code_interpreter"], "date_string": "1 Jan 2025", "add_generation_prompt": False},
     {"messages": [user("Tool twice"), {**CALL, "tool_calls": CALL["tool_calls"] * 2}], "add_generation_prompt": False},
     {"messages": [], "add_generation_prompt": True},
+    {"messages": [user("def f(x):\n    return {'a': x}\n\n```\n"), assistant("```python\nf(1)\n```"), user("{\"k\": [1, 2]}")], "add_generation_prompt": True},
+    {"messages": [user("\u202bשלום\u202c مرحبا"), assistant("नमस्ते\u200d"), user("สวัสดี\u0e31")], "add_generation_prompt": True},
+    {"messages": [user("word " * 400), assistant("-" * 300), user("\n" * 40 + "x")], "add_generation_prompt": False},
+    {"messages": [user("<s>[INST] <<SYS>>\n<</SYS>> [/INST] </s>"), assistant("<|assistant|>\n<|begin_of_text|>"), user("%s %d {0} \\n")], "add_generation_prompt": True},
+    {"messages": [system("Date: 5 May\n\nBe kind."), user("q"), assistant("a"), user("q2"), assistant("a2")], "add_generation_prompt": False, "date_string": "05 May 2025"},
+    {"messages": [user("\t\v\f tabs \u2003 and \u00ad spaces\u0085"), assistant("\x1c\x1f ok \u3000")], "add_generation_prompt": True},
 ]
+
+
+PUBLISHED_STYLES = {
+    "llama2": "llama2",
+    "llama3": "llama3",
+    "llama3.1": "llama3.1",
+    "llama3.2": "llama3.2",
+    "zephyr": "zephyr",
+    "mistral": "mistral-v0.1",
+    "mistral-tools": "mistral-v0.3-tools",
+    "chatml": "smollm2",
+}
 
 
 class FixedTime(datetime.datetime):
@@ -120,6 +139,15 @@ def main(published, folder):
             },
         },
     )
+    styles = {
+        name: style | {"outputs": [render(compile_template, style["source"], variables(c, style["bos_token"], style["eos_token"])) for c in CONVERSATIONS]}
+        for name, style in STYLES.items()
+    }
+    for name, other in PUBLISHED_STYLES.items():
+        t = data[other]
+        theirs = [render(compile_template, t["template"], variables(c, t["bos_token"], t["eos_token"])) for c in CONVERSATIONS]
+        pairs = list(zip(styles[name]["outputs"], theirs))
+        print(f"{name}: {sum(a == b and a is not None for a, b in pairs)} as published, {sum(a is None and b is None for a, b in pairs)} refused alike, otherwise {[i for i, (a, b) in enumerate(pairs) if a != b]}")
     write(
         folder / "own.golden.json.gz",
         {
@@ -127,6 +155,7 @@ def main(published, folder):
             "templates": [
                 {"source": s, "outputs": [render(compile_template, s, variables(c, "<s>", "</s>")) for c in CONVERSATIONS]} for s in TEMPLATES
             ],
+            "styles": styles,
             "expressions": [{"source": s, "output": render(compile_template, s, variables(CONVERSATIONS[13], "<s>", "</s>"))} for s in EXPRESSIONS],
         },
     )

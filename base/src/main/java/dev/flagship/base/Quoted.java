@@ -7,6 +7,37 @@ public final class Quoted {
     private Quoted() {}
 
     /**
+     * Text out of a file as it is, lines and tabs included, but for what no screen shows or what
+     * steers one (control, format and unassigned characters), as {@code \\}{@code uXXXX}.
+     */
+    public static String visible(String text) {
+        StringBuilder shown = new StringBuilder(text.length());
+        text.codePoints()
+                .forEach(c -> {
+                    boolean hidden =
+                            switch (Character.getType(c)) {
+                                case Character.CONTROL -> c != '\n' && c != '\t';
+                                case Character.FORMAT,
+                                        Character.SURROGATE,
+                                        Character.PRIVATE_USE,
+                                        Character.UNASSIGNED,
+                                        Character.LINE_SEPARATOR,
+                                        Character.PARAGRAPH_SEPARATOR ->
+                                        true;
+                                default -> false;
+                            };
+                    if (hidden) {
+                        for (char unit : Character.toChars(c)) {
+                            shown.append("\\u%04x".formatted((int) unit));
+                        }
+                    } else {
+                        shown.appendCodePoint(c);
+                    }
+                });
+        return shown.toString();
+    }
+
+    /**
      * Text out of a file or a request, fit for a message: in double quotes, at most 120 characters
      * of it, everything but printable ASCII as {@code \}{@code uXXXX}, so that no name can forge a
      * log line, steer a terminal or fill a screen.

@@ -26,6 +26,16 @@ class QuotedTest {
     }
 
     @Test
+    void visibleTextKeepsItsLinesAndLettersAndNothingThatSteers() {
+        assertThat(Quoted.visible("{% a %}\n\t\"\\ \u00e9\u4f60\ud83d\ude00"))
+                .isEqualTo("{% a %}\n\t\"\\ \u00e9\u4f60\ud83d\ude00");
+        assertThat(Quoted.visible("\u001b[2J\r\0\u007f\u009b\u202e\u2028\ud800\ue000\u200b"))
+                .isEqualTo(
+                        "\\u001b[2J\\u000d\\u0000\\u007f\\u009b\\u202e\\u2028\\ud800\\ue000\\u200b");
+        assertThat(Quoted.visible("\udb40\udc41")).isEqualTo("\\udb40\\udc41"); // a tag
+    }
+
+    @Test
     void longTextIsCutAndItsLengthTold() {
         assertThat(Quoted.of("n".repeat(120))).hasSize(122);
         assertThat(Quoted.of("n".repeat(1_000_000)))

@@ -7,6 +7,7 @@ import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.ModelTemplate;
 import dev.flagship.serving.QuantMix;
 import dev.flagship.serving.Rungs;
 import dev.flagship.serving.TextModel;
@@ -14,6 +15,7 @@ import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -61,6 +63,15 @@ final class ModelFlags {
             description =
                     "Round the weights to q8_0, q4_0 or q4_k while loading; flagship quantize writes a file instead. Default: as they are.")
     private @Nullable QuantMix quantize;
+
+    @Option(
+            names = {"--chat-template", "--chat-template-file"},
+            paramLabel = "FILE",
+            description =
+                    "Lay out conversations by this Jinja template. Default: the model's own; flagship show --template prints it.")
+    private @Nullable Path chatTemplate;
+
+    private ModelTemplate.@Nullable Usable template;
 
     @Option(
             names = "--threads",
@@ -114,6 +125,7 @@ final class ModelFlags {
      * Checks the flags.
      *
      * @throws InvalidArgumentException if one is out of its range
+     * @throws dev.flagship.serving.LoadException if the chat template cannot be used
      */
     LoadOptions options(String id) {
         checkKernels(kernels);
@@ -125,7 +137,20 @@ final class ModelFlags {
                 threads,
                 contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
                 Optional.ofNullable(quantize),
+                template(),
                 Optional.empty());
+    }
+
+    /** Read once, for it may come through a pipe. */
+    private Optional<ModelTemplate.Usable> template() {
+        if (chatTemplate != null && template == null) {
+            template = ModelTemplate.read(chatTemplate);
+        }
+        return Optional.ofNullable(template);
+    }
+
+    boolean givesTemplate() {
+        return chatTemplate != null;
     }
 
     /**

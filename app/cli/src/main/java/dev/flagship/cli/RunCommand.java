@@ -172,8 +172,8 @@ final class RunCommand implements Callable<Integer> {
             if (!raw && !text.chats()) {
                 throw new CliException(
                         "no_chat_template",
-                        "Model %s brings no chat template, so it can only continue text: flagship run --raw %s 'Once upon a time'"
-                                .formatted(text.info().id(), model),
+                        "Model %s %s, so it can only continue text: flagship run --raw %s 'Once upon a time'; or give it one: --chat-template FILE"
+                                .formatted(text.info().id(), text.chatRefusal().orElse(""), model),
                         null);
             }
             var settings = settings(text.info().sampling());
@@ -218,6 +218,11 @@ final class RunCommand implements Callable<Integer> {
             if (raw && system != null) {
                 throw new ParameterException(
                         spec.commandLine(), "--raw takes no --system: plain text has no roles");
+            }
+            if (raw && flags.givesTemplate()) {
+                throw new ParameterException(
+                        spec.commandLine(),
+                        "--raw takes no --chat-template: plain text is not laid out");
             }
             return settings;
         } catch (InvalidArgumentException e) {

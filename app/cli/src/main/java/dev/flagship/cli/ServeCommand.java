@@ -71,11 +71,11 @@ final class ServeCommand implements Callable<Integer> {
                 TextModel text = flags.open(store, model, progress());
                 server.add(text);
                 out.println(ModelFlags.describe(text));
-                if (!text.chats()) {
-                    out.println(
-                            "Warning: %s brings no chat template, so every chat with it is refused."
-                                    .formatted(text.info().id()));
-                }
+                text.chatRefusal()
+                        .ifPresent(why ->
+                                out.println(
+                                        "Warning: %s %s, so every chat with it is refused."
+                                                .formatted(text.info().id(), why)));
                 out.flush();
             }
             server.ready();

@@ -5,14 +5,21 @@ import dev.flagship.base.Quoted;
 import dev.flagship.launch.Catalogue;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.ModelSummary;
+import dev.flagship.serving.ModelTemplate;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** {@code flagship show}: what a model is and what it takes. */
 @Command(
@@ -26,7 +33,8 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  flagship show                  the default model",
             "  flagship show model.gguf       a file, or a model's folder",
-            "  flagship show --json smollm2   for programs, with the whole template"
+            "  flagship show --json smollm2   for programs, with the whole template",
+            "  flagship show --template smollm2 > own.jinja   to change it, for run --chat-template own.jinja"
         },
         sortOptions = false)
 final class ShowCommand implements Callable<Integer> {
@@ -40,8 +48,18 @@ final class ShowCommand implements Callable<Integer> {
             description = "A name, a model's file or its folder. Default: ${DEFAULT-VALUE}.")
     private String model = Catalogue.DEFAULT_MODEL;
 
+    @Spec private @Nullable CommandSpec spec;
+
     @Option(names = "--json", description = "One JSON object, all sizes in bytes.")
     private boolean json;
+
+    @Option(names = "--template", description = "The chat template alone, whole and as it is.")
+    private boolean template;
+
+    /** What a screen takes beside all else. */
+    private static final int MOST_LINES = 40;
+
+    private static final int MOST_CHARACTERS = 3_000;
 
     ShowCommand(Context context) {
         this.context = context;
@@ -49,13 +67,20 @@ final class ShowCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (json && template) {
+            throw new ParameterException(
+                    Objects.requireNonNull(spec).commandLine(),
+                    "--json and --template are two ways to print; choose one");
+        }
         var streams = context.streams();
         var store =
                 ModelStore.open(
                         ModelStore.defaultHome(context.environment()), context.environment());
         try (var progress = new ProgressLine(streams.err(), streams.errIsTerminal())) {
             ModelSummary summary = ModelSummary.read(store.resolve(model, progress));
-            if (json) {
+            if (template) {
+                printTemplate(summary, streams);
+            } else if (json) {
                 streams.out().println(summary.json());
             } else {
                 print(summary, streams.out());
@@ -103,12 +128,7 @@ final class ShowCommand implements Callable<Integer> {
                                     twice ? " (also the head)" : ""));
         }
         line(out, "tokenizer", "%s, %d tokens".formatted(s.tokenizerKind(), s.vocabulary()));
-        line(
-                out,
-                "chat template",
-                s.templateSource()
-                        .map(t -> "yes, %d characters (--json prints it)".formatted(t.length()))
-                        .orElse("none: it can only continue text (flagship run --raw)"));
+        template(s, out);
         line(
                 out,
                 "context",
@@ -134,6 +154,50 @@ final class ShowCommand implements Callable<Integer> {
                                 Bytes.human(s.contextBytes()),
                                 s.context(),
                                 s.kvCache()));
+        templateText(s, out);
+    }
+
+    private void printTemplate(ModelSummary summary, Streams streams) {
+        String source =
+                summary.templateSource()
+                        .orElseThrow(() ->
+                                new CliException(
+                                        "no_chat_template",
+                                        "%s brings no chat template".formatted(model),
+                                        null));
+        if (streams.outIsTerminal()) {
+            streams.out().println(Quoted.visible(source));
+        } else {
+            streams.out().print(source);
+        }
+    }
+
+    private static void template(ModelSummary s, PrintStream out) {
+        String source = s.templateSource().orElse("");
+        String title = "chat template";
+        switch (s.template()) {
+            case ModelTemplate.Absent() ->
+                    line(out, title, "none: it can only continue text (flagship run --raw)");
+            case ModelTemplate.Usable(_) ->
+                    line(out, title, source.length() + " characters, below");
+            case ModelTemplate.Unusable(_, var why) ->
+                    line(
+                            out,
+                            title,
+                            "%d characters, below, cannot be used: %s. Chats are refused; flagship run --raw works, and so does --chat-template FILE"
+                                    .formatted(source.length(), why.getMessage()));
+        }
+    }
+
+    /** Its lines behind a bar, so that they are not taken for lines of ours. */
+    private static void templateText(ModelSummary s, PrintStream out) {
+        String source = s.templateSource().orElse("");
+        String head = source.substring(0, Math.min(source.length(), MOST_CHARACTERS));
+        List<String> lines = head.lines().limit(MOST_LINES).toList();
+        lines.forEach(text -> out.println("  | " + Quoted.visible(text)));
+        if (head.length() < source.length() || head.lines().count() > MOST_LINES) {
+            out.println("  … (flagship show --template prints all of it)");
+        }
     }
 
     private static void line(PrintStream out, String title, String text) {

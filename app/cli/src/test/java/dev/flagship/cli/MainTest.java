@@ -194,6 +194,89 @@ class MainTest {
     }
 
     @Test
+    void aTemplateThatCannotBeUsedKeepsNobodyFromTheRest() throws Exception {
+        Path model = TinyModel.in(home);
+        String template = "line\n\u001b[2J\n{% include 'x' %}\n" + "more\n".repeat(50);
+        Files.writeString(model.resolve("chat_template.jinja"), template);
+        String flags = " --kernels scalar --max-tokens 3 ";
+        var refused = run("run " + model + flags + "the");
+        assertThat(refused.code()).isEqualTo(1);
+        assertThat(refused.out()).isEmpty();
+        assertThat(refused.err())
+                .contains("line 3", "include", "flagship run --raw " + model, "--chat-template");
+        var raw = run("run " + model + flags + "--raw the");
+        assertThat(raw.code()).isZero();
+        assertThat(raw.out()).isNotEmpty();
+        assertThat(raw.err()).contains("line 3", "include");
+
+        var shown = run("show " + model);
+        assertThat(shown.code()).isZero();
+        assertThat(shown.out())
+                .contains(
+                        "below, cannot be used: chat template, line 3",
+                        "  | line\n  | \\u001b[2J\n")
+                .contains("flagship show --template")
+                .doesNotContain("\u001b");
+        assertThat(shown.out().lines().filter(l -> l.equals("  | more"))).hasSize(37);
+        assertThat(run("show --template " + model).out()).isEqualTo(template);
+        assertThat(run("show --json --template " + model).code()).isEqualTo(2);
+        Files.delete(model.resolve("chat_template.jinja"));
+        assertThat(run("show " + model).out()).contains("none: it can only continue text");
+        assertThat(run("show --template " + model).err()).contains("brings no chat template");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"--chat-template", "--chat-template-file"})
+    void aTemplateOfOnesOwnTakesThePlaceOfTheModels(String flag) throws Exception {
+        Path model = TinyModel.in(home);
+        Path own = home.resolve("own.jinja");
+        Files.writeString(own, "the cat{{ messages[0].content }}");
+        String flags = " --temperature 0 --max-tokens 8 --kernels scalar ";
+        String expected = run("run " + model + flags + "--raw the cat sat").out();
+        assertThat(run("run " + model + flags + flag + " " + own, " sat", Map.of()).out())
+                .isEqualTo(expected)
+                .isNotEqualTo(run("run " + model + flags, " sat", Map.of()).out());
+        Files.delete(model.resolve("chat_template.jinja"));
+        var without = run("run " + model + flags + flag + " " + own, " sat", Map.of());
+        assertThat(without.out()).isEqualTo(expected);
+        var raw = run("run " + model + flags + "--raw x " + flag + " " + own);
+        assertThat(raw.code()).isEqualTo(2);
+        assertThat(raw.err()).contains("--raw takes no --chat-template");
+    }
+
+    @Test
+    void aTemplateOfOnesOwnIsRefusedWithPlaceAndRemedy() throws Exception {
+        Path model = TinyModel.in(home);
+        Path file = home.resolve("own.jinja");
+        Map<String, byte[]> bad =
+                Map.of(
+                        "line 2",
+                        "a\n{% include 'x' %}".getBytes(StandardCharsets.UTF_8),
+                        "not UTF-8",
+                        new byte[] {'a', (byte) 0xFF},
+                        "larger than 1 MiB",
+                        new byte[(1 << 20) + 1],
+                        "300000 characters",
+                        "x".repeat(300_000).getBytes(StandardCharsets.UTF_8));
+        for (var each : bad.entrySet()) {
+            Files.write(file, each.getValue());
+            for (String command :
+                    List.of("run " + model + " the", "serve --port 0 --model " + model)) {
+                var outcome = run(command + " --kernels scalar --chat-template " + file);
+                assertThat(outcome.code()).as(each.getKey()).isEqualTo(1);
+                assertThat(outcome.out()).isEmpty();
+                assertThat(outcome.err())
+                        .startsWith("flagship: Cannot load " + file)
+                        .contains(each.getKey());
+            }
+        }
+        assertThat(run("run " + model + " the --chat-template " + home).err())
+                .contains("it is a folder");
+        assertThat(run("run " + model + " the --chat-template chatml").err())
+                .contains("chatml: there is no such file", "not the template");
+    }
+
+    @Test
     void anAnswerThatCannotBeWrittenIsAFailureWithItsReason() throws Exception {
         Path model = TinyModel.in(home);
         for (String reason : List.of("No space left on device", "Broken pipe")) {
@@ -308,7 +391,11 @@ class MainTest {
         assertThat(outcome.err()).isEmpty();
         assertThat(outcome.out())
                 .contains("safetensors, ", " in 1 file\n", "llama: 2 layers", "attention", " F32 ")
-                .contains("8192 tokens\n", "template  yes", "licence        not stated");
+                .contains(
+                        "8192 tokens\n",
+                        "template  60 characters, below\n",
+                        "\n  | {% for m in",
+                        "licence        not stated");
         var json = run("show --json " + model);
         assertThat(json.code()).isZero();
         assertThat(json.out()).startsWith("{").contains("\"trained_context\" : 8192");

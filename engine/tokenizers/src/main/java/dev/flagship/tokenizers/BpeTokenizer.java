@@ -8,8 +8,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Byte-pair encoding: control and added tokens first, then the pre-tokeniser's pieces, then merges.
@@ -22,6 +24,7 @@ public final class BpeTokenizer implements Tokenizer {
     private final BpeModel.Kind[] kinds;
     private final BpeModel model;
     private final AddedTokens added = new AddedTokens();
+    private final AddedTokens normalized = new AddedTokens();
     private final AddedTokens fixed = new AddedTokens();
     private final Rules rules;
     private final TextEnds ends;
@@ -35,15 +38,44 @@ public final class BpeTokenizer implements Tokenizer {
          * Control tokens as before; others in the pieces, spaces as U+2581, where no merge crosses
          * them (SentencePiece's user-defined symbols).
          */
-        PART_PIECES
+        PART_PIECES,
+        /**
+         * As in {@link #PART_TEXT} but those that are looked for in normalised text, where the
+         * normalizer puts spaces in front of texts and of these tokens (Hugging Face's {@code
+         * Prepend} and {@code Replace}).
+         */
+        PART_PIECES_IF_NORMALIZED
     }
 
     /**
      * How texts become pieces and tokens text.
      *
      * @param dropsSpace whether decoding leaves out the space that begins a text
+     * @param normalizer what texts go through before their pieces are cut
+     * @param options how added tokens are found, by id; plainly, where nothing is said
      */
-    record Rules(PreTokenizer preTokenizer, Added added, boolean dropsSpace) {
+    record Rules(
+            PreTokenizer preTokenizer,
+            Added added,
+            boolean dropsSpace,
+            TextNormalizer normalizer,
+            Map<Integer, AddedOptions> options) {
+        Rules {
+            options = Map.copyOf(options);
+        }
+
+        Rules(PreTokenizer preTokenizer, Added added, boolean dropsSpace) {
+            this(preTokenizer, added, dropsSpace, TextNormalizer.NONE, Map.of());
+        }
+
+        Rules with(Map<Integer, AddedOptions> other) {
+            return new Rules(preTokenizer, added, dropsSpace, normalizer, other);
+        }
+
+        AddedOptions options(int id) {
+            return options.getOrDefault(id, AddedOptions.PLAIN);
+        }
+
         /** Rules of a byte-level vocabulary. */
         static Rules byteLevel(PreTokenizer preTokenizer) {
             return new Rules(preTokenizer, Added.PART_TEXT, false);
@@ -85,13 +117,43 @@ public final class BpeTokenizer implements Tokenizer {
         }
         found.sort(Comparator.comparing(id -> tokens[id]));
         for (int id : found) {
-            boolean control = kinds[id] == BpeModel.Kind.CONTROL;
-            boolean inPieces = !control && rules.added() == Added.PART_PIECES;
-            (inPieces ? fixed : added).add(tokens[id], id, control);
+            place(id);
         }
         this.longestToken = longest;
         checkEnd("begin-of-text", ends.bos(), ends.addsBos());
         checkEnd("end-of-text", ends.eos(), ends.addsEos());
+    }
+
+    /**
+     * Where a token is looked for; control tokens always in the text as it stands, which is marked.
+     */
+    private void place(int id) {
+        String token = tokens[id];
+        AddedOptions options = rules.options(id);
+        if (kinds[id] == BpeModel.Kind.CONTROL) {
+            added.add(token, id, true);
+        } else if (rules.added() == Added.PART_PIECES) {
+            if (options.looksBeyond()) {
+                throw TokenizerException.unsupported(
+                        "added token %s has single_word, lstrip or rstrip, which is not implemented beside a"
+                                + " tokenizer.model; put the model's tokenizer.json beside it, or set them to false where the"
+                                + " model gets on without",
+                        TokenizerException.quote(token));
+            }
+            fixed.add(token, id, false);
+        } else if (!options.normalized()) {
+            added.add(token, id, false);
+        } else {
+            boolean inPieces = rules.added() == Added.PART_PIECES_IF_NORMALIZED;
+            AddedTokens place = inPieces ? fixed : normalized;
+            String normal = rules.normalizer().apply(token);
+            if (inPieces && rules.preTokenizer() instanceof PreTokenizer.Spaces spaces) {
+                normal = spaces.spelled(normal);
+            }
+            if (!normal.isEmpty() && place.id(normal) < 0) { // the first of those that become alike
+                place.add(normal, id, false);
+            }
+        }
     }
 
     private void checkEnd(String name, OptionalInt id, boolean needed) {
@@ -138,13 +200,12 @@ public final class BpeTokenizer implements Tokenizer {
      * @param tokens token strings by id, spaces as U+2581
      * @param scores by id; neighbours that make the token of the highest score merge first
      * @param tokenTypes by id: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte
-     * @param addsSpace whether a text gets a space in front ({@code add_space_prefix}), also after
-     *     each control or user-defined token
+     * @param spaces where a text gets a space in front
      * @throws TokenizerException if the arrays contradict each other or the scores are no numbers
      */
     public static BpeTokenizer fromGgufScores(
-            String[] tokens, float[] scores, int[] tokenTypes, boolean addsSpace, TextEnds ends) {
-        return GgufVocabulary.readScores(tokens.clone(), scores, tokenTypes, addsSpace, ends);
+            String[] tokens, float[] scores, int[] tokenTypes, GgufSpaces spaces, TextEnds ends) {
+        return GgufVocabulary.readScores(tokens.clone(), scores, tokenTypes, spaces, ends);
     }
 
     /**
@@ -247,52 +308,90 @@ public final class BpeTokenizer implements Tokenizer {
         String text = wellFormed(source.text());
         IntList ids = new IntList(text.length() / 3);
         BytePairEncoder encoder = new BytePairEncoder(model, ids);
+        Stretches pieces = encoder::encode;
         PreTokenizer.Sink sink =
                 fixed.isEmpty()
                         ? encoder::encode
-                        : (piece, from, to) -> encodeAround(fixed, piece, from, to, encoder, ids);
+                        : (piece, from, to) -> {
+                            String whole = piece.substring(from, to);
+                            part(fixed, whole, 0, i -> i, ids, pieces);
+                        };
+        Stretches normal =
+                (stretch, from, to) -> rules.preTokenizer().split(stretch, from, to, sink);
+        boolean asItIs = rules.normalizer().isNone() && normalized.isEmpty();
+        Stretches raw =
+                asItIs ? normal : (stretch, from, to) -> normalize(stretch, from, to, ids, normal);
         TrustedText.Cursor trust = source.cursor();
-        int start = 0;
-        int i = 0;
-        while (i < text.length()) {
-            long match =
-                    added.mayStart(text.charAt(i)) ? added.match(text, i, trust.trustedEnd(i)) : -1;
-            if (match < 0) {
-                i++;
-                continue;
-            }
-            rules.preTokenizer().split(text, start, i, sink);
-            ids.add((int) (match >>> 32));
-            i = (int) match;
-            start = i;
-        }
-        rules.preTokenizer().split(text, start, text.length(), sink);
+        part(added, text, 0, trust::trustedEnd, ids, raw);
         return ids.toArray();
     }
 
-    /** A piece whose fixed tokens no merge crosses. */
-    private static void encodeAround(
-            AddedTokens fixed,
+    /** Takes what lies between tokens. */
+    @FunctionalInterface
+    private interface Stretches {
+        void stretch(String text, int from, int to);
+    }
+
+    /** A stretch as the normalizer makes it, and what is looked for there. */
+    private void normalize(String text, int from, int to, IntList ids, Stretches rest) {
+        // What is not the text's beginning must not look so to the pre-tokeniser.
+        String normal = rules.normalizer().apply(text.substring(from, to));
+        String placed = from == 0 ? normal : '\0' + normal;
+        part(normalized, placed, from == 0 ? 0 : 1, i -> i, ids, rest);
+    }
+
+    /**
+     * Finds tokens in a text from a place on; what lies between them goes on. As in Hugging Face's
+     * {@code tokenizers}, the longest token at the leftmost place is it, or none, if it wants to be
+     * a word of its own and is not.
+     *
+     * @param trustedEnd up to where control tokens are found at a place
+     */
+    private void part(
+            AddedTokens tokens,
             String text,
             int from,
-            int to,
-            BytePairEncoder encoder,
-            IntList ids) {
-        String piece = text.substring(from, to);
-        int start = 0;
-        int i = 0;
-        while (i < piece.length()) {
-            long match = fixed.mayStart(piece.charAt(i)) ? fixed.match(piece, i, i) : -1;
+            IntUnaryOperator trustedEnd,
+            IntList ids,
+            Stretches rest) {
+        int start = from;
+        int spacesEnd = from; // of the last run of white space that a token took, however often
+        int i = from;
+        while (i < text.length()) {
+            long match =
+                    tokens.mayStart(text.charAt(i))
+                            ? tokens.match(text, i, trustedEnd.applyAsInt(i))
+                            : -1;
             if (match < 0) {
                 i++;
                 continue;
             }
-            encoder.encode(piece, start, i);
-            ids.add((int) (match >>> 32));
-            i = (int) match;
-            start = i;
+            int id = (int) (match >>> 32);
+            int end = (int) match;
+            AddedOptions options = rules.options(id);
+            if (!options.singleWord() || isWord(text, from, i, end)) {
+                int left = options.takesLeft() ? Scan.spacesBefore(text, start, i) : i;
+                if (start < left) {
+                    rest.stretch(text, start, left);
+                }
+                ids.add(id);
+                start = end;
+                if (options.takesRight()) {
+                    spacesEnd = end < spacesEnd ? spacesEnd : Scan.spacesAfter(text, end);
+                    start = spacesEnd;
+                }
+            }
+            i = end;
         }
-        encoder.encode(piece, start, piece.length());
+        if (start < text.length()) {
+            rest.stretch(text, start, text.length());
+        }
+    }
+
+    /** Whether nothing of a word stands beside a place. */
+    private static boolean isWord(String text, int first, int from, int to) {
+        return (from == first || !Scan.isWord(text.codePointBefore(from)))
+                && (to == text.length() || !Scan.isWord(text.codePointAt(to)));
     }
 
     /** Replaces lone surrogates, which UTF-8 cannot express, by U+FFFD; positions stay the same. */
@@ -366,7 +465,7 @@ public final class BpeTokenizer implements Tokenizer {
     public OptionalInt id(String token) {
         int id = added.id(token);
         if (id < 0) {
-            id = fixed.id(token);
+            id = rules.added() == Added.PART_PIECES ? fixed.id(token) : normalizedId(token);
         }
         if (id < 0 && !token.isEmpty()) {
             byte[] bytes = new byte[Utf8.MOST_PER_CHAR * token.length()];
@@ -377,6 +476,17 @@ public final class BpeTokenizer implements Tokenizer {
             id = model.fallback(Spelling.byteOf(token));
         }
         return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
+    }
+
+    /** Tokens that are looked for in normalised text stand there by another spelling. */
+    private int normalizedId(String token) {
+        for (Map.Entry<Integer, AddedOptions> entry : rules.options().entrySet()) {
+            int id = entry.getKey();
+            if (entry.getValue().normalized() && tokens[id].equals(token)) {
+                return id;
+            }
+        }
+        return -1;
     }
 
     @Override

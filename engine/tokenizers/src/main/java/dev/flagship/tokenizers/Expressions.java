@@ -58,7 +58,15 @@ final class Expressions {
     private static final PreTokenizer GPT_4O_PIECES = new PreTokenizer.Cased(true, 3);
     private static final PreTokenizer NUMBERS = runs(Scan::isNumber, Integer.MAX_VALUE);
     private static final PreTokenizer NUMBER = runs(Scan::isNumber, 1);
-    private static final PreTokenizer NEWLINE = runs(c -> c == '\r' || c == '\n', 1);
+    static final PreTokenizer NEWLINE = runs(c -> c == '\r' || c == '\n', 1);
+
+    /** Its {@code $} is the end of a piece only where newlines are pieces of their own. */
+    static final String TRAILING_SPACES = "\\s+$";
+
+    private static final PreTokenizer LETTER_RUNS = led(in(LETTERS));
+    private static final PreTokenizer PUNCTUATION_RUNS = led(in(PUNCTUATION));
+    private static final PreTokenizer LETTER_CATEGORY = led(Scan::isLetter);
+    private static final PreTokenizer PUNCTUATION_CATEGORY = led(Scan::isPunctuation);
     private static final PreTokenizer HAN_RUNS = runs(in(HAN), Integer.MAX_VALUE);
     private static final PreTokenizer BLOOM_PIECES =
             new PreTokenizer.Runs(
@@ -92,27 +100,18 @@ final class Expressions {
 
     /** Those that leave characters between their matches. */
     private static final Map<String, PreTokenizer> PARTIAL =
-            Map.of(
-                    "\\p{N}",
-                    NUMBER,
-                    "\\p{N}+",
-                    NUMBERS,
-                    "[\r\n]",
-                    NEWLINE,
-                    "[\\r\\n]",
-                    NEWLINE,
-                    "\\s?[" + LETTERS + "]+",
-                    led(in(LETTERS)),
-                    "\\s?[" + PUNCTUATION + "]+",
-                    led(in(PUNCTUATION)),
-                    "\\s?\\p{L}+",
-                    led(Scan::isLetter),
-                    "\\s?\\p{P}+",
-                    led(Scan::isPunctuation),
-                    "[" + HAN + "]+",
-                    HAN_RUNS,
-                    " ?[^(\\s" + BLOOM_STOPS + "]+",
-                    BLOOM_PIECES);
+            Map.ofEntries(
+                    Map.entry("\\p{N}", NUMBER),
+                    Map.entry("\\p{N}+", NUMBERS),
+                    Map.entry("[\r\n]", NEWLINE),
+                    Map.entry("[\\r\\n]", NEWLINE),
+                    Map.entry("\\s?[" + LETTERS + "]+", LETTER_RUNS),
+                    Map.entry("\\s?[" + PUNCTUATION + "]+", PUNCTUATION_RUNS),
+                    Map.entry("\\s?\\p{L}+", LETTER_CATEGORY),
+                    Map.entry("\\s?\\p{P}+", PUNCTUATION_CATEGORY),
+                    Map.entry("[" + HAN + "]+", HAN_RUNS),
+                    Map.entry(" ?[^(\\s" + BLOOM_STOPS + "]+", BLOOM_PIECES),
+                    Map.entry(TRAILING_SPACES, new PreTokenizer.TrailingSpaces()));
 
     /**
      * Pieces of a model in GGUF, with the merge rule that comes with them.
@@ -139,7 +138,10 @@ final class Expressions {
                     "seed-coder",
                     "tekken",
                     "gpt-4o",
-                    "bloom");
+                    "bloom",
+                    "viking",
+                    "deepseek-llm",
+                    "deepseek-coder");
 
     private Expressions() {}
 
@@ -174,8 +176,8 @@ final class Expressions {
                 new Pieces(
                         sequence(
                                 NEWLINE,
-                                led(in(LETTERS)),
-                                led(in(PUNCTUATION)),
+                                LETTER_RUNS,
+                                PUNCTUATION_RUNS,
                                 new PreTokenizer.TrailingSpaces(),
                                 HAN_RUNS,
                                 NUMBERS)),
@@ -183,12 +185,7 @@ final class Expressions {
         put(
                 pieces,
                 new Pieces(
-                        sequence(
-                                NEWLINE,
-                                led(Scan::isLetter),
-                                led(Scan::isPunctuation),
-                                HAN_RUNS,
-                                NUMBER)),
+                        sequence(NEWLINE, LETTER_CATEGORY, PUNCTUATION_CATEGORY, HAN_RUNS, NUMBER)),
                 "deepseek-coder");
         IntPredicate signs = c -> Scan.isPunctuation(c) || "$+<=>^~|".indexOf(c) >= 0;
         put(
@@ -268,14 +265,43 @@ final class Expressions {
      * @param ignoreMerges whether a piece that is a token as a whole becomes it
      */
     static Optional<String> nameOf(PreTokenizer preTokenizer, boolean ignoreMerges) {
+        return nameOf(preTokenizer, ignoreMerges, NUMBERS);
+    }
+
+    /**
+     * As {@link #nameOf(PreTokenizer, boolean)} for a vocabulary none of whose tokens has two
+     * numbers beside each other, so that runs of numbers and single ones give the same tokens.
+     */
+    static Optional<String> nameWhereNumbersStandAlone(
+            PreTokenizer preTokenizer, boolean ignoreMerges) {
+        return nameOf(preTokenizer, ignoreMerges, NUMBER);
+    }
+
+    private static Optional<String> nameOf(
+            PreTokenizer preTokenizer, boolean ignoreMerges, PreTokenizer numbers) {
+        PreTokenizer wanted = spelled(preTokenizer, numbers);
         return USUAL.stream()
                 .filter(name -> {
                     Pieces pieces = BY_NAME.get(name);
                     return pieces != null
-                            && pieces.preTokenizer.equals(preTokenizer)
+                            && spelled(pieces.preTokenizer, numbers).equals(wanted)
                             && pieces.ignoreMerges == ignoreMerges;
                 })
                 .findFirst();
+    }
+
+    /**
+     * With one spelling for numbers one by one, a step or an expression, and one for their runs.
+     */
+    private static PreTokenizer spelled(PreTokenizer preTokenizer, PreTokenizer numbers) {
+        if (preTokenizer instanceof PreTokenizer.Sequence(var steps)) {
+            return new PreTokenizer.Sequence(
+                    steps.stream().map(step -> spelled(step, numbers)).toList());
+        }
+        boolean runs =
+                preTokenizer.equals(NUMBERS) || preTokenizer.equals(new PreTokenizer.Digits(false));
+        boolean single = preTokenizer.equals(new PreTokenizer.Digits(true));
+        return runs ? numbers : single ? NUMBER : preTokenizer;
     }
 
     /** All names, in order. */

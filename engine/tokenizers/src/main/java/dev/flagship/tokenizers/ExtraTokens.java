@@ -1,8 +1,10 @@
 package dev.flagship.tokenizers;
 
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -17,6 +19,7 @@ final class ExtraTokens {
     private final String file;
     private String[] tokens;
     private BpeModel.Kind[] kinds;
+    private final Map<Integer, AddedOptions> options = new HashMap<>();
 
     /**
      * @param tokens by id
@@ -61,9 +64,6 @@ final class ExtraTokens {
 
     private void put(TokenizerConfig.Added added) {
         int id = added.id();
-        if (!added.plain()) {
-            throw notPlain(added.spelling());
-        }
         if (!tokens[id].isEmpty() && !tokens[id].equals(added.spelling())) {
             throw TokenizerException.invalid(
                     "id %d is %s in %s and the added token %s",
@@ -75,13 +75,14 @@ final class ExtraTokens {
         tokens[id] = added.spelling();
         boolean control = added.special() || AddedTokens.endsTurn(added.spelling());
         kinds[id] = control ? BpeModel.Kind.CONTROL : BpeModel.Kind.ADDED;
+        if (!added.options().equals(AddedOptions.PLAIN)) {
+            options.put(id, added.options());
+        }
     }
 
-    static TokenizerException notPlain(String spelling) {
-        return TokenizerException.unsupported(
-                "added token %s has single_word, lstrip or rstrip, which is not implemented; set it to false"
-                        + " where the model gets on without",
-                TokenizerException.quote(spelling));
+    /** How the added tokens are found, by id. */
+    Map<Integer, AddedOptions> options() {
+        return options;
     }
 
     String[] tokens() {

@@ -1,5 +1,6 @@
 package dev.flagship.tokenizers;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -9,7 +10,8 @@ import java.util.OptionalInt;
 
 /**
  * A vocabulary as the {@code tokenizer.ggml.*} arrays of a GGUF file have it: the other way round
- * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read.
+ * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read. Tokens that a
+ * file looks for in normalised text are looked for in the text as it stands, as llama.cpp does.
  *
  * @param model {@code gpt2} for a byte-level vocabulary, {@code llama} for SentencePiece's
  * @param pre name of the pre-tokeniser, of a byte-level vocabulary
@@ -18,7 +20,7 @@ import java.util.OptionalInt;
  * @param scores by id, of SentencePiece's vocabulary, else empty
  * @param merges of a byte-level vocabulary, else empty
  * @param unknown the token for what has none
- * @param addsSpace whether a text gets a space in front
+ * @param spaces of SentencePiece's vocabulary
  */
 public record GgufTokens(
         String model,
@@ -28,7 +30,7 @@ public record GgufTokens(
         List<Float> scores,
         List<String> merges,
         OptionalInt unknown,
-        boolean addsSpace) {
+        Optional<GgufSpaces> spaces) {
 
     public GgufTokens {
         tokens = List.copyOf(tokens);
@@ -41,8 +43,8 @@ public record GgufTokens(
      * Writes a vocabulary down.
      *
      * @param rows of the embedding; ids up to there that have no token become unused ones
-     * @throws TokenizerException if GGUF has no name for its pre-tokeniser, or there are fewer rows
-     *     than tokens
+     * @throws TokenizerException if GGUF has no name for its pre-tokeniser or no key for what it
+     *     does beside, or there are fewer rows than tokens
      */
     public static GgufTokens of(BpeTokenizer tokenizer, int rows) {
         int size = tokenizer.vocabularySize();
@@ -51,6 +53,7 @@ public record GgufTokens(
                     "the tokenizer has %d tokens and the embedding %d rows; GGUF has a row for each token",
                     size, rows);
         }
+        requirePlain(tokenizer);
         List<String> tokens = new ArrayList<>(rows);
         List<Integer> types = new ArrayList<>(rows);
         int unknown = tokenizer.model().unknown();
@@ -69,7 +72,7 @@ public record GgufTokens(
                         List.of(),
                         merges(tokenizer),
                         stranger,
-                        false)
+                        Optional.empty())
                 : new GgufTokens(
                         "llama",
                         Optional.empty(),
@@ -78,8 +81,44 @@ public record GgufTokens(
                         scores(tokenizer, rows),
                         List.of(),
                         stranger,
-                        tokenizer.rules().preTokenizer() instanceof PreTokenizer.Spaces spaces
-                                && spaces.prefix() != PreTokenizer.Prefix.NONE);
+                        Optional.of(spaces(tokenizer)));
+    }
+
+    /** GGUF says nothing of normalizers, nor of what tokens take beside their spelling. */
+    private static void requirePlain(BpeTokenizer tokenizer) {
+        if (!tokenizer.rules().normalizer().isNone()) {
+            throw TokenizerException.unsupported(
+                    "GGUF has no key for the tokenizer's normalizer (%s), so that a file would give other tokens; run"
+                            + " the model as it is, rounded at load (--quantize)",
+                    tokenizer.rules().normalizer().steps());
+        }
+        tokenizer
+                .rules()
+                .options()
+                .forEach((id, options) -> {
+                    if (options.looksBeyond()) {
+                        throw TokenizerException.unsupported(
+                                "GGUF has no key for single_word, lstrip and rstrip, which the token %s has, so that a file"
+                                        + " would give other tokens; run the model as it is, rounded at load (--quantize)",
+                                TokenizerException.quote(tokenizer.token(id)));
+                    }
+                });
+    }
+
+    /** Where no added token could tell, as plainly as may be. */
+    private static GgufSpaces spaces(BpeTokenizer tokenizer) {
+        BpeTokenizer.Rules rules = tokenizer.rules();
+        boolean told = false;
+        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
+            told |= tokenizer.kind(id) == BpeModel.Kind.ADDED;
+        }
+        return GgufSpaces.of(
+                told
+                        ? rules
+                        : new BpeTokenizer.Rules(
+                                rules.preTokenizer(),
+                                BpeTokenizer.Added.PART_TEXT,
+                                rules.dropsSpace()));
     }
 
     private static int type(BpeModel.Kind kind, boolean unknown) {
@@ -96,12 +135,32 @@ public record GgufTokens(
     }
 
     private static String pre(BpeTokenizer tokenizer) {
-        return Expressions.nameOf(
-                        tokenizer.rules().preTokenizer(), tokenizer.model().ignoreMerges())
-                .orElseThrow(() ->
-                        TokenizerException.unsupported(
-                                "GGUF has no name for how this tokenizer cuts text into pieces, or for merges beside it."
-                                        + " Convert the model with llama.cpp's converter, and take its GGUF file"));
+        PreTokenizer pieces = tokenizer.rules().preTokenizer();
+        boolean ignoreMerges = tokenizer.model().ignoreMerges();
+        Optional<String> name = Expressions.nameOf(pieces, ignoreMerges);
+        if (name.isEmpty() && numbersStandAlone(tokenizer)) {
+            name = Expressions.nameWhereNumbersStandAlone(pieces, ignoreMerges);
+        }
+        return name.orElseThrow(() ->
+                TokenizerException.unsupported(
+                        "GGUF has no name for how this tokenizer cuts text into pieces, or for merges beside it."
+                                + " Convert the model with llama.cpp's converter, and take its GGUF file"));
+    }
+
+    /** Whether no token has two numbers beside each other. */
+    private static boolean numbersStandAlone(BpeTokenizer tokenizer) {
+        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
+            String text = new String(tokenizer.bytes(id), StandardCharsets.UTF_8);
+            boolean number = false;
+            for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
+                boolean next = Scan.isNumber(text.codePointAt(i));
+                if (number && next) {
+                    return false;
+                }
+                number = next;
+            }
+        }
+        return true;
     }
 
     private record Merge(int rank, int left, int right) {}

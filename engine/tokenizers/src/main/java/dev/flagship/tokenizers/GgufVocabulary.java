@@ -24,7 +24,7 @@ final class GgufVocabulary {
             String[] tokens,
             float[] scores,
             int[] tokenTypes,
-            boolean addsSpace,
+            GgufSpaces spaces,
             BpeTokenizer.TextEnds ends) {
         BpeModel.Kind[] kinds = kinds(tokens, tokenTypes, true);
         if (tokens.length != scores.length) {
@@ -39,16 +39,11 @@ final class GgufVocabulary {
             }
         }
         BpeModel.Options options = new BpeModel.Options(false, unknown, true);
-        PreTokenizer.Prefix prefix =
-                addsSpace ? PreTokenizer.Prefix.STRETCH : PreTokenizer.Prefix.NONE;
         return new BpeTokenizer(
                 tokens,
                 kinds,
                 BpeModel.scored(Spelling.CHARACTERS, tokens, kinds, scores, options),
-                new BpeTokenizer.Rules(
-                        new PreTokenizer.Spaces(prefix, false, false),
-                        BpeTokenizer.Added.PART_TEXT,
-                        addsSpace),
+                spaces.rules(),
                 ends);
     }
 

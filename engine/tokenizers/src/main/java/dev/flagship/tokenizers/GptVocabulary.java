@@ -49,7 +49,7 @@ final class GptVocabulary {
                 extra.tokens(),
                 extra.kinds(),
                 model,
-                BpeTokenizer.Rules.byteLevel(preTokenizer),
+                BpeTokenizer.Rules.byteLevel(preTokenizer).with(extra.options()),
                 extra.ends(OptionalInt.empty(), OptionalInt.empty(), false));
     }
 

@@ -69,6 +69,18 @@ sealed interface PreTokenizer {
      * @param split whether merges may not cross them after all, but each begins a piece
      */
     record Spaces(Prefix prefix, boolean unlessSpace, boolean split) implements PreTokenizer {
+        /** A text of its own as its piece is spelled. */
+        String spelled(String text) {
+            StringBuilder whole = new StringBuilder();
+            new Spaces(prefix, unlessSpace, false)
+                    .split(
+                            text,
+                            0,
+                            text.length(),
+                            (piece, from, to) -> whole.append(piece, from, to));
+            return whole.toString();
+        }
+
         @Override
         public void split(String text, int from, int to, Sink sink) {
             if (from == to) {

@@ -53,7 +53,7 @@ final class PreTokenizerJson {
         }
     }
 
-    private static PreTokenizer split(TemplateValue.Mapping part) {
+    private PreTokenizer split(TemplateValue.Mapping part) {
         String expression =
                 part.entries().get("pattern") instanceof TemplateValue.Mapping pattern
                                 && pattern.entries().get("Regex")
@@ -66,7 +66,10 @@ final class PreTokenizerJson {
                         ? text.string()
                         : "";
         String keepsAll = inverted ? "Removed" : "Isolated";
-        if (behavior.equals(keepsAll)) {
+        boolean ends =
+                !expression.equals(Expressions.TRAILING_SPACES)
+                        || steps.contains(Expressions.NEWLINE);
+        if (ends && behavior.equals(keepsAll)) {
             return Expressions.scanner(expression, inverted)
                     .orElseThrow(() -> TokenizerJson.unknownPart("pre_tokenizer Split", part));
         }

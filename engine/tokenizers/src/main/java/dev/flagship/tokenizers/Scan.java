@@ -111,6 +111,34 @@ final class Scan {
                 || c == 0x3000;
     }
 
+    /** What the reference's {@code \\w} takes for part of a word (Unicode TS 18, annex C). */
+    static boolean isWord(int c) {
+        return Character.isAlphabetic(c)
+                || isMark(c)
+                || Character.getType(c) == Character.DECIMAL_DIGIT_NUMBER
+                || Character.getType(c) == Character.CONNECTOR_PUNCTUATION
+                || c == 0x200C
+                || c == 0x200D;
+    }
+
+    /** Where the white space at a place ends. */
+    static int spacesAfter(String text, int place) {
+        int i = place;
+        while (i < text.length() && isSpace(text.charAt(i))) { // all in the basic plane
+            i++;
+        }
+        return i;
+    }
+
+    /** Where the white space before a place begins. */
+    static int spacesBefore(String text, int from, int place) {
+        int i = place;
+        while (i > from && isSpace(text.charAt(i - 1))) { // all in the basic plane
+            i--;
+        }
+        return i;
+    }
+
     static int letters(String text, int from, int to) {
         int i = from;
         while (i < to) {

@@ -13,6 +13,7 @@ import java.util.OptionalInt;
 final class SentencePieceModel {
     private static final String NAME = "tokenizer.model";
     private static final int MOST_TOKENS = 1 << 22;
+    private static final int UNIGRAM = 1;
     private static final int BPE = 2;
 
     private final TokenizerConfig config;
@@ -20,7 +21,7 @@ final class SentencePieceModel {
     private final List<BpeModel.Kind> kinds = new ArrayList<>();
     private float[] scores = new float[1 << 15];
     // The specification's defaults.
-    private long modelType = 1;
+    private long modelType = UNIGRAM;
     private int unknown = -1;
     private long bos = 1;
     private long eos = 2;
@@ -128,6 +129,9 @@ final class SentencePieceModel {
             throw TokenizerException.invalid(
                     "%s has no pieces; it is damaged or another kind of file", NAME);
         }
+        if (modelType == UNIGRAM) {
+            throw TokenizerException.noUnigram(NAME);
+        }
         require(modelType == BPE, "its model type is " + modelType + ", not 2 (BPE)");
         require(!suffixes, "spaces are put behind words");
         require(!normalizes, "texts are normalised");
@@ -147,9 +151,10 @@ final class SentencePieceModel {
                 BpeModel.scored(
                         Spelling.CHARACTERS, extra.tokens(), extra.kinds(), scoreById, options),
                 new BpeTokenizer.Rules(
-                        new PreTokenizer.Spaces(prefix, false, false),
-                        BpeTokenizer.Added.PART_PIECES,
-                        addsSpace),
+                                new PreTokenizer.Spaces(prefix, false, false),
+                                BpeTokenizer.Added.PART_PIECES,
+                                addsSpace)
+                        .with(extra.options()),
                 extra.ends(control(bos, kindById), control(eos, kindById), true));
     }
 

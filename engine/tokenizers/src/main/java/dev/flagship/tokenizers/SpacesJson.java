@@ -2,6 +2,8 @@ package dev.flagship.tokenizers;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,14 +43,30 @@ final class SpacesJson {
         throw TokenizerJson.unknownPart("decoder", decoder);
     }
 
-    BpeTokenizer.Rules rules() {
-        return new BpeTokenizer.Rules(spaces(), BpeTokenizer.Added.PART_TEXT, dropsSpace());
+    BpeTokenizer.Rules rules(Map<Integer, AddedOptions> options) {
+        List<TextNormalizer.Step> before = new ArrayList<>();
+        PreTokenizer spaces = spaces(before);
+        boolean normalized = before.size() < NormalizerJson.steps(normalizer).size();
+        return new BpeTokenizer.Rules(
+                spaces,
+                normalized
+                        ? BpeTokenizer.Added.PART_PIECES_IF_NORMALIZED
+                        : BpeTokenizer.Added.PART_TEXT,
+                dropsSpace(),
+                new TextNormalizer(before),
+                options);
     }
 
-    private PreTokenizer spaces() {
+    /** Spaces, and the normalizer's steps before them. */
+    private PreTokenizer spaces(List<TextNormalizer.Step> before) {
         boolean prepends = false;
         boolean replaces = false;
-        for (TemplateValue.Mapping step : steps(normalizer, "normalizers", "normalizer")) {
+        for (TemplateValue.Mapping step : NormalizerJson.steps(normalizer)) {
+            Optional<TextNormalizer.Step> own = NormalizerJson.step(step);
+            if (own.isPresent() && !prepends && !replaces) {
+                before.add(own.get());
+                continue;
+            }
             switch (PreTokenizerJson.type(step)) {
                 case "Prepend" -> prepends |= require(step, "prepend", SPACE, "normalizer");
                 case "Replace" -> replaces |= requireReplace(step, " ", SPACE, "normalizer");
@@ -131,7 +149,7 @@ final class SpacesJson {
         throw TokenizerJson.unknownPart(place, part);
     }
 
-    private static List<TemplateValue.Mapping> steps(
+    static List<TemplateValue.Mapping> steps(
             @Nullable TemplateValue part, String field, String place) {
         List<TemplateValue.Mapping> steps = new ArrayList<>();
         if (part == null || part == TemplateValue.None.NONE) {

@@ -122,7 +122,7 @@ final class TiktokenRanks {
                 extra.tokens(),
                 extra.kinds(),
                 model,
-                BpeTokenizer.Rules.byteLevel(new PreTokenizer.Llama3()),
+                BpeTokenizer.Rules.byteLevel(new PreTokenizer.Llama3()).with(extra.options()),
                 extra.ends(OptionalInt.of(ranks), OptionalInt.of(ranks + 1), true));
     }
 }

@@ -45,9 +45,9 @@ public record TokenizerConfig(
      *
      * @param spelling as it is found in texts
      * @param special whether it is a control token
-     * @param plain whether its spelling alone finds it, whatever words or spaces are beside it
+     * @param options how its spelling finds it
      */
-    public record Added(int id, String spelling, boolean special, boolean plain) {}
+    public record Added(int id, String spelling, boolean special, AddedOptions options) {}
 
     /** Says nothing. */
     public static TokenizerConfig empty() {
@@ -116,7 +116,7 @@ public record TokenizerConfig(
                                             id(id, spelling),
                                             spelling,
                                             special.contains(spelling),
-                                            true)));
+                                            AddedOptions.PLAIN)));
         } catch (JacksonException e) {
             throw Json.failure("added_tokens.json", e);
         }
@@ -159,17 +159,12 @@ public record TokenizerConfig(
                 && token instanceof TemplateValue.Mapping fields
                 && fields.entries().get("content") instanceof TemplateValue.Text content) {
             boolean special = fields.entries().get("special") == TemplateValue.Bool.TRUE;
-            return new Added(Integer.parseInt(id), content.string(), special, isPlain(fields));
+            return new Added(
+                    Integer.parseInt(id), content.string(), special, AddedOptions.of(fields));
         }
         throw TokenizerException.invalid(
                 "tokenizer_config.json: the added token %s lacks its content, or its id is no number",
                 TokenizerException.quote(id));
-    }
-
-    /** Whether an added token has no option that looks beyond its spelling. */
-    static boolean isPlain(TemplateValue.Mapping token) {
-        return List.of("single_word", "lstrip", "rstrip").stream()
-                .allMatch(option -> token.entries().get(option) != TemplateValue.Bool.TRUE);
     }
 
     private static Optional<Boolean> flag(TemplateValue.Mapping root, String name) {

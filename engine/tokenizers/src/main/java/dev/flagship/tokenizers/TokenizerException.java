@@ -29,6 +29,14 @@ public final class TokenizerException extends FlagshipException {
         return new TokenizerException("tokenizer_invalid", message, cause);
     }
 
+    /** A vocabulary whose tokens are chosen by their joint likelihood. */
+    static TokenizerException noUnigram(String file) {
+        return unsupported(
+                "%s: its model is Unigram, and this version runs BPE, which LLaMA and its look-alikes have. No"
+                        + " conversion makes one of the other; take a model whose tokenizer is BPE",
+                file);
+    }
+
     /** The description asks for something that Flagship does not implement. */
     @FormatMethod
     static TokenizerException unsupported(

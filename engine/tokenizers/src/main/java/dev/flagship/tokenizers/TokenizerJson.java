@@ -3,6 +3,7 @@ package dev.flagship.tokenizers;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -24,6 +25,7 @@ final class TokenizerJson {
     private TokensById.Table table = given.table();
     private @Nullable List<String> merges;
     private final List<TemplateValue.Mapping> addedTokens = new ArrayList<>();
+    private final Map<Integer, AddedOptions> options = new HashMap<>();
     private @Nullable TemplateValue normalizer;
     private @Nullable TemplateValue preTokenizer;
     private @Nullable TemplateValue postProcessor;
@@ -96,7 +98,11 @@ final class TokenizerJson {
                     }
                 }
                 case "type" -> {
-                    if (!"BPE".equals(parser.getValueAsString())) {
+                    String type = parser.getValueAsString();
+                    if ("Unigram".equals(type)) {
+                        throw TokenizerException.noUnigram("tokenizer.json");
+                    }
+                    if (!"BPE".equals(type)) {
                         throw unknownPart("model", Json.tree(parser));
                     }
                 }
@@ -200,21 +206,23 @@ final class TokenizerJson {
                         new BpeModel.Options(ignoreMerges, unknownId, fuseUnknown));
         BpeTokenizer.Rules rules =
                 switch (spelling) {
-                    case CHARACTERS -> spaces.rules();
+                    case CHARACTERS -> spaces.rules(options);
                     case BYTES -> byteLevelRules();
                 };
         return new BpeTokenizer(byId, kindById, model, rules, ends());
     }
 
     private BpeTokenizer.Rules byteLevelRules() {
-        if (normalizer != null && normalizer != TemplateValue.None.NONE) {
-            throw unknownPart("normalizer", normalizer);
-        }
         if (byteFallback) {
             throw TokenizerException.unsupported(
                     "tokenizer.json: model.byte_fallback is set, though its decoder is ByteLevel");
         }
-        return BpeTokenizer.Rules.byteLevel(new PreTokenizerJson().read(preTokenizer));
+        return new BpeTokenizer.Rules(
+                new PreTokenizerJson().read(preTokenizer),
+                BpeTokenizer.Added.PART_TEXT,
+                false,
+                NormalizerJson.read(normalizer),
+                options);
     }
 
     private void addToken(TemplateValue.Mapping token) {
@@ -225,9 +233,6 @@ final class TokenizerJson {
             throw TokenizerException.invalid(
                     "tokenizer.json: an added token lacks its id or content");
         }
-        if (!TokenizerConfig.isPlain(token)) {
-            throw ExtraTokens.notPlain(content.string());
-        }
         given.add(
                 id.value(),
                 content.string(),
@@ -235,6 +240,10 @@ final class TokenizerJson {
                                 || AddedTokens.endsTurn(content.string())
                         ? BpeModel.Kind.CONTROL
                         : BpeModel.Kind.ADDED);
+        AddedOptions found = AddedOptions.of(token);
+        if (!found.equals(AddedOptions.PLAIN)) {
+            options.put((int) id.value(), found); // the id is one, now
+        }
     }
 
     private int idOf(String token, String field) {
@@ -320,7 +329,7 @@ final class TokenizerJson {
         String found = value == null ? "nothing" : TokenizerException.quote(PythonText.head(value));
         return TokenizerException.unsupported(
                 "tokenizer.json: %s is %s, which is not implemented; implemented are BPE as LLaMA 2 has it, and byte-level BPE"
-                        + " without normalizer, with the published expressions of LLaMA's look-alikes",
+                        + " with the published expressions of LLaMA's look-alikes, both with the normalizers NFC, NFD, NFKC, NFKD and Lowercase",
                 part, found);
     }
 }

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Templates against Jinja as transformers sets it up (tools/golden/tokenizer/templates.py). */
 class ChatTemplateGoldenTest {
@@ -140,6 +141,42 @@ class ChatTemplateGoldenTest {
             }
         }
         softly.assertAll();
+    }
+
+    /** The layouts of the published models in our own words, which are here on every machine. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama2",
+                "llama3",
+                "llama3.1",
+                "llama3.2",
+                "zephyr",
+                "mistral",
+                "mistral-tools",
+                "chatml"
+            })
+    void layoutsOfPublishedModelsEqualTransformers(String style) throws IOException {
+        TemplateValue golden = Goldens.json(Goldens.open("own.golden.json.gz"));
+        TemplateValue template = Goldens.field(Goldens.field(golden, "styles"), style);
+        List<TemplateValue> conversations = conversations();
+        SoftAssertions softly = new SoftAssertions();
+        int laidOut = 0;
+        for (int i = 0; i < conversations.size(); i++) {
+            TemplateValue expected = Goldens.item(Goldens.field(template, "outputs"), i);
+            laidOut += expected == TemplateValue.None.NONE ? 0 : 1;
+            compare(
+                    softly,
+                    Goldens.field(template, "source").toString(),
+                    variables(
+                            conversations.get(i),
+                            Goldens.field(template, "bos_token").toString(),
+                            Goldens.field(template, "eos_token").toString()),
+                    expected,
+                    "conversation " + i);
+        }
+        softly.assertAll();
+        assertThat(laidOut).isGreaterThanOrEqualTo(12);
     }
 
     @Test

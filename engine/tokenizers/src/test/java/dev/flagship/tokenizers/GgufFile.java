@@ -42,6 +42,10 @@ final class GgufFile {
         return (int[]) value(key);
     }
 
+    float[] floats(String key) {
+        return (float[]) value(key);
+    }
+
     String string(String key) {
         return (String) value(key);
     }
@@ -88,6 +92,13 @@ final class GgufFile {
                 strings[i] = string();
             }
             return strings;
+        }
+        if (type == 6) {
+            float[] reals = new float[length];
+            for (int i = 0; i < length; i++) {
+                reals[i] = in.getFloat();
+            }
+            return reals;
         }
         int[] numbers = new int[length];
         for (int i = 0; i < length; i++) {

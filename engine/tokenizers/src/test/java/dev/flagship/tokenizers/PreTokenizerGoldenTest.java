@@ -1,23 +1,24 @@
 package dev.flagship.tokenizers;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 2,000 random Unicode strings in every kind of piece, with a vocabulary whose merges cross all
- * borders that are not drawn, against the tokenizers library and, for "default", against llama.cpp
- * (tools/golden/tokenizer/pre.py).
+ * 12,000 texts, most of them random Unicode strings, in every kind of piece, with a vocabulary
+ * whose merges cross all borders that are not drawn, against the tokenizers library and, for
+ * "default", against llama.cpp (pre.py and further.py of tools/golden/tokenizer).
  */
 class PreTokenizerGoldenTest {
     private final String[] tokens;
@@ -82,6 +83,27 @@ class PreTokenizerGoldenTest {
         Goldens.checkIds(fromGguf(pre), texts, golden(pre));
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "bloom",
+                "dbrx",
+                "deepseek-coder",
+                "deepseek-llm",
+                "default",
+                "gpt-2",
+                "gpt-4o",
+                "llama-bpe",
+                "qwen2",
+                "seed-coder",
+                "smollm",
+                "tekken",
+                "viking"
+            })
+    void tenThousandFurtherTextsEqualTheReference(String pre) throws IOException {
+        Goldens.checkFurther(fromGguf(pre), "pre-" + pre);
+    }
+
     /** Names for one kind, as llama.cpp has them. */
     @ParameterizedTest
     @ValueSource(
@@ -118,55 +140,98 @@ class PreTokenizerGoldenTest {
         BpeTokenizerTest.assertWorkGrowsWithTheText(fromGguf(pre), pre);
     }
 
-    /** A tokenizer.json names its pieces by their expressions. */
-    @Test
-    void expressionsOfTokenizerJsonEqualTheReference() throws IOException {
-        Map<String, List<String>> expressions = new LinkedHashMap<>();
-        String llama3 =
-                "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-        expressions.put("dbrx", List.of(llama3));
-        expressions.put("qwen2", List.of(llama3.replace("{1,3}", "")));
-        expressions.put(
-                "tekken",
-                List.of(
-                        "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|"
-                                + "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}|"
-                                + " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"));
-        expressions.put("viking", List.of(" ?[^(\\s|.,!?…。，、।۔،)]+", "\\p{N}"));
-        expressions.put(
-                "deepseek-coder",
-                List.of("[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[一-龥ࠀ-一가-\uD7FF]+", "\\p{N}"));
-        for (var kind : expressions.entrySet()) {
-            StringBuilder steps = new StringBuilder();
-            for (String expression : kind.getValue()) {
-                steps.append("{\"type\":\"Split\",\"pattern\":{\"Regex\":\"")
-                        .append(
-                                expression
-                                        .replace("\\", "\\\\")
-                                        .replace("\r", "\\r")
-                                        .replace("\n", "\\n"))
-                        .append("\"},\"behavior\":\"Isolated\",\"invert\":false},");
-            }
-            byte[] json;
-            try (var in = Goldens.open("pre.tokenizer.json.gz")) {
-                String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-                String bare = "\"pre_tokenizer\":{\"type\":\"ByteLevel\"";
-                assertThat(text).contains(bare);
-                json =
-                        text.replace(
-                                        bare,
-                                        "\"decoder\":{\"type\":\"ByteLevel\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":["
-                                                + steps
-                                                + "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":true,\"use_regex\":false}]},\"x\":{\"type\":\"ByteLevel\"")
-                                .replace("\"decoder\":null,", "")
-                                .replace(
-                                        "\"ignore_merges\":false",
-                                        "\"ignore_merges\":" + kind.getKey().equals("tekken"))
-                                .getBytes(StandardCharsets.UTF_8);
-            }
-            BpeTokenizer tokenizer =
-                    BpeTokenizer.fromJson(new ByteArrayInputStream(json), TokenizerConfig.empty());
-            Goldens.checkIds(tokenizer, texts, golden(kind.getKey()));
+    /**
+     * A tokenizer.json names its pieces by their expressions, here as the reference writes them; a
+     * GGUF file made of it names them, and gives the same ids again.
+     */
+    @ParameterizedTest
+    @CsvSource({
+        "bloom, bloom",
+        "dbrx, smaug-bpe",
+        "deepseek-coder, deepseek-coder",
+        "deepseek-llm, deepseek-llm",
+        "gpt-2, gpt-2",
+        "gpt-4o, gpt-4o",
+        "llama-bpe, llama-bpe",
+        "qwen2, qwen2",
+        "seed-coder, seed-coder",
+        "smollm, smollm",
+        "tekken, tekken",
+        "viking, viking"
+    })
+    void expressionsOfTokenizerJsonEqualTheReferenceAlsoByTheirNameInGguf(String kind, String name)
+            throws IOException {
+        String steps = Goldens.further("pre-" + kind, "pre_tokenizer").toString();
+        boolean ignoreMerges = kind.equals("llama-bpe") || kind.equals("tekken");
+        BpeTokenizer tokenizer = fromJson(steps, ignoreMerges);
+
+        Goldens.checkIds(tokenizer, texts, golden(kind));
+        Goldens.checkFurther(tokenizer, "pre-" + kind);
+        GgufTokens gguf = GgufTokens.of(tokenizer, tokenizer.vocabularySize());
+        assertThat(gguf.pre()).hasValue(name);
+        BpeTokenizer again = GgufTokensTest.read(gguf, BpeTokenizer.TextEnds.none());
+        Goldens.checkIds(again, texts, golden(kind));
+        Goldens.checkFurther(again, "pre-" + kind);
+    }
+
+    private BpeTokenizer fromJson(String preTokenizer, boolean ignoreMerges) throws IOException {
+        try (var in = Goldens.open("pre.tokenizer.json.gz")) {
+            String text = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+            String bare = "\"pre_tokenizer\":{\"type\":\"ByteLevel\"";
+            assertThat(text).contains(bare, "\"decoder\":null,", "\"ignore_merges\":false");
+            String whole =
+                    text.replace(
+                                    bare,
+                                    "\"decoder\":{\"type\":\"ByteLevel\"},\"pre_tokenizer\":"
+                                            + preTokenizer
+                                            + ",\"x\":{\"type\":\"ByteLevel\"")
+                            .replace("\"decoder\":null,", "")
+                            .replace(
+                                    "\"ignore_merges\":false", "\"ignore_merges\":" + ignoreMerges);
+            return BpeTokenizer.fromJson(
+                    new ByteArrayInputStream(whole.getBytes(StandardCharsets.UTF_8)),
+                    TokenizerConfig.empty());
         }
+    }
+
+    private static String split(String expression) {
+        return "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"%s\"},\"behavior\":\"Isolated\",\"invert\":false},"
+                .formatted(
+                        expression.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n"));
+    }
+
+    private BpeTokenizer fromSteps(String steps) throws IOException {
+        return fromJson(
+                "{\"type\":\"Sequence\",\"pretokenizers\":["
+                        + steps
+                        + "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}",
+                false);
+    }
+
+    /** The step for digits does what an expression for single numbers does. */
+    @Test
+    void digitsOneByOneAreNamedAsTheirExpression() throws IOException {
+        String words = split("[\r\n]") + split("\\s?\\p{L}+") + split("\\s?\\p{P}+");
+        String han = split("[\u4E00-\u9FA5\u0800-\u4E00\uAC00-\uD7FF]+");
+        String single = "{\"type\":\"Digits\",\"individual_digits\":true},";
+        String runs = "{\"type\":\"Digits\",\"individual_digits\":false},";
+        BpeTokenizer digits = fromSteps(words + han + single);
+
+        assertThat(GgufTokens.of(digits, 4000).pre()).hasValue("deepseek-coder");
+        Goldens.checkFurther(digits, "pre-deepseek-coder");
+        // This vocabulary has tokens of several digits, so that runs of them are another thing.
+        BpeTokenizer many = fromSteps(words + han + runs);
+        assertThatThrownBy(() -> GgufTokens.of(many, 4000))
+                .isInstanceOf(TokenizerException.class)
+                .hasMessageContaining("GGUF has no name");
+    }
+
+    /** Where newlines are no pieces of their own, the expression would look for them. */
+    @Test
+    void trailingSpacesNeedNewlinesApart() throws IOException {
+        fromSteps(split("[\r\n]") + split("\\s+$"));
+        assertThatThrownBy(() -> fromSteps(split("\\s+$")))
+                .isInstanceOf(TokenizerException.class)
+                .hasMessageContaining("Split");
     }
 }

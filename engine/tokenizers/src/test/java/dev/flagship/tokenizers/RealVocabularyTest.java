@@ -110,6 +110,47 @@ class RealVocabularyTest {
         }
     }
 
+    /** What a quantised file's vocabulary is when it is read again. */
+    @Test
+    void tokenizerJsonWrittenAsGgufEqualsTheReference() throws IOException {
+        BpeTokenizer tokenizer = BpeTokenizer.fromJson(file("FLAGSHIP_TOKENIZER_JSON"));
+
+        assertThat(compare(GgufTokensTest.roundTrip(tokenizer), corpus())).isGreaterThan(10_000);
+    }
+
+    @Test
+    void tokenizerModelWrittenAsGgufEqualsSentencePiece() throws IOException {
+        BpeTokenizer tokenizer = GgufTokensTest.roundTrip(model());
+        Path golden = file("FLAGSHIP_TOKENIZER_MODEL_GOLDEN");
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(golden))) {
+            assertThat(compare(tokenizer, Goldens.json(in))).isGreaterThan(10_000);
+        }
+    }
+
+    /** A file that quantising wrote, against llama.cpp (tools/golden/tokenizer/quantised.py). */
+    @Test
+    void aQuantisedFilesTokenizerEqualsLlamaCpp() throws IOException {
+        GgufFile file = GgufFile.open(file("FLAGSHIP_TOKENIZER_GGUF"));
+        Path golden = file("FLAGSHIP_TOKENIZER_GGUF_GOLDEN");
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(golden))) {
+            TemplateValue expected = Goldens.json(in);
+            List<String> texts = Goldens.strings(Goldens.field(expected, "texts"));
+            assertThat(texts).hasSize(1000);
+            BpeTokenizer tokenizer =
+                    file.string("tokenizer.ggml.model").equals("gpt2")
+                            ? fromGguf(file)
+                            : BpeTokenizer.fromGgufScores(
+                                    file.strings("tokenizer.ggml.tokens"),
+                                    file.floats("tokenizer.ggml.scores"),
+                                    file.ints("tokenizer.ggml.token_type"),
+                                    GgufSpaces.ofPrefix(true),
+                                    BpeTokenizer.TextEnds.none());
+            Goldens.checkIds(tokenizer, texts, expected);
+            assertThat(Goldens.field(expected, "adds_bos")).isEqualTo(TemplateValue.Bool.TRUE);
+            assertThat(file.number("tokenizer.ggml.add_bos_token")).isOne();
+        }
+    }
+
     private static BpeTokenizer model() throws IOException {
         return BpeTokenizer.fromModel(
                 Files.readAllBytes(file("FLAGSHIP_TOKENIZER_MODEL")), TokenizerConfig.empty());

@@ -42,5 +42,7 @@ class ScanTest {
         assertThat(ours(Scan::isNumber)).isEqualTo(ranges(golden, "numbers"));
         assertThat(ours(Scan::isSpace)).isEqualTo(ranges(golden, "spaces"));
         assertThat(ours(Scan::isDigit)).isEqualTo(digits);
+        TemplateValue added = Goldens.json(Goldens.open("added.golden.json.gz"));
+        assertThat(ours(Scan::isWord)).isEqualTo(ranges(added, "words"));
     }
 }

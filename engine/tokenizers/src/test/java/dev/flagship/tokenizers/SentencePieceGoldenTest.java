@@ -17,8 +17,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * 2,000 random Unicode strings and one small vocabulary in three containers, against sentencepiece,
- * llama.cpp and the tokenizers library (tools/golden/tokenizer/spm.py).
+ * 12,000 texts, most of them random Unicode strings, and one small vocabulary in three containers,
+ * against sentencepiece, llama.cpp and the tokenizers library (spm.py and further.py of
+ * tools/golden/tokenizer).
  */
 class SentencePieceGoldenTest {
 
@@ -62,7 +63,7 @@ class SentencePieceGoldenTest {
                 tokens.toArray(String[]::new),
                 scoreOf,
                 types.stream().mapToInt(Integer::intValue).toArray(),
-                true,
+                GgufSpaces.ofPrefix(true),
                 new BpeTokenizer.TextEnds(OptionalInt.of(1), OptionalInt.of(2), true, false));
     }
 
@@ -75,12 +76,14 @@ class SentencePieceGoldenTest {
     @Test
     void tokenizerModelEqualsSentencePiece() throws IOException {
         Goldens.check(fromModel(), texts(), Goldens.json(Goldens.open("spm.golden.json.gz")));
+        Goldens.checkFurther(fromModel(), "spm");
     }
 
     @Test
     void ggufEqualsLlamaCpp() throws IOException {
         TemplateValue golden = Goldens.json(Goldens.open("spm-llamacpp.golden.json.gz"));
         Goldens.checkIds(fromGguf(), texts(), golden);
+        Goldens.checkFurther(fromGguf(), "spm-llamacpp");
     }
 
     @ParameterizedTest
@@ -88,6 +91,7 @@ class SentencePieceGoldenTest {
     void tokenizerJsonEqualsTokenizers(String name) throws IOException {
         TemplateValue golden = Goldens.json(Goldens.open(name + ".golden.json.gz"));
         Goldens.check(TokenizerGoldenTest.tokenizer(name), texts(), golden);
+        Goldens.checkFurther(TokenizerGoldenTest.tokenizer(name), name);
     }
 
     @Test
@@ -121,7 +125,11 @@ class SentencePieceGoldenTest {
             }
             BpeTokenizer tokenizer =
                     BpeTokenizer.fromGgufScores(
-                            tokens, scoreOf, types, false, BpeTokenizer.TextEnds.none());
+                            tokens,
+                            scoreOf,
+                            types,
+                            GgufSpaces.ofPrefix(false),
+                            BpeTokenizer.TextEnds.none());
             for (int i = 0; i < 5; i++) {
                 String text = random(random, alphabet, random.nextInt(80));
                 int[] ids = tokenizer.encode(text, ControlTokens.AS_TEXT);

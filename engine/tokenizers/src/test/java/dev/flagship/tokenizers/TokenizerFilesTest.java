@@ -77,6 +77,7 @@ class TokenizerFilesTest {
         BpeTokenizer tokenizer = BpeTokenizer.fromModel(ranks(), TokenizerConfig.empty());
 
         Goldens.check(tokenizer, texts(), Goldens.json(Goldens.open("ranks.golden.json.gz")));
+        Goldens.checkFurther(tokenizer, "ranks");
         int first = tokenizer.vocabularySize() - 256;
         Map.of(
                         "<|begin_of_text|>", 0,
@@ -105,6 +106,7 @@ class TokenizerFilesTest {
         BpeTokenizer tokenizer = read();
 
         Goldens.check(tokenizer, texts(), Goldens.json(Goldens.open("gpt2.golden.json.gz")));
+        Goldens.checkFurther(tokenizer, "gpt2");
         assertThat(tokenizer.bos()).hasValue(0);
         assertThat(tokenizer.addsBos()).isFalse();
     }
@@ -179,7 +181,11 @@ class TokenizerFilesTest {
         float[] scores = {0, 0, 0, -9, -9, -1, -9, 0, -3, 0};
         BpeTokenizer tokenizer =
                 BpeTokenizer.fromGgufScores(
-                        tokens, scores, types, true, BpeTokenizer.TextEnds.none());
+                        tokens,
+                        scores,
+                        types,
+                        GgufSpaces.ofPrefix(true),
+                        BpeTokenizer.TextEnds.none());
 
         // "é" is no piece, yet "aé" is; what no piece has becomes the unknown token, once in a row.
         assertThat(tokenizer.encode("ab aé", ControlTokens.AS_TEXT)).containsExactly(5, 6, 3, 7);
@@ -210,7 +216,7 @@ class TokenizerFilesTest {
                                         new String[] {"a", "b"},
                                         new float[1],
                                         new int[] {1, 1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "not a number",
                         () ->
@@ -218,7 +224,7 @@ class TokenizerFilesTest {
                                         new String[] {"a"},
                                         new float[] {Float.NaN},
                                         new int[] {1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "token 0 is \"a\"",
                         () ->
@@ -226,7 +232,7 @@ class TokenizerFilesTest {
                                         new String[] {"a"},
                                         new float[1],
                                         new int[] {6},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "both \"<0x00>\"",
                         () ->
@@ -234,7 +240,7 @@ class TokenizerFilesTest {
                                         new String[] {"<0x00>", "<0x00>"},
                                         new float[2],
                                         new int[] {6, 6},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "both \"a\"",
                         () ->
@@ -242,7 +248,7 @@ class TokenizerFilesTest {
                                         new String[] {"a", "a"},
                                         new float[2],
                                         new int[] {1, 1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none),
                         "too long",
                         () ->
@@ -250,7 +256,7 @@ class TokenizerFilesTest {
                                         new String[] {"a", "a".repeat(100_000)},
                                         new float[2],
                                         new int[] {1, 1},
-                                        true,
+                                        GgufSpaces.ofPrefix(true),
                                         none));
         wrong.forEach((part, call) ->
                 assertThatThrownBy(call)
@@ -271,7 +277,11 @@ class TokenizerFilesTest {
         }
         BpeTokenizer tokenizer =
                 BpeTokenizer.fromGgufScores(
-                        tokens, scores, types, false, BpeTokenizer.TextEnds.none());
+                        tokens,
+                        scores,
+                        types,
+                        GgufSpaces.ofPrefix(false),
+                        BpeTokenizer.TextEnds.none());
         // The two leftmost merge, and what they make is the best merge there is, to the longest.
         assertThat(tokenizer.encode("a".repeat(1_000_000), ControlTokens.AS_TEXT))
                 .hasSize(1_000)
@@ -292,6 +302,25 @@ class TokenizerFilesTest {
             bytes[i] = (byte) values[i];
         }
         return bytes;
+    }
+
+    /** As T5 and its like have; the specification's default where a file says nothing. */
+    @Test
+    void unigramIsRefusedByNameWithARemedy() throws IOException {
+        byte[] piece = bytes(0x0A, 3, 0x0A, 1, 'a');
+        for (byte[] model : List.of(piece, join(piece, bytes(0x12, 2, 0x18, 1)))) {
+            assertThatThrownBy(() -> BpeTokenizer.fromModel(model, TokenizerConfig.empty()))
+                    .isInstanceOf(TokenizerException.class)
+                    .hasMessageContainingAll("tokenizer.model", "Unigram", "take a model")
+                    .extracting(e -> ((TokenizerException) e).code())
+                    .isEqualTo("tokenizer_unsupported");
+        }
+        write(
+                "tokenizer.json",
+                "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"<unk>\", 0.0], [\"a\", -1.5]]}}");
+        assertThatThrownBy(this::read)
+                .isInstanceOf(TokenizerException.class)
+                .hasMessageContainingAll("tokenizer.json", "Unigram", "take a model");
     }
 
     @Test

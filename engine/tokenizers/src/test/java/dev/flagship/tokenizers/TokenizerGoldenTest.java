@@ -8,7 +8,10 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** 2,000 random Unicode strings against the tokenizers library (tools/golden/tokenizer/tiny.py). */
+/**
+ * 12,000 texts, most of them random Unicode strings, against the tokenizers library (tiny.py and
+ * further.py of tools/golden/tokenizer).
+ */
 class TokenizerGoldenTest {
 
     static BpeTokenizer tokenizer(String name) throws IOException {
@@ -25,5 +28,11 @@ class TokenizerGoldenTest {
 
         assertThat(texts).hasSize(2000);
         Goldens.check(tokenizer(name), texts, golden);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt2", "smollm", "llama3", "prefix"})
+    void tenThousandFurtherTextsEqualTheReference(String name) throws IOException {
+        Goldens.checkFurther(tokenizer(name), name);
     }
 }

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Turns what a person calls a model into a file or folder of this machine, fetching it where it
@@ -22,6 +23,9 @@ import java.util.Optional;
  * once.
  */
 public final class ModelStore {
+    /** The end of a part's name; a split model is opened by one of them. */
+    private static final Pattern PART = Pattern.compile("-[0-9]{5}-of-[0-9]{5}$");
+
     private static final URI HUB = URI.create("https://huggingface.co/");
     private static final Duration HUB_PATIENCE = Duration.ofSeconds(30);
     private static final Duration PIP_PATIENCE =
@@ -136,7 +140,7 @@ public final class ModelStore {
 
     /**
      * What a model is called towards clients: a catalogue's name as it is, a file's name without
-     * its ending, a folder's name.
+     * its ending and without the number of a split model's part, a folder's name.
      *
      * @throws LaunchException if it is neither a name nor there
      */
@@ -147,7 +151,12 @@ public final class ModelStore {
         Path path = path(model);
         String name = lastName(path);
         int dot = name.lastIndexOf('.');
-        return Files.isDirectory(path) || dot <= 0 ? name : name.substring(0, dot);
+        if (Files.isDirectory(path) || dot <= 0) {
+            return name;
+        }
+        String stem = name.substring(0, dot);
+        String whole = PART.matcher(stem).replaceFirst("");
+        return whole.isEmpty() ? stem : whole;
     }
 
     /** The name as given, even of a link; only for "." and ".." the real one. */

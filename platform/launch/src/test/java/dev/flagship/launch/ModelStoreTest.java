@@ -294,6 +294,19 @@ class ModelStoreTest {
         assertThat(store().resolve(link.toString())).isEqualTo(link);
         assertThat(store().servedName(link.toString())).isEqualTo("linked");
         assertThat(store().servedName("tiny")).isEqualTo("tiny");
+        Map<String, String> parts =
+                Map.of(
+                        "Big-Q4_0-00001-of-00003.gguf", "Big-Q4_0",
+                        "model-00002-of-00002.safetensors", "model",
+                        "Big-0001-of-0003.gguf", "Big-0001-of-0003",
+                        "Big-00001-of-00003-x.gguf", "Big-00001-of-00003-x",
+                        "-00001-of-00003.gguf", "-00001-of-00003");
+        for (var part : parts.entrySet()) {
+            Path split = Files.writeString(temp.resolve(part.getKey()), "");
+            assertThat(store().servedName(split.toString())).isEqualTo(part.getValue());
+        }
+        Path parted = Files.createDirectory(temp.resolve("x-00001-of-00003"));
+        assertThat(store().servedName(parted.toString())).isEqualTo("x-00001-of-00003");
     }
 
     @Test

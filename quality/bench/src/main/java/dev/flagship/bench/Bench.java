@@ -353,7 +353,7 @@ final class Bench {
         var tasks = new ArrayList<Rounds.Task>();
         tasks.add(new Rounds.Task("load", "load, packed weights, warm Java", this::loadSeconds));
         Optional<StartUp> first =
-                StartUp.firstToken(settings.model(), model.template().isPresent());
+                StartUp.firstToken(settings.model(), model.chatTemplate().isPresent());
         first.ifPresentOrElse(
                 s ->
                         started(s)

@@ -114,7 +114,7 @@ final class GreedyParity {
                             message.path("role").asString(), message.path("content").asString()));
         }
         RenderedPrompt ours =
-                model.template()
+                model.chatTemplate()
                         .orElseThrow()
                         .render(
                                 turns,

@@ -381,6 +381,7 @@ public final class Main implements Callable<Integer> {
                     threads,
                     contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
                     Optional.empty(),
+                    Optional.empty(),
                     Optional.empty());
         } catch (InvalidArgumentException e) {
             throw wrong(e.getMessage());

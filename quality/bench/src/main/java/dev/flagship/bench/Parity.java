@@ -126,6 +126,7 @@ final class Parity {
                         options.threads(),
                         options.context(),
                         options.quantize(),
+                        options.template(),
                         options.packedFolder());
         return LoadedModel.load(path, mode, LoadListener.SILENT);
     }

@@ -3,6 +3,7 @@ package dev.flagship.fuzz;
 import dev.flagship.base.FlagshipException;
 import dev.flagship.hostile.Meter;
 import dev.flagship.serving.ModelSummary;
+import dev.flagship.serving.ModelTemplate;
 import dev.flagship.tensor.MemoryLedger;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
@@ -99,6 +100,11 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         if (!message.contains(model.toString()) || !REMEDY.matcher(message).matches()) {
             throw new AssertionError("without place or remedy: " + message, error);
         }
+        checkFit(error);
+    }
+
+    private static void checkFit(FlagshipException error) {
+        String message = error.getMessage();
         if (message.length() > 2_000 || message.chars().anyMatch(c -> c < ' ' || c == 0x7F)) {
             throw new AssertionError("too long, or not fit for a terminal: " + message, error);
         }
@@ -111,11 +117,18 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                 Meter.of(() -> {
                     tokenize(model.tokenizer());
                     try {
-                        model.template().ifPresent(t -> render(t, model.tokenizer()));
+                        switch (model.template()) {
+                            case ModelTemplate.Absent() -> {}
+                            case ModelTemplate.Usable(var t) -> render(t, model.tokenizer());
+                            case ModelTemplate.Unusable(_, var why) -> refused.set(why);
+                        }
                     } catch (TemplateException e) {
                         refused.set(e);
                     }
                 });
+        if (model.template().refusal().isPresent() && refused.get() != null) {
+            checkFit(refused.get()); // it is printed when the model is loaded
+        }
         cost.requireTime(MOST_TIME);
         return Optional.ofNullable(refused.get());
     }

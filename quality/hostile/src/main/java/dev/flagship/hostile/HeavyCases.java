@@ -44,7 +44,7 @@ final class HeavyCases {
                 template("4,000 assignments", "", "{%set a=1%}", 6, "1"));
     }
 
-    private static Map<String, byte[]> addedTokens(int count, int length) {
+    private static Map<String, byte[]> addedTokens(int count, int length, String options) {
         StringBuilder added = new StringBuilder("\"added_tokens\": [");
         SplittableRandom random = new SplittableRandom(1);
         for (int i = 0; i < count; i++) {
@@ -55,7 +55,7 @@ final class HeavyCases {
             for (int k = 1; k < length; k++) {
                 added.append((char) ('a' + random.nextInt(26)));
             }
-            added.append("\"},");
+            added.append('"').append(options).append("},");
         }
         return changed("\"added_tokens\": [", added.toString());
     }
@@ -105,8 +105,12 @@ final class HeavyCases {
     private static Stream<HostileCase> vocabularies() {
         Format json = Format.TOKENIZER_JSON;
         return Stream.of(
-                of(json, "40,000 added tokens of a letter", addedTokens(40_000, 1)),
-                of(json, "4,000 added tokens of 250 letters", addedTokens(4_000, 250)),
+                of(json, "40,000 added tokens of a letter", addedTokens(40_000, 1, "")),
+                of(
+                        json,
+                        "40,000 added tokens of a letter with spaces",
+                        addedTokens(40_000, 1, ",\"lstrip\":true,\"normalized\":true")),
+                of(json, "4,000 added tokens of 250 letters", addedTokens(4_000, 250, "")),
                 of(json, "400,000 objects that nobody reads", ignored("{\"\":0},", 400_000)),
                 of(json, "400,000 objects of one", postProcessors("{\"\":0},", 400_000)),
                 of(json, "900,000 empty objects", postProcessors("{},", 900_000)),

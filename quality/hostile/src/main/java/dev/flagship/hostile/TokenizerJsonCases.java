@@ -229,7 +229,15 @@ final class TokenizerJsonCases {
                         "a normalizer",
                         MALFORMED,
                         "\"normalizer\": null",
-                        "\"normalizer\": {\"type\": \"NFKC\"}",
+                        "\"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"\"}",
+                        "normalizer"),
+                but(
+                        "a normalizer of 10,000 steps",
+                        EXPANSION,
+                        "\"normalizer\": null",
+                        "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["
+                                + "{\"type\":\"NFKD\"},{\"type\":\"NFC\"},".repeat(5_000)
+                                + "{\"type\":\"NFC\"}]}",
                         "normalizer"),
                 but(
                         "an expression that backtracks",

@@ -125,7 +125,7 @@ final class TokenizerModelCases {
                         TOKENIZER,
                         join(bytes(0x0A, 5, 0x0A, 1, 'a', 0x18, 6), BPE, SPACES),
                         "a byte's token"),
-                piece("Unigram", MALFORMED, join(PIECE, SPACES), "model type is 1"),
+                piece("Unigram", MALFORMED, join(PIECE, SPACES), "Unigram"),
                 piece("spaces collapse", MALFORMED, join(PIECE, BPE), "spaces are collapsed"),
                 piece(
                         "texts are normalised",

@@ -7,6 +7,7 @@ import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
+import dev.flagship.tokenizers.GgufSpaces;
 import dev.flagship.tokenizers.GgufTokens;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -132,7 +133,11 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
                 scores[id] = tokens.scores().get(id);
             }
             header.reals(ggml + "scores", scores);
-            header.flag(ggml + "add_space_prefix", tokens.addsSpace());
+            tokens.spaces()
+                    .ifPresent(spaces -> {
+                        header.flag(ggml + "add_space_prefix", spaces.addsSpace());
+                        spaces.words().ifPresent(words -> header.text(GgufSpaces.KEY, words));
+                    });
         }
         id(header, ggml + "bos_token_id", tokenizer.bos());
         id(header, ggml + "eos_token_id", tokenizer.eos());
@@ -141,7 +146,8 @@ record GgufDescription(GgufHeader header, List<Placed> tensors, Optional<List<Fl
         header.flag(ggml + "add_eos_token", tokenizer.addsEos());
         endTokens(source, header, ggml);
         source.template()
-                .ifPresent(template -> header.text("tokenizer.chat_template", template.source()));
+                .source()
+                .ifPresent(template -> header.text("tokenizer.chat_template", template));
     }
 
     private static void id(GgufHeader header, String key, OptionalInt id) {

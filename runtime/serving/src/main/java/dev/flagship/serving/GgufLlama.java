@@ -9,7 +9,7 @@ import dev.flagship.nn.Rope;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
-import dev.flagship.tokenizers.ChatTemplate;
+import dev.flagship.tokenizers.GgufSpaces;
 import dev.flagship.tokenizers.Tokenizer;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -82,7 +82,7 @@ final class GgufLlama {
                 tensors(config),
                 meta.findInt32("llama.context_length").orElse(2048),
                 tokenizer,
-                meta.findString("tokenizer.chat_template").map(ChatTemplate::parse),
+                ModelTemplate.of(meta.findString("tokenizer.chat_template")),
                 endTokens(tokenizer),
                 Sampling.usual(0),
                 ModelCard.of(meta),
@@ -322,8 +322,15 @@ final class GgufLlama {
                 meta.strings("tokenizer.ggml.tokens").toArray(String[]::new),
                 meta.floats("tokenizer.ggml.scores"),
                 meta.ints("tokenizer.ggml.token_type"),
-                meta.findBool("tokenizer.ggml.add_space_prefix").orElse(true),
+                spaces(),
                 ends);
+    }
+
+    private GgufSpaces spaces() {
+        boolean added = meta.findBool("tokenizer.ggml.add_space_prefix").orElse(true);
+        return meta.findString(GgufSpaces.KEY)
+                .map(words -> GgufSpaces.of(added, words))
+                .orElseGet(() -> GgufSpaces.ofPrefix(added));
     }
 
     private Set<Integer> endTokens(Tokenizer tokenizer) {

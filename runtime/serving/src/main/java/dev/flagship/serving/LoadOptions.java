@@ -21,6 +21,7 @@ import java.util.OptionalInt;
  * @param threads 0: one per physical core that this process may use
  * @param context most tokens of one conversation; empty: what the model allows, at most 8,192
  * @param quantize what weights are rounded to on their way into the packed ones; empty: nothing
+ * @param template lays out conversations in the place of the model's own; empty: that
  * @param packedFolder where packed weights are kept between starts; empty: in memory only
  */
 public record LoadOptions(
@@ -31,6 +32,7 @@ public record LoadOptions(
         int threads,
         OptionalInt context,
         Optional<QuantMix> quantize,
+        Optional<ModelTemplate.Usable> template,
         Optional<Path> packedFolder) {
 
     /** Kernels: the best rung that runs here. */
@@ -67,6 +69,7 @@ public record LoadOptions(
                 0,
                 OptionalInt.empty(),
                 Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
@@ -82,22 +85,38 @@ public record LoadOptions(
 
     public LoadOptions withNumerics(Numerics mode) {
         return new LoadOptions(
-                id, Optional.of(mode), kvCache, kernels, threads, context, quantize, packedFolder);
+                id,
+                Optional.of(mode),
+                kvCache,
+                kernels,
+                threads,
+                context,
+                quantize,
+                template,
+                packedFolder);
     }
 
     public LoadOptions withKvCache(DType type) {
         return new LoadOptions(
-                id, numerics, Optional.of(type), kernels, threads, context, quantize, packedFolder);
+                id,
+                numerics,
+                Optional.of(type),
+                kernels,
+                threads,
+                context,
+                quantize,
+                template,
+                packedFolder);
     }
 
     public LoadOptions withKernels(String name) {
         return new LoadOptions(
-                id, numerics, kvCache, name, threads, context, quantize, packedFolder);
+                id, numerics, kvCache, name, threads, context, quantize, template, packedFolder);
     }
 
     public LoadOptions withThreads(int count) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, count, context, quantize, packedFolder);
+                id, numerics, kvCache, kernels, count, context, quantize, template, packedFolder);
     }
 
     public LoadOptions withContext(int tokens) {
@@ -109,16 +128,46 @@ public record LoadOptions(
                 threads,
                 OptionalInt.of(tokens),
                 quantize,
+                template,
                 packedFolder);
     }
 
     public LoadOptions withQuantize(QuantMix mix) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, context, Optional.of(mix), packedFolder);
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                context,
+                Optional.of(mix),
+                template,
+                packedFolder);
     }
 
     public LoadOptions withPackedFolder(Path folder) {
         return new LoadOptions(
-                id, numerics, kvCache, kernels, threads, context, quantize, Optional.of(folder));
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                context,
+                quantize,
+                template,
+                Optional.of(folder));
+    }
+
+    public LoadOptions withTemplate(ModelTemplate.Usable other) {
+        return new LoadOptions(
+                id,
+                numerics,
+                kvCache,
+                kernels,
+                threads,
+                context,
+                quantize,
+                Optional.of(other),
+                packedFolder);
     }
 }

@@ -38,7 +38,7 @@ public final class LoadedModel implements AutoCloseable {
     private final Kernels kernels;
     private final Numerics numerics;
     private final Tokenizer tokenizer;
-    private final Optional<ChatTemplate> template;
+    private final ModelTemplate template;
     private final Set<Integer> endTokens;
     private final Sampling sampling;
     private final Room room;
@@ -127,7 +127,7 @@ public final class LoadedModel implements AutoCloseable {
                     KernelsAhead.start(
                             warnings -> Rungs.create(options.kernels(), team, types, warnings));
             owned.add(ahead);
-            ModelSource source = source(path, file);
+            ModelSource source = templated(source(path, file), options, listener);
             int contextLength = context(path, source, options);
             PackPlan asItIs = PackPlan.of(path, source.tensors().values());
             CausalLm shape = shape(path, source, asItIs);
@@ -160,6 +160,20 @@ public final class LoadedModel implements AutoCloseable {
     static ModelSource source(Path path, ModelFile file) throws IOException {
         ModelSource source = ModelSource.read(file);
         checkConstants(path, source);
+        return source;
+    }
+
+    /** With the template that was asked for, or a word about one that cannot be used. */
+    private static ModelSource templated(
+            ModelSource source, LoadOptions options, LoadListener listener) {
+        if (options.template().isPresent()) {
+            return source.withTemplate(options.template().get());
+        }
+        if (source.template() instanceof ModelTemplate.Unusable(_, var why)) {
+            listener.warning(
+                    "the model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template"
+                            .formatted(why.getMessage()));
+        }
         return source;
     }
 
@@ -313,8 +327,16 @@ public final class LoadedModel implements AutoCloseable {
         return tokenizer;
     }
 
-    public Optional<ChatTemplate> template() {
+    /** What lays out conversations. */
+    ModelTemplate template() {
         return template;
+    }
+
+    /** The chat template, if there is one that can be used. */
+    public Optional<ChatTemplate> chatTemplate() {
+        return template instanceof ModelTemplate.Usable(var usable)
+                ? Optional.of(usable)
+                : Optional.empty();
     }
 
     /** Tokens that end an answer. */

@@ -2,7 +2,6 @@ package dev.flagship.serving;
 
 import dev.flagship.base.Quoted;
 import dev.flagship.tokenizers.BpeTokenizer;
-import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.TokenizerConfig;
 import java.io.IOException;
 import java.io.InputStream;
@@ -111,14 +110,18 @@ record ModelFolder(Path path) {
     }
 
     /**
-     * The chat template of its own file, or of tokenizer_config.json; empty if neither has one.
+     * The chat template of its own file, or of tokenizer_config.json.
      *
-     * @throws dev.flagship.base.FlagshipException if it is bad
+     * @throws dev.flagship.base.FlagshipException if the file that has it is bad
      */
-    Optional<ChatTemplate> template() throws IOException {
+    ModelTemplate template() throws IOException {
+        return ModelTemplate.of(templateSource());
+    }
+
+    private Optional<String> templateSource() throws IOException {
         Path own = path.resolve("chat_template.jinja");
         if (Files.exists(own)) {
-            return Optional.of(ChatTemplate.parse(text(own)));
+            return Optional.of(text(own));
         }
         Path config = path.resolve("tokenizer_config.json");
         if (!Files.exists(config)) {
@@ -126,7 +129,7 @@ record ModelFolder(Path path) {
         }
         requireFile(config);
         try (InputStream in = Files.newInputStream(config)) {
-            return TokenizerConfig.read(in).chatTemplate().map(ChatTemplate::parse);
+            return TokenizerConfig.read(in).chatTemplate();
         }
     }
 

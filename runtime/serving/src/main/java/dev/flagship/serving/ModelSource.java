@@ -8,12 +8,10 @@ import dev.flagship.models.Llama;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
-import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -33,7 +31,7 @@ record ModelSource(
         Map<String, TensorSource> tensors,
         int contextLength,
         BpeTokenizer tokenizer,
-        Optional<ChatTemplate> template,
+        ModelTemplate template,
         Set<Integer> endTokens,
         Sampling sampling,
         ModelCard card,
@@ -76,6 +74,21 @@ record ModelSource(
             case TorchFile torch ->
                     torch.consolidated() ? MetaLlama.read(torch) : HuggingFaceLlama.read(torch);
         };
+    }
+
+    /** With another template than the model's own. */
+    ModelSource withTemplate(ModelTemplate other) {
+        return new ModelSource(
+                file,
+                config,
+                tensors,
+                contextLength,
+                tokenizer,
+                other,
+                endTokens,
+                sampling,
+                card,
+                identity);
     }
 
     /** Types of weights that were rounded before. */

@@ -10,7 +10,6 @@ import dev.flagship.nn.CausalLm;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tokenizers.BpeTokenizer;
-import dev.flagship.tokenizers.ChatTemplate;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param licence as its makers state it
  * @param parameters weights, tied ones counted once
  * @param trained positions that it was made for
- * @param template empty if it takes no conversations
+ * @param template what lays out conversations
  * @param weightBytes memory of the packed weights
  * @param context tokens of a conversation where nothing is said
  * @param kvCache type of keys and values where nothing is said
@@ -54,7 +53,7 @@ public record ModelSummary(
         int trained,
         List<Group> groups,
         BpeTokenizer tokenizer,
-        Optional<ChatTemplate> template,
+        ModelTemplate template,
         long weightBytes,
         int context,
         String kvCache,
@@ -215,7 +214,7 @@ public record ModelSummary(
 
     /** The chat template as its makers wrote it. */
     public Optional<String> templateSource() {
-        return template.map(ChatTemplate::source);
+        return template.source();
     }
 
     /** All of it as one JSON object, for programs. */
@@ -250,6 +249,9 @@ public record ModelSummary(
         }
         root.putObject("tokenizer").put("kind", tokenizerKind()).put("tokens", vocabulary());
         root.put("chat_template", templateSource().orElse(null));
+        root.put(
+                "chat_template_error",
+                template instanceof ModelTemplate.Unusable(_, var why) ? why.getMessage() : null);
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
         memory.put("context", context);

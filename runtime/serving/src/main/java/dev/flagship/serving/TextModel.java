@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
+import org.jspecify.annotations.Nullable;
 
 /** A text model that answers: requests queue for one step thread, which computes them together. */
 public final class TextModel implements ChatModel {
@@ -106,9 +107,14 @@ public final class TextModel implements ChatModel {
         return model.tokenizer();
     }
 
-    /** Whether it has a chat template, so that it takes conversations. */
+    /** Whether it has a chat template that can be used, so that it takes conversations. */
     public boolean chats() {
-        return model.template().isPresent();
+        return chatRefusal().isEmpty();
+    }
+
+    /** Why it takes no conversations, to follow its name; empty if it does. */
+    public Optional<String> chatRefusal() {
+        return model.template().refusal();
     }
 
     /** Threads that compute. */
@@ -225,13 +231,7 @@ public final class TextModel implements ChatModel {
     }
 
     private int[] conversation(List<Message> messages) {
-        ChatTemplate template =
-                model.template()
-                        .orElseThrow(() ->
-                                RequestException.invalidPrompt(
-                                        "Model %s brings no chat template, so it cannot take a conversation; use a raw prompt."
-                                                .formatted(info.id()),
-                                        null));
+        ChatTemplate template = template();
         List<ChatTemplate.Turn> turns =
                 messages.stream().map(m -> new ChatTemplate.Turn(m.role(), m.content())).toList();
         int most = mostCharacters();
@@ -247,6 +247,21 @@ public final class TextModel implements ChatModel {
                                 model.tokenizer(),
                                 LocalDateTime.now(ZoneId.systemDefault()),
                                 2 * most + 65_536));
+    }
+
+    private ChatTemplate template() {
+        return switch (model.template()) {
+            case ModelTemplate.Usable(var template) -> template;
+            case ModelTemplate.Absent _ -> throw refused(null);
+            case ModelTemplate.Unusable(_, var why) -> throw refused(why);
+        };
+    }
+
+    private RequestException refused(@Nullable FlagshipException why) {
+        return RequestException.invalidPrompt(
+                "Model %s %s, so it cannot take a conversation; use a raw prompt, or load it with --chat-template FILE."
+                        .formatted(info.id(), chatRefusal().orElseThrow()),
+                why);
     }
 
     /** Longer prompts cannot fit, whatever they say, and are refused before they are encoded. */

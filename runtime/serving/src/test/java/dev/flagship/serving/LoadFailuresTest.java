@@ -209,19 +209,6 @@ class LoadFailuresTest {
                                         name.equals("model.safetensors") ? "model" : name)),
                 Stream.of(
                         folder(
-                                "bad template",
-                                f ->
-                                        Files.writeString(
-                                                f.resolve("chat_template.jinja"), "{% if %}"),
-                                ""),
-                        folder(
-                                "unclosed template",
-                                f ->
-                                        Files.writeString(
-                                                f.resolve("tokenizer_config.json"),
-                                                "{\"chat_template\": \"{{ a\"}"),
-                                ""),
-                        folder(
                                 "damaged tokenizer",
                                 f -> TinyModels.truncate(f.resolve("tokenizer.json"), 20),
                                 ""),

@@ -76,6 +76,7 @@ class SidecarTest {
                         1,
                         OptionalInt.empty(),
                         Optional.empty(),
+                        Optional.empty(),
                         folder);
         try (LoadedModel loaded = LoadedModel.load(model, options, listener());
                 Passes passes = Passes.of(loaded)) {

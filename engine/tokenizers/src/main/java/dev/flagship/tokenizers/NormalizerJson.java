@@ -1,0 +1,50 @@
+package dev.flagship.tokenizers;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/** Reads the {@code normalizer} of a {@code tokenizer.json}. */
+final class NormalizerJson {
+    /** Published vocabularies have four at most. */
+    private static final int MOST_STEPS = 16;
+
+    private NormalizerJson() {}
+
+    /**
+     * A normalizer of steps that change a text alone.
+     *
+     * @throws TokenizerException if it has another step
+     */
+    static TextNormalizer read(@Nullable TemplateValue normalizer) {
+        List<TextNormalizer.Step> steps = new ArrayList<>();
+        for (TemplateValue.Mapping part : steps(normalizer)) {
+            steps.add(step(part).orElseThrow(() -> TokenizerJson.unknownPart("normalizer", part)));
+        }
+        return new TextNormalizer(steps);
+    }
+
+    /** One step; empty if it is no step of a text's own. */
+    static Optional<TextNormalizer.Step> step(TemplateValue.Mapping part) {
+        return switch (PreTokenizerJson.type(part)) {
+            case "NFC" -> Optional.of(TextNormalizer.Step.NFC);
+            case "NFD" -> Optional.of(TextNormalizer.Step.NFD);
+            case "NFKC" -> Optional.of(TextNormalizer.Step.NFKC);
+            case "NFKD" -> Optional.of(TextNormalizer.Step.NFKD);
+            case "Lowercase" -> Optional.of(TextNormalizer.Step.LOWERCASE);
+            default -> Optional.empty();
+        };
+    }
+
+    /** Its steps in order. */
+    static List<TemplateValue.Mapping> steps(@Nullable TemplateValue normalizer) {
+        List<TemplateValue.Mapping> steps =
+                SpacesJson.steps(normalizer, "normalizers", "normalizer");
+        if (steps.size() > MOST_STEPS) {
+            throw TokenizerException.unsupported(
+                    "tokenizer.json: normalizer has more than %d steps", MOST_STEPS);
+        }
+        return steps;
+    }
+}
