@@ -21,7 +21,7 @@ public enum QuantMix {
     Q4_K(15);
 
     /** Counts changes of what weights are rounded to, so that packed ones are made again. */
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     private final int ggufNumber;
 

@@ -318,11 +318,10 @@ public final class QuantizedFile implements AutoCloseable {
                 int from = first;
                 int count = Math.min(most, rows - first);
                 team.run((thread, threads) -> {
+                    int start = (int) ((long) count * thread / threads);
                     int end = (int) ((long) count * (thread + 1) / threads);
-                    for (int i = (int) ((long) count * thread / threads); i < end; i++) {
-                        converters[thread].convert(
-                                order.applyAsInt(from + i), buffer.segment(), i * rowBytes);
-                    }
+                    converters[thread].convert(
+                            order, from + start, from + end, buffer.segment(), start * rowBytes);
                 });
                 ByteBuffer done = buffer.segment().asSlice(0, count * rowBytes).asByteBuffer();
                 writeFully(channel, done, place.offset() + first * rowBytes);
