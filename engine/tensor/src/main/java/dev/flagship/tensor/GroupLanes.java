@@ -218,12 +218,19 @@ final class GroupLanes {
         }
     }
 
-    /** Sums q, q² and x·q of the last rounding, each by its importance. */
-    void sumWeighted() {
+    /**
+     * Rounds, and sums q, q² and x·q, each by its importance: both at once, so that what was
+     * rounded is still near.
+     */
+    void roundAndSumWeighted(float[] scale, float[] offset) {
+        for (int g = 0; g < count; g++) {
+            inverse[g] = inverse(g, scale[g], offset[g]);
+        }
         Arrays.fill(sumQ, 0, count, 0);
         Arrays.fill(sumQq, 0, count, 0);
         Arrays.fill(sumXq, 0, count, 0);
         for (int i = 0; i < size; i++) {
+            numbers(x[i], offset, inverse, q[i], count, lowest, highest);
             addProducts(w[i], q[i], sumQ, count);
             addWeightedSquares(w[i], q[i], sumQq, count);
             addProducts(wx[i], q[i], sumXq, count);

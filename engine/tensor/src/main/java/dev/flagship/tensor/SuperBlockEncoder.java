@@ -22,7 +22,7 @@ final class SuperBlockEncoder {
     /** Most that six bits hold. */
     private static final int MOST_SIX_BITS = 63;
 
-    /** Turns of block and groups: the third betters the error by less than a thousandth. */
+    /** Turns of block and groups: a third would better the error by less than a thousandth. */
     private static final int TURNS = 2;
 
     private final GroupLanes lanes;
@@ -132,8 +132,7 @@ final class SuperBlockEncoder {
             for (int g = 0; g < count; g++) {
                 scale[g] = (lanes.most[g] - referenceOffset[g]) / (14 + 0.1f * step);
             }
-            lanes.round(scale, referenceOffset);
-            lanes.sumWeighted();
+            lanes.roundAndSumWeighted(scale, referenceOffset);
             for (int g = 0; g < count; g++) {
                 fitLine(g, lanes.sumW[g], lanes.sumWx[g]);
             }
@@ -171,9 +170,9 @@ final class SuperBlockEncoder {
         for (int g = 0; g < count; g++) {
             least[g] = Math.min(0, lanes.least[g]);
         }
-        for (int step = 0; step < 7; step++) {
+        for (int step = 0; step < 5; step++) {
             for (int g = 0; g < count; g++) {
-                scale[g] = (lanes.most[g] - least[g]) / (12 + 0.8f * step);
+                scale[g] = (lanes.most[g] - least[g]) / (12 + 1.1f * step);
             }
             lanes.round(scale, least);
             lanes.sumNumbers();
@@ -366,8 +365,7 @@ final class SuperBlockEncoder {
 
     private void tryReference(int step) {
         lanes.largest(scale, -(32 + 0.1f * step));
-        lanes.round(scale, offset);
-        lanes.sumWeighted();
+        lanes.roundAndSumWeighted(scale, offset);
         for (int g = 0; g < lanes.count(); g++) {
             float explained = lanes.sumXq[g] * lanes.sumXq[g];
             if (lanes.sumQq[g] > 0 && explained > referenceError[g] * lanes.sumQq[g]) {
