@@ -10,7 +10,8 @@ import java.util.stream.Collectors;
 /**
  * Which type each tensor is rounded to. The mixes are those of llama.cpp's quantiser under the same
  * names ({@code q4_k} being its Q4_K_M), without importance matrices: what hurts most keeps more
- * bits. Vectors stay F32.
+ * bits. But llama.cpp gives values of the 70B that would be Q4_K to Q5_K, for which there is no
+ * encoder here. Vectors stay F32.
  */
 public enum QuantMix {
     /** All in Q8_0. */

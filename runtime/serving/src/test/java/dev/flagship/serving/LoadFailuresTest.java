@@ -174,6 +174,8 @@ class LoadFailuresTest {
                 config(context, "\"max_position_embeddings\": 0", "positions"),
                 config(context, "\"max_position_embeddings\": -1", "positions"),
                 config(scaling, "\"rope_scaling\": {\"type\": \"yarn\"}", "yarn"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"dynamic\"}", "dynamic"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"longrope\"}", "longrope"),
                 config(
                         scaling,
                         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 0.5}",
