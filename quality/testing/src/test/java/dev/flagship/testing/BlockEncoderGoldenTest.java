@@ -2,6 +2,7 @@ package dev.flagship.testing;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.BandPacker;
@@ -98,6 +99,38 @@ class BlockEncoderGoldenTest {
             assertThat((double) back[col]).isBetween(row[col] - 0.002, row[col] + 0.002);
         }
         assertThat(back[300]).isZero();
+    }
+
+    /**
+     * Spreads that are nothing beside an offset, numbers at the ends of F16, and the least of F32.
+     */
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"})
+    void extremesStayNearWhatTheyWere(DType type) {
+        List<float[]> rows = new ArrayList<>();
+        for (float base : new float[] {65_000, -65_000, 0, 1e-7f, Float.MIN_VALUE}) {
+            for (float spread : new float[] {0, 1e-3f, 500, Float.MIN_VALUE}) {
+                float[] row = new float[256];
+                for (int i = 0; i < row.length; i++) {
+                    row[i] = base + spread * (i % 7 - 3) / 3;
+                }
+                rows.add(row);
+            }
+        }
+        List<float[]> back = roundTrip(type, rows);
+        for (int row = 0; row < rows.size(); row++) {
+            double most = 0;
+            for (float x : rows.get(row)) {
+                most = Math.max(most, Math.abs(x));
+            }
+            for (int i = 0; i < 256; i++) {
+                assertThat((double) back.get(row)[i])
+                        .as("%s, row %d, weight %d", type, row, i)
+                        .isCloseTo(rows.get(row)[i], within(most / 8 + 1e-5));
+            }
+        }
     }
 
     @Test

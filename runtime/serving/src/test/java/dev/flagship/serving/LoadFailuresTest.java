@@ -178,8 +178,13 @@ class LoadFailuresTest {
                 config(scaling, "\"rope_scaling\": {\"type\": \"longrope\"}", "longrope"),
                 config(
                         scaling,
-                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 0.5}",
+                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 0.5, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 64}",
                         "factor 0.5"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}",
+                        "low_freq_factor is missing"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"linear\"}", "factor is missing"),
                 config(
                         scaling,
                         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": \"8\"}",
