@@ -17,6 +17,7 @@ public final class BlockModel {
     private static final int VOCAB = 4;
 
     /** Number, weights of a block, its bytes, and where its F16 scales lie. */
+    @SuppressWarnings("ArrayRecordComponent") // nobody changes it
     private record Type(int number, int weights, int bytes, int... scales) {}
 
     private static final Type F32 = new Type(0, 1, 4);
@@ -127,7 +128,7 @@ public final class BlockModel {
             } else {
                 file.tensor(m.name, m.type.number, at, m.cols, m.rows);
             }
-            at += (bytes(m) + 31) / 32 * 32;
+            at += (bytes(m) + 31L) / 32 * 32;
         }
         file.pad(32);
         SplittableRandom random = new SplittableRandom(20261127);

@@ -452,8 +452,11 @@ public final class TinyModel {
     public static Map<String, byte[]> addedTokens() {
         Map<String, byte[]> files = new LinkedHashMap<>(vocabulary());
         int next = tokens().size();
-        String added = "{\"<|tool|>\": %d, \" two words\": %d, \"th\\u00e9\": %d}";
-        files.put(ADDED_TOKENS, utf8(added.formatted(next, next + 1, next + 2)));
+        files.put(
+                ADDED_TOKENS,
+                utf8(
+                        "{\"<|tool|>\": %d, \" two words\": %d, \"th\\u00e9\": %d}"
+                                .formatted(next, next + 1, next + 2)));
         return files;
     }
 
