@@ -51,7 +51,7 @@ final class DescriptionCases {
             }
             other = json.substring(0, at) + from + value + json.substring(end);
         }
-        String shown = value.length() > 40 ? value.length() + " characters" : value;
+        String shown = value.length() > 120 ? value.length() + " characters" : value;
         return file(
                 field + " " + shown, covers, name, other.getBytes(StandardCharsets.UTF_8), words);
     }
