@@ -38,7 +38,16 @@ SCALES = {
     "iq3_s": [0],
     "iq1_s": [0],
     "iq1_m": [],
+    "q8_0": [0],
+    "q4_0": [0],
+    "q4_1": [0, 2],
+    "f16": [],
+    "bf16": [],
+    "f32": [],
 }
+
+# Types without blocks, with the bits of their exponents: random bits that are no number lose the lowest of these.
+EXPONENTS = {"f16": (np.uint16, 0x7C00), "bf16": (np.uint16, 0x7F80), "f32": (np.uint32, 0x7F800000)}
 
 # Rows of more than three.
 MORE_ROWS = {"iq2_xs": 6, "iq2_s": 11, "iq1_s": 22}
@@ -90,6 +99,14 @@ def special_halves(rng: np.random.Generator, count: int) -> np.ndarray:
     return halves
 
 
+def plain(rng: np.random.Generator, name: str) -> np.ndarray:
+    bits, exponent = EXPONENTS[name]
+    top = 8 * np.dtype(bits).itemsize - 1
+    data = rng.integers(0, 1 << top + 1, (ROWS, COLS), dtype=bits)
+    data[0, :6] = [0, 1 << top, 1, (1 << top) + 1, exponent - 1, (1 << top) + exponent - 1]  # zeros, least, largest
+    return np.where(data & exponent == exponent, data ^ (exponent & -exponent), data).astype(bits)
+
+
 def blocks(rng: np.random.Generator, name: str, elements: int, size: int, scales: list[int]) -> np.ndarray:
     rows = MORE_ROWS.get(name, ROWS)
     count = rows * COLS // elements
@@ -117,7 +134,7 @@ def main() -> None:
     expected = {}
     for name, scales in SCALES.items():
         kind = GGMLQuantizationType[name.upper()]
-        data = blocks(rng, name, *GGML_QUANT_SIZES[kind], scales)
+        data = plain(rng, name).view(np.uint8) if name in EXPONENTS else blocks(rng, name, *GGML_QUANT_SIZES[kind], scales)
         writer.add_tensor(name, data, raw_dtype=kind)
         expected[name] = dequantize(data, kind).astype(np.float32)
         assert expected[name].shape == (MORE_ROWS.get(name, ROWS), COLS)

@@ -196,6 +196,19 @@ def wrong_rope(path: Path, config: LlamaConfig, weights: dict[str, np.ndarray], 
     save_file(logits, path)
 
 
+def linear_rope(path: Path, config: LlamaConfig, weights: dict[str, np.ndarray]) -> None:
+    """The logits of `llama` with positions divided by 2.5, and by 2, which is to be seen as wrong."""
+    def scaled(factor: float) -> np.ndarray:
+        config.rope_parameters = {"rope_type": "linear", "factor": factor, "rope_theta": 10000.0}
+        return trace(model_of(config, weights), LONG)["lm_head"]
+
+    logits = {"lm_head": scaled(2.5), "factor_2": scaled(2.0), "input_ids": np.array(LONG, dtype=np.float32)}
+    off = np.abs(logits["factor_2"] - logits["lm_head"]).max()
+    print(f"{path.name}: another factor is off by {off:.2f}")
+    assert off > 1e-2
+    save_file(logits, path)
+
+
 def rope_json(path: Path) -> None:
     def llama3(factor, old=8192):
         return dict(rope_type="llama3", factor=factor, low_freq_factor=1.0, high_freq_factor=4.0,
@@ -266,6 +279,7 @@ def make(out: Path, spec: dict) -> None:
     if spec["name_or_path"] == "llama":
         check_published(outputs, model)
         wrong_rope(out / "llama.wrong-rope.safetensors", config, weights, gguf_path)
+        linear_rope(out / "llama.linear-rope.safetensors", config, weights)
 
 
 def make_wide(out: Path) -> None:

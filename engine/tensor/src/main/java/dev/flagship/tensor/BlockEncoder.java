@@ -1,17 +1,19 @@
 package dev.flagship.tensor;
 
+import static dev.flagship.base.Check.check;
+
 import dev.flagship.base.FlagshipException;
 import dev.flagship.base.Quoted;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Rounds rows of weights to the blocks of a quantised {@link DType}. Of each group it tries several
- * scales, those of ggml's reference quantiser among them, at the precision at which they are
- * stored, and keeps the one of the least squared error: in Q8_0, Q4_0 and Q4_1 no block is worse
- * than the reference's. One thread; the same weights give the same blocks.
+ * scales, at the precision at which they are stored, and keeps the one of the least squared error.
+ * What ggml's reference quantiser would choose is tried too, so that no block is worse than the
+ * reference's. One thread; the same weights give the same blocks, whatever lies beside them.
  */
 public final class BlockEncoder {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;
@@ -23,9 +25,9 @@ public final class BlockEncoder {
 
     private final String name;
     private final DType type;
+    private final int cols;
+    private final GroupLanes lanes;
     private final ScaleSearch search;
-    private final float[] even = new float[BLOCK];
-    private final float[] block = new float[BLOCK];
     private final SuperBlockEncoder superBlocks;
 
     /** A weight that blocks of a type cannot hold. */
@@ -45,76 +47,93 @@ public final class BlockEncoder {
     /**
      * @param name for error messages
      * @param type Q8_0, Q4_0, Q4_1, Q4_K or Q6_K
+     * @param cols weights of a row, a whole number of blocks
      */
-    public BlockEncoder(String name, DType type) {
+    public BlockEncoder(String name, DType type, int cols) {
+        check(cols % type.blockElements() == 0, "%s are no whole blocks of %s", cols, type);
         this.name = name;
         this.type = type;
-        this.search =
+        this.cols = cols;
+        this.lanes =
                 switch (type) {
-                    case Q8_0 -> new ScaleSearch(-127, 127);
-                    case Q4_0 -> new ScaleSearch(-8, 7);
-                    case Q4_1, Q4_K -> new ScaleSearch(0, 15);
-                    case Q6_K -> new ScaleSearch(-32, 31);
+                    case Q8_0 -> new GroupLanes(BLOCK, -127, 127);
+                    case Q4_0 -> new GroupLanes(BLOCK, -8, 7);
+                    case Q4_1, Q4_K -> new GroupLanes(BLOCK, 0, 15);
+                    case Q6_K -> new GroupLanes(16, -32, 31);
                     default ->
                             throw new IllegalArgumentException(
                                     "no blocks of %s are written".formatted(type));
                 };
-        Arrays.fill(even, 1);
-        this.superBlocks = new SuperBlockEncoder(search);
+        this.search = new ScaleSearch(lanes);
+        this.superBlocks = new SuperBlockEncoder(lanes);
+    }
+
+    /** Rows that together are worth a call: fewer are not spread over all lanes. */
+    public int rowsAtOnce() {
+        return Math.max(1, GroupLanes.MOST * lanes.size() / cols);
     }
 
     /**
-     * Rounds one row, a whole number of blocks.
+     * Rounds rows that lie one behind the other.
      *
-     * @param row for error messages
-     * @param out from {@code at} on
+     * @param row what each of them is called in error messages
+     * @param count of rows
+     * @param out from {@code at} on, a row behind the other
      * @throws BandPacker.NonFiniteWeightException if a weight is no number
      * @throws TooLargeException if a weight is beyond what scales in F16 reach
      */
-    public void encode(int row, float[] weights, MemorySegment out, long at) {
-        check(row, weights);
+    public void encode(
+            IntUnaryOperator row, int count, float[] weights, MemorySegment out, long at) {
+        checkWeights(row, count, weights);
         int size = type.blockElements();
-        for (int from = 0; from < weights.length; from += size) {
+        int step = GroupLanes.MOST * lanes.size();
+        for (int from = 0; from < count * cols; from += step) {
+            int groups = Math.min(step, count * cols - from) / lanes.size();
+            lanes.load(weights, from, groups);
             long to = at + (long) (from / size) * type.blockBytes();
             switch (type) {
-                case Q8_0 -> eightBit(weights, from, out, to);
-                case Q4_0 -> fourBit(weights, from, out, to);
-                case Q4_1 -> fourBitWithMinimum(weights, from, out, to);
-                case Q4_K -> superBlocks.fourBit(weights, from, out, to);
-                case Q6_K -> superBlocks.sixBit(weights, from, out, to);
+                case Q8_0 -> eightBit(out, to);
+                case Q4_0 -> fourBit(out, to);
+                case Q4_1 -> fourBitWithMinimum(out, to);
+                case Q4_K -> superBlocks.fourBit(out, to);
+                case Q6_K -> superBlocks.sixBit(out, to);
                 default -> throw new IllegalStateException("no blocks of " + type);
             }
         }
     }
 
-    private void check(int row, float[] weights) {
-        for (int col = 0; col < weights.length; col++) {
-            float magnitude = Math.abs(weights[col]);
+    private void checkWeights(IntUnaryOperator row, int count, float[] weights) {
+        for (int i = 0; i < count * cols; i++) {
+            float magnitude = Math.abs(weights[i]);
             if (!(magnitude <= LARGEST_HALF)) {
                 if (!Float.isFinite(magnitude)) {
-                    throw new BandPacker.NonFiniteWeightException(name, row, col);
+                    throw new BandPacker.NonFiniteWeightException(
+                            name, row.applyAsInt(i / cols), i % cols);
                 }
-                throw new TooLargeException(name, type, row, col, weights[col]);
+                throw new TooLargeException(
+                        name, type, row.applyAsInt(i / cols), i % cols, weights[i]);
             }
         }
     }
 
     /** The reference's scale, and its neighbours among F16's numbers. */
-    private void eightBit(float[] weights, int from, MemorySegment out, long to) {
-        float most = 0;
-        for (int i = from; i < from + BLOCK; i++) {
-            most = Math.max(most, Math.abs(weights[i]));
-        }
-        System.arraycopy(weights, from, block, 0, BLOCK);
-        int bits = Float.floatToFloat16(most / 127);
+    private void eightBit(MemorySegment out, long at) {
         search.clear();
-        for (int near = Math.max(0, bits - 8); near < bits + 8; near++) {
-            search.add(Float.float16ToFloat((short) near), 0);
+        for (int near = -8; near < 8; near++) {
+            for (int g = 0; g < lanes.count(); g++) {
+                float most = Math.max(Math.abs(lanes.least[g]), Math.abs(lanes.most[g]));
+                int bits = Float.floatToFloat16(most / 127) + near;
+                search.scale[g] = Float.float16ToFloat((short) Math.max(0, bits));
+            }
+            search.propose();
         }
-        float scale = search.scale(search.best(block, even, 0, BLOCK));
-        out.set(SHORT, to, Float.floatToFloat16(scale));
-        for (int i = 0; i < BLOCK; i++) {
-            out.set(BYTE, to + 2 + i, (byte) search.quant(block[i], scale, 0));
+        lanes.round(search.bestScale, search.bestOffset);
+        for (int g = 0; g < lanes.count(); g++) {
+            long to = at + (long) g * type.blockBytes();
+            out.set(SHORT, to, Float.floatToFloat16(search.bestScale[g]));
+            for (int i = 0; i < BLOCK; i++) {
+                out.set(BYTE, to + 2 + i, (byte) lanes.number(g, i));
+            }
         }
     }
 
@@ -122,62 +141,60 @@ public final class BlockEncoder {
      * The reference lets the largest weight become −8; here it may become anything from about −9 to
      * −7, or 6 to 8, and least squares move the scale.
      */
-    private void fourBit(float[] weights, int from, MemorySegment out, long to) {
-        System.arraycopy(weights, from, block, 0, BLOCK);
-        float largest = largest(block, 0, BLOCK);
+    private void fourBit(MemorySegment out, long at) {
+        lanes.findLargest();
         search.clear();
         for (int i = 0; i < 16; i++) {
-            search.add(largest / -(7.2f + 0.1f * i), 0);
-            search.add(largest / (6.2f + 0.1f * i), 0);
+            proposeFitted(-(7.2f + 0.1f * i));
+            proposeFitted(6.2f + 0.1f * i);
         }
-        search.fit(block, even, 0, BLOCK, false);
-        search.add(largest / -8, 0);
-        search.roundToHalf();
-        float scale = search.scale(search.best(block, even, 0, BLOCK));
-        out.set(SHORT, to, Float.floatToFloat16(scale));
-        nibbles(out, to + 2, scale, 0, 8);
+        lanes.largest(search.scale, -8);
+        search.proposeHalves();
+        lanes.round(search.bestScale, search.bestOffset);
+        for (int g = 0; g < lanes.count(); g++) {
+            long to = at + (long) g * type.blockBytes();
+            out.set(SHORT, to, Float.floatToFloat16(search.bestScale[g]));
+            nibbles(g, 8, out, to + 2);
+        }
+    }
+
+    private void proposeFitted(float largestBecomes) {
+        lanes.largest(search.scale, largestBecomes);
+        search.fitScale();
+        search.proposeHalves();
     }
 
     /** The reference spreads the numbers from the least weight to the largest. */
-    private void fourBitWithMinimum(float[] weights, int from, MemorySegment out, long to) {
-        System.arraycopy(weights, from, block, 0, BLOCK);
-        float least = block[0];
-        float most = block[0];
-        for (float x : block) {
-            least = Math.min(least, x);
-            most = Math.max(most, x);
-        }
+    private void fourBitWithMinimum(MemorySegment out, long at) {
         search.clear();
         for (int i = 0; i < 31; i++) {
-            search.add((most - least) / (12.5f + 0.125f * i), least);
+            spread(12.5f + 0.125f * i);
+            search.fitLine();
+            search.proposeHalves();
         }
-        search.fit(block, even, 0, BLOCK, true);
-        search.add((most - least) / 15, least);
-        search.roundToHalf();
-        int best = search.best(block, even, 0, BLOCK);
-        float scale = search.scale(best);
-        float offset = search.offset(best);
-        out.set(SHORT, to, Float.floatToFloat16(scale));
-        out.set(SHORT, to + 2, Float.floatToFloat16(offset));
-        nibbles(out, to + 4, scale, offset, 0);
+        spread(15);
+        search.proposeHalves();
+        lanes.round(search.bestScale, search.bestOffset);
+        for (int g = 0; g < lanes.count(); g++) {
+            long to = at + (long) g * type.blockBytes();
+            out.set(SHORT, to, Float.floatToFloat16(search.bestScale[g]));
+            out.set(SHORT, to + 2, Float.floatToFloat16(search.bestOffset[g]));
+            nibbles(g, 0, out, to + 4);
+        }
     }
 
-    private void nibbles(MemorySegment out, long to, float scale, float offset, int bias) {
+    private void spread(float steps) {
+        for (int g = 0; g < lanes.count(); g++) {
+            search.scale[g] = (lanes.most[g] - lanes.least[g]) / steps;
+            search.offset[g] = lanes.least[g];
+        }
+    }
+
+    private void nibbles(int lane, int bias, MemorySegment out, long to) {
         for (int i = 0; i < BLOCK / 2; i++) {
-            int low = search.quant(block[i], scale, offset) + bias;
-            int high = search.quant(block[i + BLOCK / 2], scale, offset) + bias;
+            int low = lanes.number(lane, i) + bias;
+            int high = lanes.number(lane, i + BLOCK / 2) + bias;
             out.set(BYTE, to + i, (byte) (low | high << 4));
         }
-    }
-
-    /** The weight of the largest magnitude, with its sign. */
-    static float largest(float[] x, int from, int size) {
-        float largest = 0;
-        for (int i = from; i < from + size; i++) {
-            if (Math.abs(x[i]) > Math.abs(largest)) {
-                largest = x[i];
-            }
-        }
-        return largest;
     }
 }

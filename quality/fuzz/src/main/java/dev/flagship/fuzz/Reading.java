@@ -2,6 +2,9 @@ package dev.flagship.fuzz;
 
 import dev.flagship.base.FlagshipException;
 import dev.flagship.hostile.Meter;
+import dev.flagship.serving.LoadListener;
+import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.LoadedModel;
 import dev.flagship.serving.ModelSummary;
 import dev.flagship.serving.ModelTemplate;
 import dev.flagship.tensor.MemoryLedger;
@@ -34,6 +37,17 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     public static final Duration MOST_TIME = Duration.ofSeconds(2);
 
     private static final int MOST_CHARACTERS = 16_384;
+
+    /**
+     * What rendering and encoding a short conversation may take in all, whatever the model: a
+     * template has 100,000 steps, of which each pays for 256 characters at most, and some are
+     * copied twice. No more than a few texts of {@link #MOST_CHARACTERS} are alive at a time.
+     */
+    private static final long MOST_BYTES_OF_USE = 64 << 20;
+
+    private static final LoadOptions ONE_THREAD =
+            LoadOptions.of("fuzz").withKernels("scalar").withThreads(1);
+
     private static final LocalDateTime NOW = LocalDateTime.of(2026, 11, 27, 3, 32);
     private static final String TEXT = "the thing in  12.3 \u00e9\uD83D\uDE00 <|eos|> </s>\n\tthth";
 
@@ -62,6 +76,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
             return new Reading(attempt.refused, false, attempt.cost);
         }
         Optional<FlagshipException> atUse = used(attempt.read.orElseThrow());
+        load(model);
         return new Reading(atUse, atUse.isPresent(), attempt.cost);
     }
 
@@ -83,13 +98,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                             refused.set(e);
                         }
                     });
-            if (MemoryLedger.arenas() != arenas || MemoryLedger.bytes() != mapped) {
-                throw new AssertionError(
-                        "left open: %d arenas, %d bytes"
-                                .formatted(
-                                        MemoryLedger.arenas() - arenas,
-                                        MemoryLedger.bytes() - mapped));
-            }
+            requireClosed(arenas, mapped);
             return new Attempt(
                     Optional.ofNullable(read.get()), Optional.ofNullable(refused.get()), cost);
         }
@@ -130,7 +139,40 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
             checkFit(refused.get()); // it is printed when the model is loaded
         }
         cost.requireTime(MOST_TIME);
+        if (cost.bytes() > MOST_BYTES_OF_USE) {
+            throw new AssertionError(
+                    "a conversation took %d bytes before computing, at most %d may be"
+                            .formatted(cost.bytes(), MOST_BYTES_OF_USE));
+        }
         return Optional.ofNullable(refused.get());
+    }
+
+    /**
+     * Packs the weights of what could be read: damage that no header tells is refused here, by the
+     * same rules. Packing takes what weights take, which the headers say, and is not metered.
+     */
+    private static void load(Path model) throws IOException {
+        long arenas = MemoryLedger.arenas();
+        long mapped = MemoryLedger.bytes();
+        Meter.Cost cost =
+                Meter.of(() -> {
+                    try {
+                        LoadedModel.load(model, ONE_THREAD, LoadListener.SILENT).close();
+                    } catch (FlagshipException e) {
+                        checkMessage(model, e);
+                    }
+                });
+        cost.requireTime(MOST_TIME);
+        requireClosed(arenas, mapped);
+    }
+
+    private static void requireClosed(long arenas, long mapped) {
+        if (MemoryLedger.arenas() != arenas || MemoryLedger.bytes() != mapped) {
+            throw new AssertionError(
+                    "left open: %d arenas, %d bytes"
+                            .formatted(
+                                    MemoryLedger.arenas() - arenas, MemoryLedger.bytes() - mapped));
+        }
     }
 
     private static void tokenize(Tokenizer tokenizer) {

@@ -1,5 +1,6 @@
 package dev.flagship.fuzz;
 
+import dev.flagship.hostile.BlockModel;
 import dev.flagship.hostile.Format;
 import dev.flagship.hostile.PickleBytes;
 import dev.flagship.hostile.TinyModel;
@@ -32,7 +33,12 @@ record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<b
             case GGUF ->
                     seeds(
                             all(TinyModel.gguf(), "model.gguf"),
-                            all(TinyModel.ggufScores(), "model.gguf"));
+                            all(TinyModel.ggufScores(), "model.gguf"),
+                            all(TinyModel.splitGguf(), TinyModel.FIRST_PART),
+                            all(TinyModel.splitGguf(), TinyModel.SECOND_PART),
+                            all(BlockModel.gguf(0), "model.gguf"),
+                            all(BlockModel.gguf(1), "model.gguf"),
+                            all(BlockModel.gguf(2), "model.gguf"));
             case SAFETENSORS ->
                     seeds(
                             all(TinyModel.huggingFace(), "model.safetensors"),
@@ -56,6 +62,7 @@ record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<b
                     seeds(
                             all(TinyModel.huggingFace(), TinyModel.CONFIG),
                             all(TinyModel.huggingFace(), TinyModel.GENERATION),
+                            vocabulary(TinyModel.readme(), TinyModel.README),
                             all(TinyModel.meta(), TinyModel.PARAMS));
             case TOKENIZER_JSON ->
                     seeds(
@@ -68,7 +75,8 @@ record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<b
             case VOCABULARY ->
                     seeds(
                             vocabulary(TinyModel.vocabulary(), TinyModel.VOCABULARY),
-                            vocabulary(TinyModel.vocabulary(), TinyModel.MERGES));
+                            vocabulary(TinyModel.vocabulary(), TinyModel.MERGES),
+                            vocabulary(TinyModel.addedTokens(), TinyModel.ADDED_TOKENS));
             case TEMPLATE -> seeds(vocabulary(TinyModel.template(), TinyModel.TEMPLATE));
         };
     }

@@ -7,7 +7,7 @@ package dev.flagship.hostile;
 public enum CveClass {
     /**
      * Length, count and dimension arithmetic: CVE-2024-21802, -21825, -21836, -23496, -23605,
-     * -25664 to -25668, -32878; CVE-2025-53630; CVE-2026-27940, -33298.
+     * -25664 to -25668, -32878; CVE-2025-53630; CVE-2026-27940, -33298, -42627.
      */
     ARITHMETIC,
     /** A tensor that is larger than its file: CVE-2024-12055, -39720; CVE-2026-7482. */

@@ -51,7 +51,7 @@ final class DescriptionCases {
             }
             other = json.substring(0, at) + from + value + json.substring(end);
         }
-        String shown = value.length() > 40 ? value.length() + " characters" : value;
+        String shown = value.length() > 120 ? value.length() + " characters" : value;
         return file(
                 field + " " + shown, covers, name, other.getBytes(StandardCharsets.UTF_8), words);
     }
@@ -165,22 +165,16 @@ final class DescriptionCases {
                 config("rope_theta", "1e-30", ARITHMETIC, "rope theta"),
                 config("rope_theta", "1e39", ARITHMETIC, "rope_theta is"),
                 config("rope_scaling", "{\"type\":\"linear\",\"factor\":0}", FAULT, "divisor 0"),
-                config(
-                        "rope_scaling",
-                        "{\"rope_type\":\"llama3\",\"factor\":0}",
-                        FAULT,
-                        "llama3 rope scaling"),
-                config(
-                        "rope_scaling",
-                        "{\"rope_type\":\"llama3\",\"low_freq_factor\":0}",
-                        FAULT,
-                        "llama3 rope scaling"),
-                config(
-                        "rope_scaling",
-                        "{\"rope_type\":\"llama3\",\"original_max_position_embeddings\":-1}",
-                        ARITHMETIC,
-                        "original context -1"),
+                config("rope_scaling", llama3("0", "1", "64"), FAULT, "llama3 rope scaling"),
+                config("rope_scaling", llama3("8", "0", "64"), FAULT, "llama3 rope scaling"),
+                config("rope_scaling", llama3("8", "1", "-1"), ARITHMETIC, "original context -1"),
+                config("rope_scaling", "{\"rope_type\":\"llama3\"}", FAULT, "factor is missing"),
                 config("rope_parameters", "{\"partial_rotary_factor\":\"1\"}", FAULT, "rotary"));
+    }
+
+    private static String llama3(String factor, String low, String original) {
+        return "{\"rope_type\":\"llama3\",\"factor\":%s,\"low_freq_factor\":%s,\"high_freq_factor\":4,\"original_max_position_embeddings\":%s}"
+                .formatted(factor, low, original);
     }
 
     private static Stream<HostileCase> generations() {

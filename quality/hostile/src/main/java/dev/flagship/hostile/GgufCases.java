@@ -248,6 +248,21 @@ final class GgufCases {
                 tensor("product 2^64", 0, 0, dims(1L << 32, 1L << 32), place),
                 tensor("product wraps to 4", 0, 0, dims(4, 1L << 62, 1L << 2, 1), place),
                 tensor("bytes wrap", 0, 0, dims(1L << 62), place),
+                // What three mends of the same sum left open: CVE-2025-53630, 2026-27940,
+                // 2026-33298,
+                // 2026-42627. The product fits, and bytes, padding or the sum of all tensors do
+                // not.
+                tensor("bytes of blocks wrap", 12, 0, dims(1L << 32, 1L << 31), place),
+                tensor("bytes end at 2^63 - 1 before padding", 24, 0, dims(Long.MAX_VALUE), place),
+                of(
+                        "two tensors of 2^62 bytes each, and two more",
+                        gguf(3, 4, 0)
+                                .tensor("t", 0, 0, dims(1L << 60))
+                                .tensor("u", 0, 1L << 62, dims(1L << 60))
+                                .tensor("v", 0, 1L << 63, dims(1L << 60))
+                                .tensor("w", 0, 3L << 62, dims(1L << 60))
+                                .data(64),
+                        place),
                 tensor("Q8_0 row of 33", 8, 0, dims(33), "multiple of 32").as(FAULT),
                 tensor("Q4_0 row of 16, 2 rows", 2, 0, dims(16, 2), "multiple of 32").as(FAULT),
                 tensor("Q4_1 row of 1", 3, 0, dims(1), "multiple of 32").as(FAULT),

@@ -7,6 +7,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** Much of what a format allows: no lie in them, so that they may be read, if at a fair price. */
@@ -17,7 +18,8 @@ final class HeavyCases {
     private HeavyCases() {}
 
     static Stream<HostileCase> all() {
-        return Stream.concat(templates(), vocabularies());
+        return Stream.of(templates(), texts(), vocabularies(), descriptions(), containers())
+                .flatMap(group -> group);
     }
 
     private static HostileCase of(Format format, String what, Map<String, byte[]> changed) {
@@ -117,5 +119,139 @@ final class HeavyCases {
                 of(json, "400,000 lists of lists", postProcessors("[[]],", 400_000)),
                 of(Format.SENTENCE_PIECE, "30,000 pieces", pieces(30_000)),
                 of(Format.TIKTOKEN, "40,000 ranks", ranks(40_000)));
+    }
+
+    /** Templates that make as much text as their steps allow. */
+    private static Stream<HostileCase> texts() {
+        String x = "{% set x = 'x' * 16000 %}";
+        return Stream.of(
+                source(
+                        "a text that grows by 100 in each of 5,000 turns",
+                        "{% set n = namespace(s='') %}{% for i in range(5000) %}"
+                                + "{% if n.s | length > 16000 %}{% set n.s = '' %}{% endif %}"
+                                + "{% set n.s = n.s ~ 'y' * 100 %}{% endfor %}"),
+                source(
+                        "1,500 texts of 16,000 in capitals",
+                        x + "{% for i in range(1500) %}{% set y = x | upper %}{% endfor %}"),
+                source(
+                        "1,500 texts of 16,000 put together",
+                        x + "{% for i in range(1500) %}{% set y = x ~ '' %}{% endfor %}"),
+                source(
+                        "700 texts of 16,000 with other letters",
+                        x
+                                + "{% for i in range(700) %}{% set y = x.replace('x', 'y') %}{% endfor %}"),
+                source(
+                        "700 lists of 16,000 letters",
+                        x + "{% for i in range(700) %}{% set y = x | list %}{% endfor %}"),
+                source(
+                        "700 texts of 16,000 as JSON",
+                        x + "{% for i in range(700) %}{% set y = x | tojson %}{% endfor %}"),
+                source(
+                        "30,000 lists of ten",
+                        "{% for i in range(30000) %}{% set y = [1,2,3,4,5,6,7,8,9,0] %}{% endfor %}"));
+    }
+
+    private static HostileCase source(String what, String source) {
+        byte[] bytes = source.getBytes(StandardCharsets.UTF_8);
+        return of(Format.TEMPLATE, what, Map.of(TinyModel.TEMPLATE, bytes));
+    }
+
+    private static Stream<HostileCase> descriptions() {
+        Format format = Format.DESCRIPTION;
+        return Stream.of(
+                of(format, "400,000 settings that nobody reads", field("\"x\": [", "0,", 400_000)),
+                of(format, "100,000 settings", numbered(100_000)),
+                of(format, "a million brackets", field("\"x\": [", "[],", 400_000)),
+                of(
+                        format,
+                        "100,000 tokens that end an answer",
+                        Map.of(
+                                TinyModel.GENERATION,
+                                ("{\"eos_token_id\": [" + "1,".repeat(100_000) + "1]}")
+                                        .getBytes(StandardCharsets.UTF_8))),
+                of(
+                        format,
+                        "a front matter of 30,000 lines",
+                        Map.of(
+                                TinyModel.README,
+                                ("---\n" + "a\n".repeat(30_000) + "---\n")
+                                        .getBytes(StandardCharsets.UTF_8))),
+                of(
+                        format,
+                        "a front matter that does not end",
+                        Map.of(
+                                TinyModel.README,
+                                ("---\nlicense: " + "x".repeat(1 << 20))
+                                        .getBytes(StandardCharsets.UTF_8))));
+    }
+
+    private static Map<String, byte[]> field(String begin, String unit, int count) {
+        String good =
+                new String(TinyModel.huggingFace().get(TinyModel.CONFIG), StandardCharsets.UTF_8);
+        String text =
+                "{" + begin + unit.repeat(count) + "0]," + good.substring(good.indexOf('{') + 1);
+        return Map.of(TinyModel.CONFIG, text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private static Map<String, byte[]> numbered(int count) {
+        String good =
+                new String(TinyModel.huggingFace().get(TinyModel.CONFIG), StandardCharsets.UTF_8);
+        StringBuilder text = new StringBuilder("{");
+        for (int i = 0; i < count; i++) {
+            text.append('"').append(i).append("\":0,");
+        }
+        text.append(good, good.indexOf('{') + 1, good.length());
+        return Map.of(TinyModel.CONFIG, text.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** GGUF files with much in their headers, and no tensors: they are refused, at a fair price. */
+    private static Stream<HostileCase> containers() {
+        return Stream.of(
+                gguf(
+                        "60,000 pairs",
+                        LittleEndian.gguf(3, 0, 60_000),
+                        file -> {
+                            for (int i = 0; i < 60_000; i++) {
+                                file.pair("k" + i, LittleEndian.U8, v -> v.u8(1));
+                            }
+                        }),
+                gguf(
+                        "a list of 500,000 texts",
+                        LittleEndian.gguf(3, 0, 1),
+                        file ->
+                                file.array(
+                                        "a",
+                                        LittleEndian.STRING,
+                                        500_000,
+                                        v -> {
+                                            for (int i = 0; i < 500_000; i++) {
+                                                v.string("");
+                                            }
+                                        })),
+                gguf(
+                        "a list of 4 million numbers",
+                        LittleEndian.gguf(3, 0, 1),
+                        file ->
+                                file.array(
+                                        "a",
+                                        LittleEndian.U8,
+                                        4_000_000,
+                                        v -> v.raw(new byte[4_000_000]))),
+                gguf(
+                        "30,000 tensors",
+                        LittleEndian.gguf(3, 30_000, 0),
+                        file -> {
+                            for (int i = 0; i < 30_000; i++) {
+                                file.tensor("t" + i, 0, 32L * i, 8);
+                            }
+                            file.pad(32).data(32 * 30_000);
+                        }));
+    }
+
+    private static HostileCase gguf(
+            String what, LittleEndian file, Consumer<LittleEndian> content) {
+        content.accept(file);
+        return new HostileCase(
+                Format.GGUF, what, EXPANSION, Map.of("heavy.gguf", file.bytes()), "heavy.gguf", "");
     }
 }

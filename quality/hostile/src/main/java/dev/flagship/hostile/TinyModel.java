@@ -26,7 +26,11 @@ public final class TinyModel {
     public static final String TOKENIZER_MODEL = "tokenizer.model";
     public static final String VOCABULARY = "vocab.json";
     public static final String MERGES = "merges.txt";
+    public static final String ADDED_TOKENS = "added_tokens.json";
     public static final String TEMPLATE = "chat_template.jinja";
+    public static final String README = "README.md";
+    public static final String FIRST_PART = "model-00001-of-00002.gguf";
+    public static final String SECOND_PART = "model-00002-of-00002.gguf";
 
     private static final int DIM = 8;
     private static final int FFN = 24;
@@ -207,34 +211,49 @@ public final class TinyModel {
 
     /** model.gguf with a byte-level vocabulary. */
     public static Map<String, byte[]> gguf() {
-        List<String> tokens = tokens();
-        return Map.of(
-                "model.gguf",
+        return Map.of("model.gguf", gguf(PIECES, 5, TinyModel::byteLevel));
+    }
+
+    /** As llama-gguf-split writes it: two files, a part of the tensors in each. */
+    public static Map<String, byte[]> splitGguf() {
+        byte[] first =
                 gguf(
-                        5,
-                        head ->
-                                head.pair("tokenizer.ggml.model", STRING, v -> v.string("gpt2"))
-                                        .pair(
-                                                "tokenizer.ggml.pre",
-                                                STRING,
-                                                v -> v.string("llama-bpe"))
-                                        .array(
-                                                "tokenizer.ggml.tokens",
-                                                STRING,
-                                                tokens.size(),
-                                                v -> tokens.forEach(v::string))
-                                        .array(
-                                                "tokenizer.ggml.token_type",
-                                                I32,
-                                                tokens.size(),
-                                                v ->
-                                                        tokens.forEach(t ->
-                                                                v.u32(t.startsWith("<") ? 3 : 1)))
-                                        .array(
-                                                "tokenizer.ggml.merges",
-                                                STRING,
-                                                MERGED.size(),
-                                                v -> MERGED.forEach(v::string))));
+                        PIECES.subList(0, 5),
+                        8,
+                        head -> {
+                            byteLevel(head);
+                            part(head, 0)
+                                    .pair("split.tensors.count", I32, v -> v.u32(PIECES.size()));
+                        });
+        List<Piece> rest = PIECES.subList(5, PIECES.size());
+        LittleEndian second = part(LittleEndian.gguf(3, rest.size(), 2), 1);
+        return Map.of(FIRST_PART, first, SECOND_PART, tensors(second, rest));
+    }
+
+    private static LittleEndian part(LittleEndian head, int number) {
+        return head.pair("split.no", U32, v -> v.u32(number))
+                .pair("split.count", U32, v -> v.u32(2));
+    }
+
+    private static void byteLevel(LittleEndian head) {
+        List<String> tokens = tokens();
+        head.pair("tokenizer.ggml.model", STRING, v -> v.string("gpt2"))
+                .pair("tokenizer.ggml.pre", STRING, v -> v.string("llama-bpe"))
+                .array(
+                        "tokenizer.ggml.tokens",
+                        STRING,
+                        tokens.size(),
+                        v -> tokens.forEach(v::string))
+                .array(
+                        "tokenizer.ggml.token_type",
+                        I32,
+                        tokens.size(),
+                        v -> tokens.forEach(t -> v.u32(t.startsWith("<") ? 3 : 1)))
+                .array(
+                        "tokenizer.ggml.merges",
+                        STRING,
+                        MERGED.size(),
+                        v -> MERGED.forEach(v::string));
     }
 
     /** model.gguf with SentencePiece's scores. */
@@ -244,6 +263,7 @@ public final class TinyModel {
         return Map.of(
                 "model.gguf",
                 gguf(
+                        PIECES,
                         4,
                         head ->
                                 head.pair("tokenizer.ggml.model", STRING, v -> v.string("llama"))
@@ -268,9 +288,9 @@ public final class TinyModel {
                                                 })));
     }
 
-    private static byte[] gguf(int pairs, Consumer<LittleEndian> vocabulary) {
+    private static byte[] gguf(List<Piece> pieces, int pairs, Consumer<LittleEndian> vocabulary) {
         LittleEndian file =
-                LittleEndian.gguf(3, PIECES.size(), 13 + pairs)
+                LittleEndian.gguf(3, pieces.size(), 13 + pairs)
                         .pair("general.architecture", STRING, v -> v.string("llama"))
                         .pair("general.alignment", U32, v -> v.u32(32))
                         .pair("llama.context_length", U32, v -> v.u32(64))
@@ -285,8 +305,12 @@ public final class TinyModel {
                         .pair("tokenizer.ggml.bos_token_id", U32, v -> v.u32(0))
                         .pair("tokenizer.chat_template", STRING, v -> v.string(TEMPLATE_TEXT));
         vocabulary.accept(file);
+        return tensors(file, pieces);
+    }
+
+    private static byte[] tensors(LittleEndian file, List<Piece> pieces) {
         int at = 0;
-        for (Piece piece : PIECES) {
+        for (Piece piece : pieces) {
             long[] innermostFirst = new long[piece.shape.length];
             for (int i = 0; i < innermostFirst.length; i++) {
                 innermostFirst[i] = piece.shape[innermostFirst.length - 1 - i];
@@ -422,6 +446,34 @@ public final class TinyModel {
                 VOCABULARY, utf8(vocabularyJson()),
                 MERGES, utf8("#version: 0.2\n" + String.join("\n", MERGED) + "\n"),
                 TOKENIZER_CONFIG, utf8("{\"tokenizer_class\": \"GPT2Tokenizer\"}"));
+    }
+
+    /** The same with tokens of its own in added_tokens.json. */
+    public static Map<String, byte[]> addedTokens() {
+        Map<String, byte[]> files = new LinkedHashMap<>(vocabulary());
+        int next = tokens().size();
+        files.put(
+                ADDED_TOKENS,
+                utf8(
+                        "{\"<|tool|>\": %d, \" two words\": %d, \"th\\u00e9\": %d}"
+                                .formatted(next, next + 1, next + 2)));
+        return files;
+    }
+
+    /** README.md with the front matter that Hugging Face reads. */
+    public static Map<String, byte[]> readme() {
+        String text =
+                """
+                ---
+                license: other
+                license_name: "tiny"
+                license_link: https://example.org/LICENSE
+                base_model: tiny/model
+                tags: [a, b]
+                ---
+                # A model
+                """;
+        return Map.of(README, utf8(text));
     }
 
     /** chat_template.jinja. */

@@ -128,7 +128,10 @@ final class HuggingFaceLlama {
                 json.flag("tie_word_embeddings", false));
     }
 
-    /** Transformers 5 gathers rotary settings under rope_parameters; before, they stood alone. */
+    /**
+     * Transformers 5 gathers rotary settings under rope_parameters; before, they stood alone. None
+     * of a scaling's numbers has a usual value, in transformers either.
+     */
     private static Rope.Scaling scaling(Settings json, int headSize) {
         Settings s = json.below(json.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
         String type = s.text("rope_type", s.text("type", "default"));
@@ -136,13 +139,13 @@ final class HuggingFaceLlama {
             case "default" -> new Rope.Scaling.None();
             case "linear" ->
                     new Rope.Scaling.Divisors(
-                            Collections.nCopies(Math.max(0, headSize / 2), s.real("factor", 1)));
+                            Collections.nCopies(Math.max(0, headSize / 2), s.real("factor")));
             case "llama3" ->
                     new Rope.Scaling.Llama3(
-                            s.real("factor", 8),
-                            s.real("low_freq_factor", 1),
-                            s.real("high_freq_factor", 4),
-                            s.integer("original_max_position_embeddings", 8192));
+                            s.real("factor"),
+                            s.real("low_freq_factor"),
+                            s.real("high_freq_factor"),
+                            s.integer("original_max_position_embeddings"));
             default ->
                     throw new LoadException(
                             json.file(),

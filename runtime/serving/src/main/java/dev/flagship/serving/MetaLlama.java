@@ -166,7 +166,7 @@ final class MetaLlama {
     /** FeedForward's width: two thirds of four times the model's, scaled, rounded up. */
     private static int hidden(Settings params, int dim) {
         int multiple = params.integer("multiple_of", 256);
-        double factor = params.real("ffn_dim_multiplier").map(MetaLlama::exact).orElse(1.0);
+        double factor = params.realIfThere("ffn_dim_multiplier").map(MetaLlama::exact).orElse(1.0);
         double scaled = Math.floor(factor * Math.floor(2 * 4.0 * dim / 3));
         double hidden = multiple < 1 ? -1 : Math.ceil(scaled / multiple) * multiple;
         if (!(hidden >= 1 && hidden <= Integer.MAX_VALUE)) {

@@ -93,9 +93,7 @@ final class Packer {
                 for (int b = (int) ((long) bands * thread / threads); b < to; b++) {
                     int first = b * BandMatrix.BAND;
                     int end = Math.min(entry.rows(), first + BandMatrix.BAND);
-                    for (int row = first; row < end; row++) {
-                        converter.convert(row, band, (row - first) * rowBytes);
-                    }
+                    converter.convert(first, end, band, 0);
                     new BandPacker(
                                     entry.name(),
                                     entry.type(),

@@ -11,7 +11,8 @@ import java.util.stream.Collectors;
 /**
  * Which type each tensor is rounded to. The mixes are those of llama.cpp's quantiser under the same
  * names ({@code q4_k} being its Q4_K_M), without importance matrices: what hurts most keeps more
- * bits. Vectors stay F32.
+ * bits. But llama.cpp gives values of the 70B that would be Q4_K to Q5_K, for which there is no
+ * encoder here. Vectors stay F32.
  */
 public enum QuantMix {
     /** All in Q8_0. */
@@ -22,7 +23,7 @@ public enum QuantMix {
     Q4_K(15);
 
     /** Counts changes of what weights are rounded to, so that packed ones are made again. */
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     /** All that {@link #type} may round to. */
     static final Set<DType> TYPES =

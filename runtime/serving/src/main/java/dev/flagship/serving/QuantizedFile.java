@@ -21,7 +21,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.EnumMap;
@@ -183,14 +182,11 @@ public final class QuantizedFile implements AutoCloseable {
         warnOfWidths(description);
         byte[] header = description.header().bytes();
         long bytes = description.header().fileBytes();
+        PartFiles.deleteStale(target.resolveSibling(""));
         checkRoom(bytes);
-        Path beside =
-                target.resolveSibling(
-                        ".%s.%d.part"
-                                .formatted(target.getFileName(), ProcessHandle.current().pid()));
+        Path beside = PartFiles.beside(target);
         part = beside;
-        try (FileChannel channel =
-                FileChannel.open(beside, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = PartFiles.create(beside)) {
             stopIfAbandoned(); // perhaps before there was a file to take away
             writeFully(channel, ByteBuffer.wrap(header), 0);
             writeTensors(description, channel, bytes);
@@ -318,11 +314,10 @@ public final class QuantizedFile implements AutoCloseable {
                 int from = first;
                 int count = Math.min(most, rows - first);
                 team.run((thread, threads) -> {
+                    int start = (int) ((long) count * thread / threads);
                     int end = (int) ((long) count * (thread + 1) / threads);
-                    for (int i = (int) ((long) count * thread / threads); i < end; i++) {
-                        converters[thread].convert(
-                                order.applyAsInt(from + i), buffer.segment(), i * rowBytes);
-                    }
+                    converters[thread].convert(
+                            order, from + start, from + end, buffer.segment(), start * rowBytes);
                 });
                 ByteBuffer done = buffer.segment().asSlice(0, count * rowBytes).asByteBuffer();
                 writeFully(channel, done, place.offset() + first * rowBytes);

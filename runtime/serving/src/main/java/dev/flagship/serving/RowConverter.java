@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Rows of one tensor, wherever in its files they lie, in another type: widened to F32 and rounded,
- * or as they are if they have that type. A row at a time, so that no tensor is ever whole in
+ * or as they are if they have that type. A few rows at a time, so that no tensor is ever whole in
  * memory. One thread.
  */
 final class RowConverter {
@@ -25,7 +25,8 @@ final class RowConverter {
     private final DType from;
     private final DType to;
     private final List<Part> parts;
-    private final float[] row;
+    private final int cols;
+    private final float[] rows; // as many as are worth a call of the encoder, or one
     private final @Nullable BlockEncoder encoder; // null for plain types
     private final @Nullable Band band; // null for plain sources
 
@@ -51,67 +52,94 @@ final class RowConverter {
                 source.pieces().stream()
                         .map(piece -> new Part(piece, file.data(piece.entry())))
                         .toList();
-        int cols = Math.toIntExact(source.shape().isEmpty() ? 1 : source.shape().getLast());
-        this.row = new float[cols];
-        this.encoder = to.quantized() ? new BlockEncoder(source.name(), to) : null;
+        this.cols = Math.toIntExact(source.shape().isEmpty() ? 1 : source.shape().getLast());
+        this.encoder = to.quantized() ? new BlockEncoder(source.name(), to, cols) : null;
+        this.rows = new float[cols * (encoder == null ? 1 : encoder.rowsAtOnce())];
         this.band = from.quantized() ? Band.of(from, cols) : null;
     }
 
     /** Bytes of a converted row. */
     long rowBytes() {
-        return to.rowBytes(row.length);
+        return to.rowBytes(cols);
     }
 
     /**
-     * Converts the model's row {@code index} into {@code out}, from {@code at} on.
+     * Converts the model's rows {@code from} to {@code end} - 1 into {@code out}, from {@code at}
+     * on, one behind the other.
      *
      * @throws BandPacker.NonFiniteWeightException if a weight is no number
      * @throws BlockEncoder.TooLargeException if a block cannot hold one
      */
-    void convert(int index, MemorySegment out, long at) {
+    void convert(int from, int end, MemorySegment out, long at) {
+        convert(IntUnaryOperator.identity(), from, end, out, at);
+    }
+
+    /** The same for the rows that {@code order} gives for these. */
+    void convert(IntUnaryOperator order, int from, int end, MemorySegment out, long at) {
+        if (encoder == null || this.from == to) {
+            for (int i = from; i < end; i++) {
+                one(order.applyAsInt(i), out, at + (i - from) * rowBytes());
+            }
+            return;
+        }
+        int most = rows.length / cols; // as a tensor has no empty rows
+        for (int first = from; first < end; first += most) {
+            int count = Math.min(most, end - first);
+            for (int i = 0; i < count; i++) {
+                read(order.applyAsInt(first + i), i * cols);
+            }
+            int start = first;
+            encoder.encode(
+                    row -> order.applyAsInt(start + row),
+                    count,
+                    rows,
+                    out,
+                    at + (first - from) * rowBytes());
+        }
+    }
+
+    /** Reads the model's row {@code index} as F32, to {@code at} of the rows. */
+    private void read(int index, int at) {
         int inFile = source.rowOrder().applyAsInt(index);
-        if (from == to && from.quantized()) {
+        if (band != null) {
+            widen(inFile, band, at);
+        } else {
+            for (Part part : parts) {
+                gather(part, inFile, at);
+            }
+        }
+    }
+
+    /** A row that is copied, or is plain before and after. */
+    private void one(int index, MemorySegment out, long at) {
+        if (from.quantized() && from == to) {
+            int inFile = source.rowOrder().applyAsInt(index);
             MemorySegment.copy(blocks(inFile), 0, out, at, rowBytes());
             return;
         }
-        if (band != null) {
-            widen(inFile, band);
-        } else {
-            for (Part part : parts) {
-                gather(part, inFile);
-            }
-        }
-        if (encoder != null) {
-            encoder.encode(index, row, out, at);
-        } else {
-            plain(index, out, at);
-        }
+        read(index, 0);
+        plain(index, out, at);
     }
 
     /** A row of a quantised tensor, which lies in one piece. */
     private MemorySegment blocks(int inFile) {
         Part part = parts.getFirst();
-        long rowBytes = from.rowBytes(row.length);
+        long rowBytes = from.rowBytes(cols);
         return part.data.asSlice((part.piece.from() + inFile) * rowBytes, rowBytes);
     }
 
-    private void widen(int inFile, Band into) {
+    private void widen(int inFile, Band into, int at) {
         var packer =
                 new BandPacker(
-                        source.name(),
-                        from,
-                        1,
-                        row.length,
-                        blocks(inFile),
-                        IntUnaryOperator.identity());
+                        source.name(), from, 1, cols, blocks(inFile), IntUnaryOperator.identity());
         packer.pack(0, 1, into.numbers, into.scales);
-        var matrix = new BandMatrix(source.name(), from, 1, row.length, into.numbers, into.scales);
-        for (int col = 0; col < row.length; col++) {
-            row[col] = matrix.weight(0, col);
+        var matrix = new BandMatrix(source.name(), from, 1, cols, into.numbers, into.scales);
+        for (int col = 0; col < cols; col++) {
+            rows[at + col] = matrix.weight(0, col);
         }
     }
 
-    private void gather(Part part, int inFile) {
+    private void gather(Part part, int inFile, int at) {
         TensorSource.Piece piece = part.piece;
         long own = inFile - piece.toRow();
         if (own < 0 || own >= piece.rows()) {
@@ -120,24 +148,24 @@ final class RowConverter {
         List<Long> strides = piece.entry().strides();
         long step = strides.isEmpty() ? 1 : strides.getLast();
         long first = strides.size() < 2 ? 0 : (piece.from() + own) * strides.getFirst();
-        int cols = (int) piece.entry().cols();
-        int target = (int) piece.toCol();
+        int width = (int) piece.entry().cols();
+        int target = at + (int) piece.toCol();
         MemorySegment data = part.data;
         switch (from) {
             case F32 -> {
-                for (int col = 0; col < cols; col++) {
-                    row[target + col] = data.get(FLOAT, (first + col * step) * 4);
+                for (int col = 0; col < width; col++) {
+                    rows[target + col] = data.get(FLOAT, (first + col * step) * 4);
                 }
             }
             case F16 -> {
-                for (int col = 0; col < cols; col++) {
-                    row[target + col] =
+                for (int col = 0; col < width; col++) {
+                    rows[target + col] =
                             Float.float16ToFloat(data.get(SHORT, (first + col * step) * 2));
                 }
             }
             case BF16 -> {
-                for (int col = 0; col < cols; col++) {
-                    row[target + col] =
+                for (int col = 0; col < width; col++) {
+                    rows[target + col] =
                             Float.intBitsToFloat(data.get(SHORT, (first + col * step) * 2) << 16);
                 }
             }
@@ -147,8 +175,8 @@ final class RowConverter {
 
     /** To F32, or back to the plain type that the row came from. */
     private void plain(int index, MemorySegment out, long at) {
-        for (int col = 0; col < row.length; col++) {
-            float weight = row[col];
+        for (int col = 0; col < cols; col++) {
+            float weight = rows[col];
             if (!Float.isFinite(weight)) {
                 throw new BandPacker.NonFiniteWeightException(source.name(), index, col);
             }

@@ -68,11 +68,20 @@ record Settings(Path file, JsonNode json) {
         return has(key) ? integer(key) : otherwise;
     }
 
-    float real(String key, float otherwise) {
-        return real(key).orElse(otherwise);
+    /**
+     * A finite number.
+     *
+     * @throws LoadException if it is missing or something else
+     */
+    float real(String key) {
+        return realIfThere(key).orElseThrow(() -> wrong(key, json.path(key), "a number"));
     }
 
-    Optional<Float> real(String key) {
+    float real(String key, float otherwise) {
+        return realIfThere(key).orElse(otherwise);
+    }
+
+    Optional<Float> realIfThere(String key) {
         JsonNode value = json.path(key);
         if (absent(value)) {
             return Optional.empty();
@@ -107,7 +116,12 @@ record Settings(Path file, JsonNode json) {
         return new LoadException(
                 file,
                 "%s is %s, expected %s"
-                        .formatted(key, FormatException.quote(value.toString()), expected),
+                        .formatted(
+                                key,
+                                value.isMissingNode()
+                                        ? "missing"
+                                        : FormatException.quote(value.toString()),
+                                expected),
                 "Download the file again.");
     }
 }

@@ -174,10 +174,17 @@ class LoadFailuresTest {
                 config(context, "\"max_position_embeddings\": 0", "positions"),
                 config(context, "\"max_position_embeddings\": -1", "positions"),
                 config(scaling, "\"rope_scaling\": {\"type\": \"yarn\"}", "yarn"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"dynamic\"}", "dynamic"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"longrope\"}", "longrope"),
                 config(
                         scaling,
-                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 0.5}",
+                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 0.5, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 64}",
                         "factor 0.5"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}",
+                        "low_freq_factor is missing"),
+                config(scaling, "\"rope_scaling\": {\"type\": \"linear\"}", "factor is missing"),
                 config(
                         scaling,
                         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": \"8\"}",

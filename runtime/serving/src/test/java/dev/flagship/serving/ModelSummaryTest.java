@@ -76,4 +76,23 @@ class ModelSummaryTest {
         Files.writeString(folder.resolve("LICENSE"), "Do what you like.");
         assertThat(ModelSummary.read(folder).licence()).contains("see LICENSE");
     }
+
+    @Test
+    void scalingOfPositionsIsToldAndWhereItIsTakenForGranted() throws IOException {
+        Path folder = TinyContainer.SAFETENSORS.in(temp.resolve("model"));
+        assertThat(ModelSummary.read(folder).rotary()).isEqualTo("base 10000");
+        TinyModels.config(
+                folder,
+                "\"rope_scaling\": null",
+                "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}");
+        assertThat(ModelSummary.read(folder).rotary())
+                .isEqualTo("base 10000, positions divided by 2.5");
+        Path meta = TinyContainer.CONSOLIDATED.in(temp.resolve("meta"));
+        Path params = meta.resolve("params.json");
+        TinyModels.replace(params, "\"norm_eps\"", "\"use_scaled_rope\": true, \"norm_eps\"");
+        assertThat(ModelSummary.read(meta).rotary())
+                .contains("divided by 32", "8192 positions", "rope_scaling_factor");
+        TinyModels.replace(params, "\"norm_eps\"", "\"rope_scaling_factor\": 8, \"norm_eps\"");
+        assertThat(ModelSummary.read(meta).rotary()).contains("divided by 8,");
+    }
 }

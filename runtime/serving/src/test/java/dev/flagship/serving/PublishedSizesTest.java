@@ -8,6 +8,8 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Golden;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -18,6 +20,7 @@ import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
@@ -30,38 +33,40 @@ class PublishedSizesTest {
     private static final Path NOWHERE = Path.of("config.json");
 
     /** Notes what a model asks for and hands out placeholders. */
-    private record Asked(String prefix, Map<String, Long> parameters) implements Weights {
+    private record Asked(String prefix, Map<String, List<Integer>> shapes) implements Weights {
         @Override
         public Weights at(String name) {
-            return new Asked(prefix + name + ".", parameters);
+            return new Asked(prefix + name + ".", shapes);
         }
 
         @Override
         public BandMatrix matrix(String name, int out, int in) {
-            note(name, (long) out * in);
+            note(name, List.of(out, in));
             return new BandMatrix(
                     name, DType.F32, 1, 1, MemorySegment.ofArray(new byte[64]), MemorySegment.NULL);
         }
 
         @Override
         public Tensor vector(String name, int size) {
-            note(name, size);
+            note(name, List.of(size));
             return Tensor.of(Shape.of(1, 1), MemorySegment.ofArray(new byte[4]));
         }
 
-        private void note(String name, long count) {
-            assertThat(parameters.put(prefix + name + ".weight", count)).isNull();
+        private void note(String name, List<Integer> shape) {
+            assertThat(shapes.put(prefix + name + ".weight", shape)).isNull();
         }
     }
 
-    private static Map<String, Long> asked(Llama.Config config) {
-        Map<String, Long> parameters = new LinkedHashMap<>();
-        assertThat(new Llama(config, new Asked("", parameters))).isNotNull();
-        return parameters;
+    private static Map<String, List<Integer>> asked(Llama.Config config) {
+        Map<String, List<Integer>> shapes = new LinkedHashMap<>();
+        assertThat(new Llama(config, new Asked("", shapes))).isNotNull();
+        return shapes;
     }
 
-    private static long total(Map<String, Long> parameters) {
-        return parameters.values().stream().mapToLong(Long::longValue).sum();
+    private static long total(Map<String, List<Integer>> shapes) {
+        return shapes.values().stream()
+                .mapToLong(shape -> shape.stream().mapToLong(n -> n).reduce(1, (a, b) -> a * b))
+                .sum();
     }
 
     private static Settings settings(String json) {
@@ -110,10 +115,34 @@ class PublishedSizesTest {
             int vocab,
             boolean tied,
             long parameters,
-            int tensors) {
-        Map<String, Long> asked = asked(huggingFace(hidden, layers, heads, kv, ffn, vocab, tied));
+            int tensors)
+            throws IOException {
+        Map<String, List<Integer>> asked =
+                asked(huggingFace(hidden, layers, heads, kv, ffn, vocab, tied));
         assertThat(total(asked)).as(name).isEqualTo(parameters);
         assertThat(asked).as(name).hasSize(tensors);
+        assertThat(asked).as(name).containsExactlyInAnyOrderEntriesOf(published(name, layers));
+    }
+
+    /** Shapes as transformers builds them (tools/golden/llama/published_shapes.py). */
+    private static Map<String, List<Integer>> published(String size, int layers)
+            throws IOException {
+        JsonNode of =
+                JsonMapper.shared()
+                        .readTree(Golden.text("llama/published-shapes.json"))
+                        .required(size);
+        Map<String, List<Integer>> shapes = new LinkedHashMap<>();
+        String first = "model.layers.0.";
+        for (var tensor : of.required("without_other_layers").properties()) {
+            List<Integer> shape = tensor.getValue().valueStream().map(JsonNode::intValue).toList();
+            String name = tensor.getKey();
+            shapes.put(name, shape);
+            for (int layer = 1; layer < layers && name.startsWith(first); layer++) {
+                shapes.put("model.layers." + layer + "." + name.substring(first.length()), shape);
+            }
+        }
+        assertThat(shapes).hasSize(of.required("tensors").intValue());
+        return shapes;
     }
 
     /** The params.json of Meta's own downloads; vocabularies of −1 come from the embedding. */
@@ -161,7 +190,8 @@ class PublishedSizesTest {
                 published.add("model.layers." + layer + "." + part + ".weight");
             }
         }
-        Map<String, Long> asked = asked(huggingFace(4096, 32, 32, 8, 14336, 128256, false));
+        Map<String, List<Integer>> asked =
+                asked(huggingFace(4096, 32, 32, 8, 14336, 128256, false));
         assertThat(asked.keySet()).containsExactlyInAnyOrderElementsOf(published);
         assertThat(2 * total(asked)).as("total_size").isEqualTo(16_060_522_496L);
     }

@@ -3,8 +3,10 @@ package dev.flagship.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flagship.formats.GgufFile;
+import dev.flagship.formats.GgufHeader;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.SafetensorsFile;
+import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
 import dev.flagship.tensor.DType;
@@ -16,7 +18,10 @@ import dev.flagship.testing.FormulaWeights;
 import dev.flagship.testing.Golden;
 import dev.flagship.testing.RecordingKernels;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +41,7 @@ class TinyGoldenTest {
     /** What a wrong order of rows must at least cost, or the golden proves nothing. */
     private static final double CLEARLY_WRONG = 1e-2;
 
+    private static final String LINEAR = "llama/llama.linear-rope.safetensors";
     private static final String LOGITS = "lm_head";
 
     @TempDir Path temp;
@@ -240,25 +246,65 @@ class TinyGoldenTest {
         }
     }
 
-    @Test
-    void linearScalingStretchesPositions() throws IOException {
-        Path folder = TinyModels.huggingFace("llama", temp);
-        TinyModels.config(
-                folder,
-                "\"rope_scaling\": null",
-                "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1.0}");
-        int[] ids = {1, 5, 9, 2};
-        float[] plain;
-        try (LoadedModel model = load(TinyModels.gguf("llama", temp), "scalar")) {
-            plain = logits(model, ids).getLast();
+    @ParameterizedTest
+    @ValueSource(strings = {"safetensors", "gguf"})
+    void linearScalingGivesTheReferencesLogits(String container) throws IOException {
+        Golden golden = Golden.read(LINEAR);
+        try (LoadedModel model = load(linear(container), "scalar")) {
+            List<float[]> logits = logits(model, golden.ids("input_ids"));
+            assertThat(golden.distance(LOGITS, logits)).isLessThanOrEqualTo(TOLERANCE);
+            assertThat(golden.distance("factor_2", logits)).isGreaterThan(CLEARLY_WRONG);
         }
-        try (LoadedModel model = load(folder, "scalar")) {
-            assertThat(logits(model, ids).getLast()).isEqualTo(plain);
+    }
+
+    /** A wrong factor is off by 1.2. */
+    @ParameterizedTest
+    @ValueSource(strings = {"safetensors", "gguf"})
+    void linearScalingOutlivesQuantising(String container) throws IOException {
+        Path target = temp.resolve("small.gguf");
+        var options = new QuantizedFile.Options(QuantMix.Q8_0, 1, false);
+        try (var file =
+                QuantizedFile.open(linear(container), target, options, LoadListener.SILENT)) {
+            file.write();
         }
-        TinyModels.config(folder, "\"factor\": 1.0", "\"factor\": 4.0");
-        try (LoadedModel model = load(folder, "scalar")) {
-            assertThat(logits(model, ids).getLast()).isNotEqualTo(plain);
+        Golden golden = Golden.read(LINEAR);
+        try (LoadedModel model = load(target, "scalar")) {
+            List<float[]> logits = logits(model, golden.ids("input_ids"));
+            assertThat(golden.distance(LOGITS, logits)).isLessThan(0.1);
+            assertThat(golden.distance("factor_2", logits)).isGreaterThan(1);
         }
+    }
+
+    /** The model {@code llama} with positions divided by 2.5. */
+    private Path linear(String container) throws IOException {
+        if (container.equals("safetensors")) {
+            Path folder = TinyModels.huggingFace("llama", temp);
+            TinyModels.config(
+                    folder,
+                    "\"rope_scaling\": null",
+                    "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}");
+            return folder;
+        }
+        Path made = temp.resolve("linear.gguf");
+        try (GgufFile plain = GgufFile.open(TinyModels.gguf("llama", temp))) {
+            GgufHeader header = new GgufHeader();
+            plain.metadata().keys().stream()
+                    .filter(key -> !key.startsWith("llama.rope.scaling"))
+                    .forEach(key -> header.copy(plain.metadata(), key));
+            header.text("llama.rope.scaling.type", "linear");
+            header.real("llama.rope.scaling.factor", 2.5f);
+            for (TensorEntry tensor : plain.tensors().values()) {
+                header.tensor(tensor.name(), tensor.type(), tensor.shape());
+            }
+            byte[] bytes = Arrays.copyOf(header.bytes(), (int) header.fileBytes());
+            for (TensorEntry placed : header.entries()) {
+                byte[] data =
+                        plain.data(plain.tensor(placed.name())).toArray(ValueLayout.JAVA_BYTE);
+                System.arraycopy(data, 0, bytes, (int) placed.offset(), data.length);
+            }
+            Files.write(made, bytes);
+        }
+        return made;
     }
 
     private Path path(String name, String container) throws IOException {
