@@ -317,18 +317,46 @@ class QuantizedFileTest {
     void whatAKilledProcessLeftIsDeletedAndNothingElse() throws Exception {
         Process ended = new ProcessBuilder("true").start();
         ended.waitFor();
-        Path left = part(".left.gguf.%d.part".formatted(ended.pid()));
-        Path running = part(".running.gguf.%d.part".formatted(ProcessHandle.current().pid()));
-        Path locked = part(".locked.gguf.%d.part".formatted(ended.pid()));
-        Path other = part(".no-number.part");
-        Path visible = part("left.gguf.%d.part".formatted(ended.pid()));
+        long own = ProcessHandle.current().pid();
+        Process alive = new ProcessBuilder("sleep", "600").start();
+        Path left = part(".left.gguf.%d.flagship-part".formatted(ended.pid()));
+        Path ofOurNumber = part(".q8_0.gguf.%d.flagship-part".formatted(own));
+        Path running = part(".running.gguf.%d.flagship-part".formatted(alive.pid()));
+        Path locked = part(".locked.gguf.%d.flagship-part".formatted(ended.pid()));
+        Path unnumbered = part(".no-number.flagship-part");
+        Path visible = part("left.gguf.%d.flagship-part".formatted(ended.pid()));
+        Path foreign = part(".download.gguf.%d.part".formatted(ended.pid()));
         Path folder = TinyModels.huggingFace("llama3", temp);
         try (FileChannel channel = FileChannel.open(locked, StandardOpenOption.WRITE)) {
             assertThat(channel.tryLock()).isNotNull();
             assertThat(quantize(folder, QuantMix.Q8_0)).exists();
+        } finally {
+            alive.destroy();
         }
-        assertThat(left).doesNotExist();
-        assertThat(List.of(running, locked, other, visible)).allMatch(Files::exists);
+        assertThat(List.of(left, ofOurNumber)).noneMatch(Files::exists);
+        assertThat(List.of(running, locked, unnumbered, visible, foreign)).allMatch(Files::exists);
+    }
+
+    /** As a process of our number in another container may. */
+    @Test
+    void whatAnotherOfOurNumberIsWritingIsLeftAlone() throws IOException {
+        Path begun = PartFiles.beside(temp.resolve("q8_0.gguf"));
+        Path folder = TinyModels.huggingFace("llama3", temp);
+        try (FileChannel writing = PartFiles.create(begun)) {
+            assertThatThrownBy(() -> quantize(folder, QuantMix.Q8_0))
+                    .isInstanceOf(QuantizeException.class)
+                    .hasMessageContainingAll(begun.toString(), "delete that file");
+            assertThat(writing.size()).isZero();
+            assertThat(begun).exists();
+        }
+    }
+
+    @Test
+    void aFolderThatCannotBeListedIsNoReasonToStop() {
+        Warnings warnings = new Warnings();
+        Path none = temp.resolve("none");
+        PartFiles.deleteStale(none, warnings::warning);
+        assertThat(warnings.heard).singleElement().asString().contains(none.toString());
     }
 
     private Path part(String name) throws IOException {
