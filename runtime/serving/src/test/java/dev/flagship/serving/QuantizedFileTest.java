@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -234,6 +235,52 @@ class QuantizedFileTest {
         assertThat(logits(folder, options.withQuantize(mix), ids))
                 .isEqualTo(logits(quantize(folder, mix), options, ids))
                 .isNotEqualTo(logits(folder, options, ids));
+    }
+
+    /** Kernels are made before names are known; what has none would be computed slowly. */
+    @ParameterizedTest
+    @EnumSource
+    void kernelsAreMadeForEveryTypeOfThePlan(TinyContainer container) throws Exception {
+        List<Path> models = new ArrayList<>();
+        models.add(container.in(temp.resolve("model")));
+        for (String name : List.of("llama1", "llama3", "odd")) {
+            models.add(TinyModels.huggingFace(name, temp));
+        }
+        models.add(TinyModels.gguf("quantised-q4_1", temp));
+        for (Path model : models) {
+            try (ModelFile file = ModelFiles.open(model)) {
+                ModelSource source = ModelSource.read(file);
+                PackPlan asItIs = PackPlan.of(model, source.tensors().values());
+                assertThat(LoadedModel.packedTypes(file, Optional.empty()))
+                        .containsAll(asItIs.types());
+                for (QuantMix mix : QuantMix.values()) {
+                    assertThat(LoadedModel.packedTypes(file, Optional.of(mix)))
+                            .as("%s of %s", mix, model)
+                            .containsAll(PackPlan.of(source, mix).types());
+                }
+            }
+        }
+    }
+
+    @Test
+    void kernelsAreMadeForNoTypeThatTheMixLacks() {
+        List<TensorEntry> wide = List.of(entry(DType.Q4_1, 4, 512), entry(DType.BF16, 512));
+        assertThat(QuantMix.Q8_0.types(wide)).containsOnly(DType.F32, DType.Q8_0);
+        assertThat(QuantMix.Q4_0.types(wide)).containsOnly(DType.F32, DType.Q4_0, DType.Q6_K);
+        assertThat(QuantMix.Q4_K.types(wide)).containsOnly(DType.F32, DType.Q4_K, DType.Q6_K);
+        List<TensorEntry> narrow = List.of(entry(DType.BF16, 4, 576));
+        assertThat(QuantMix.Q8_0.types(narrow)).containsOnly(DType.F32, DType.Q8_0);
+        assertThat(QuantMix.Q4_0.types(narrow))
+                .containsOnly(DType.F32, DType.Q4_0, DType.Q6_K, DType.Q8_0);
+        List<TensorEntry> odd = List.of(entry(DType.BF16, 4, 40));
+        assertThat(QuantMix.Q8_0.types(odd)).containsOnly(DType.F32, DType.Q8_0, DType.BF16);
+        assertThat(QuantMix.Q4_K.types(odd))
+                .containsOnly(
+                        DType.F32, DType.Q4_K, DType.Q6_K, DType.Q4_1, DType.Q8_0, DType.BF16);
+    }
+
+    private static TensorEntry entry(DType type, long... shape) {
+        return new TensorEntry("any", type, Arrays.stream(shape).boxed().toList(), 0, 0);
     }
 
     @Test
