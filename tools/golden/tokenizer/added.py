@@ -44,6 +44,8 @@ SPECIAL = [
     AddedToken("<|W|>", single_word=True, special=True, normalized=False),
 ]
 PLAIN = [AddedToken("<think>x", normalized=False), AddedToken("NORM", normalized=True), AddedToken("no rm", normalized=True)]
+NORMALIZED = [AddedToken(t, normalized=True) for t in ("NORM", "no rm", "<think>x", "wørd", "<L>")]
+NORMALIZED_SPECIAL = [AddedToken(t, special=True, normalized=False) for t in ("<|L|>", "<|R|>")]
 NFKC_LOWER = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
 KINDS = {
     "options": ("gpt2", TOKENS, None),
@@ -56,6 +58,7 @@ KINDS = {
     "nfkc-lowercase": ("llama3", TOKENS, NFKC_LOWER),
     "spaces": ("spm-legacy", TOKENS, "before"),
     "spaces-nfkc": ("spm-legacy", TOKENS, normalizers.NFKC()),
+    "spaces-normalized": ("spm-legacy", NORMALIZED, "before"),
     "first": ("spm-first", TOKENS, None),
     "first-nfkc-lowercase": ("spm-first", TOKENS, NFKC_LOWER),
 }
@@ -88,12 +91,16 @@ def texts():
 
 
 def tokenizer(folder, base, tokens, normalizer):
-    built = Tokenizer.from_str(gzip.decompress((folder / f"{base}.tokenizer.json.gz").read_bytes()).decode())
+    description = json.loads(gzip.decompress((folder / f"{base}.tokenizer.json.gz").read_bytes()))
+    if tokens is NORMALIZED:
+        for token in description["added_tokens"]:
+            token["normalized"] = not token["special"]
+    built = Tokenizer.from_str(json.dumps(description))
     if normalizer is not None and normalizer != "before":
         before = [] if built.normalizer is None else [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
         built.normalizer = normalizers.Sequence([normalizer, *before]) if before else normalizer
     built.add_tokens(tokens)
-    built.add_special_tokens(SPECIAL)
+    built.add_special_tokens(NORMALIZED_SPECIAL if tokens is NORMALIZED else SPECIAL)
     return built
 
 

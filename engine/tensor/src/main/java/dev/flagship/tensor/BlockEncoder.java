@@ -12,8 +12,10 @@ import java.util.function.IntUnaryOperator;
 /**
  * Rounds rows of weights to the blocks of a quantised {@link DType}. Of each group it tries several
  * scales, at the precision at which they are stored, and keeps the one of the least squared error.
- * What ggml's reference quantiser would choose is tried too, so that no block is worse than the
- * reference's. One thread; the same weights give the same blocks, whatever lies beside them.
+ * What ggml's reference quantiser would choose is tried too, so that a tensor's error is smaller
+ * than with the reference's. A single block is no worse either, but in Q4_K, where the reference's
+ * search hangs on the last bits of its sums: there up to about 0.04 % of the blocks of real weights
+ * are. One thread; the same weights give the same blocks, whatever lies beside them.
  */
 public final class BlockEncoder {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED;

@@ -15,6 +15,9 @@ public record AddedOptions(
     /** Wherever its spelling stands. */
     static final AddedOptions PLAIN = new AddedOptions(false, false, false, false);
 
+    /** In normalised text, and plainly there. */
+    static final AddedOptions NORMALIZED = new AddedOptions(false, false, false, true);
+
     /** Options of an added token of a file. */
     static AddedOptions of(TemplateValue.Mapping token) {
         return new AddedOptions(

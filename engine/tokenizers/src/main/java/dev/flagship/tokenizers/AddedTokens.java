@@ -139,6 +139,27 @@ final class AddedTokens {
         return node.id;
     }
 
+    /**
+     * Whether one of the tokens may be found where this spelling stands, at its beginning or behind
+     * it: whoever looks for these tokens first then misses that spelling.
+     */
+    boolean mayHide(String spelling) {
+        for (int from = 0; from < spelling.length(); from++) {
+            Node node = root;
+            int i = from;
+            while (i < spelling.length() && node != null) {
+                node = node.find(spelling.charAt(i++));
+                if (node != null && node.id >= 0) {
+                    return true;
+                }
+            }
+            if (node != null && from > 0) { // a token begins with the spelling's end
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Whether a token may begin with this character: the quick test before {@link #match}. */
     boolean mayStart(char c) {
         return first.get(c);

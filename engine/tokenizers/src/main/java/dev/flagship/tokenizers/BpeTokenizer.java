@@ -271,6 +271,11 @@ public final class BpeTokenizer implements Tokenizer {
         return rules;
     }
 
+    /** Tokens that are found in the text as it stands, before those in normalised text. */
+    AddedTokens asTheyStand() {
+        return added;
+    }
+
     BpeModel.Kind kind(int id) {
         return kinds[id];
     }

@@ -1,6 +1,8 @@
 package dev.flagship.tokenizers;
 
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -25,13 +27,16 @@ public final class GgufSpaces {
     /** Added tokens are found in the pieces, so that they get no space. */
     private static final String SYMBOLS = "symbols";
 
+    /** They are so by their spelling as a piece: with a space in front, if stretches get one. */
+    private static final String NORMALIZED = "normalized";
+
     /** Decoding leaves a text's first space where it is, or out. */
     private static final String KEEP = "keep";
 
     private static final String DROP = "drop";
 
     private static final List<String> WORDS =
-            List.of(FIRST, UNLESS_SPACE, SPLIT, SYMBOLS, KEEP, DROP);
+            List.of(FIRST, UNLESS_SPACE, SPLIT, SYMBOLS, NORMALIZED, KEEP, DROP);
 
     private final BpeTokenizer.Rules rules;
 
@@ -59,14 +64,18 @@ public final class GgufSpaces {
     public static GgufSpaces of(boolean addsSpace, String words) {
         List<String> said = List.of(words.split(" ", -1));
         boolean first = said.contains(FIRST);
-        boolean both = said.contains(KEEP) && said.contains(DROP);
-        if (!WORDS.containsAll(said) || both || (first && !addsSpace)) {
+        boolean contradictory =
+                (said.contains(KEEP) && said.contains(DROP))
+                        || (said.contains(SYMBOLS) && said.contains(NORMALIZED));
+        if (!WORDS.containsAll(said) || contradictory || (first && !addsSpace)) {
             throw TokenizerException.invalid(
-                    "%s is %s; known are %s, %s or %s, and %s only with"
+                    "%s is %s; known are %s, %s or %s, %s or %s, and %s only with"
                             + " tokenizer.ggml.add_space_prefix. Quantise the model again with this version",
                     KEY,
                     TokenizerException.quote(words),
-                    String.join(", ", WORDS.subList(0, 4)),
+                    String.join(", ", WORDS.subList(0, 3)),
+                    SYMBOLS,
+                    NORMALIZED,
                     KEEP,
                     DROP,
                     FIRST);
@@ -79,18 +88,35 @@ public final class GgufSpaces {
                 new BpeTokenizer.Rules(
                         new PreTokenizer.Spaces(
                                 prefix, said.contains(UNLESS_SPACE), said.contains(SPLIT)),
-                        said.contains(SYMBOLS)
-                                ? BpeTokenizer.Added.PART_PIECES
-                                : BpeTokenizer.Added.PART_TEXT,
+                        added(said),
                         said.contains(DROP) || (addsSpace && !said.contains(KEEP))));
+    }
+
+    private static BpeTokenizer.Added added(List<String> said) {
+        if (said.contains(NORMALIZED)) {
+            return BpeTokenizer.Added.PART_PIECES_IF_NORMALIZED;
+        }
+        return said.contains(SYMBOLS)
+                ? BpeTokenizer.Added.PART_PIECES
+                : BpeTokenizer.Added.PART_TEXT;
     }
 
     static GgufSpaces of(BpeTokenizer.Rules rules) {
         return new GgufSpaces(rules);
     }
 
-    BpeTokenizer.Rules rules() {
-        return rules;
+    /** Rules of a file's vocabulary, whose added tokens are all alike in this. */
+    BpeTokenizer.Rules rules(BpeModel.Kind[] kinds) {
+        if (rules.added() != BpeTokenizer.Added.PART_PIECES_IF_NORMALIZED) {
+            return rules;
+        }
+        Map<Integer, AddedOptions> options = new HashMap<>();
+        for (int id = 0; id < kinds.length; id++) {
+            if (kinds[id] == BpeModel.Kind.ADDED) {
+                options.put(id, AddedOptions.NORMALIZED);
+            }
+        }
+        return rules.with(options);
     }
 
     /** Value of {@code tokenizer.ggml.add_space_prefix}. */
@@ -106,6 +132,9 @@ public final class GgufSpaces {
                         + word(spaces.unlessSpace(), UNLESS_SPACE)
                         + word(spaces.split(), SPLIT)
                         + word(rules.added() == BpeTokenizer.Added.PART_PIECES, SYMBOLS)
+                        + word(
+                                rules.added() == BpeTokenizer.Added.PART_PIECES_IF_NORMALIZED,
+                                NORMALIZED)
                         + word(rules.dropsSpace() && !addsSpace(), DROP)
                         + word(!rules.dropsSpace() && addsSpace(), KEEP);
         return words.isEmpty() ? Optional.empty() : Optional.of(words.strip());

@@ -10,8 +10,7 @@ import java.util.OptionalInt;
 
 /**
  * A vocabulary as the {@code tokenizer.ggml.*} arrays of a GGUF file have it: the other way round
- * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read. Tokens that a
- * file looks for in normalised text are looked for in the text as it stands, as llama.cpp does.
+ * of what {@link BpeTokenizer#fromGguf} and {@link BpeTokenizer#fromGgufScores} read.
  *
  * @param model {@code gpt2} for a byte-level vocabulary, {@code llama} for SentencePiece's
  * @param pre name of the pre-tokeniser, of a byte-level vocabulary
@@ -103,15 +102,65 @@ public record GgufTokens(
                                 TokenizerException.quote(tokenizer.token(id)));
                     }
                 });
+        requireOneSearch(tokenizer);
+    }
+
+    /**
+     * A file's added tokens are looked for at once. Where those that are looked for in normalised
+     * text have a spelling of their own there, it must be all of them; else none of the others,
+     * which come first, may take their place.
+     */
+    private static void requireOneSearch(BpeTokenizer tokenizer) {
+        BpeTokenizer.Added where = tokenizer.rules().added();
+        if (where == BpeTokenizer.Added.PART_PIECES) {
+            return; // all of them
+        }
+        int normalized = -1;
+        int other = -1;
+        for (int id : added(tokenizer)) {
+            if (!tokenizer.rules().options(id).normalized()) {
+                other = id;
+            } else {
+                normalized = id;
+                if (where == BpeTokenizer.Added.PART_TEXT
+                        && tokenizer.asTheyStand().mayHide(tokenizer.token(id))) {
+                    throw TokenizerException.unsupported(
+                            "GGUF has no key for normalized, which the token %s has: tokens that have not, and overlap it, come"
+                                    + " first, so that a file would give other tokens; run the model as it is, rounded at load"
+                                    + " (--quantize)",
+                            TokenizerException.quote(tokenizer.token(id)));
+                }
+            }
+        }
+        if (where == BpeTokenizer.Added.PART_PIECES_IF_NORMALIZED
+                && normalized >= 0
+                && other >= 0) {
+            throw TokenizerException.unsupported(
+                    "GGUF has no key for normalized, which the token %s has and %s has not, so that a file would give other"
+                            + " tokens; run the model as it is, rounded at load (--quantize)",
+                    TokenizerException.quote(tokenizer.token(normalized)),
+                    TokenizerException.quote(tokenizer.token(other)));
+        }
+    }
+
+    private static List<Integer> added(BpeTokenizer tokenizer) {
+        List<Integer> ids = new ArrayList<>();
+        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
+            if (tokenizer.kind(id) == BpeModel.Kind.ADDED && !tokenizer.token(id).isEmpty()) {
+                ids.add(id);
+            }
+        }
+        return ids;
     }
 
     /** Where no added token could tell, as plainly as may be. */
     private static GgufSpaces spaces(BpeTokenizer tokenizer) {
         BpeTokenizer.Rules rules = tokenizer.rules();
-        boolean told = false;
-        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
-            told |= tokenizer.kind(id) == BpeModel.Kind.ADDED;
-        }
+        boolean told =
+                added(tokenizer).stream()
+                        .anyMatch(id ->
+                                rules.added() == BpeTokenizer.Added.PART_PIECES
+                                        || rules.options(id).normalized());
         return GgufSpaces.of(
                 told
                         ? rules

@@ -43,7 +43,7 @@ final class GgufVocabulary {
                 tokens,
                 kinds,
                 BpeModel.scored(Spelling.CHARACTERS, tokens, kinds, scores, options),
-                spaces.rules(),
+                spaces.rules(kinds),
                 ends);
     }
 

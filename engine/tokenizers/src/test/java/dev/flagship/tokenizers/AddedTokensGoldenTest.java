@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -24,7 +25,10 @@ class AddedTokensGoldenTest {
     }
 
     private static BpeTokenizer tokenizer(TemplateValue kind) throws IOException {
-        String json = Goldens.field(kind, "tokenizer").toString();
+        return fromJson(Goldens.field(kind, "tokenizer").toString());
+    }
+
+    private static BpeTokenizer fromJson(String json) throws IOException {
         return BpeTokenizer.fromJson(
                 new ByteArrayInputStream(json.getBytes(StandardCharsets.UTF_8)),
                 TokenizerConfig.empty());
@@ -47,6 +51,7 @@ class AddedTokensGoldenTest {
                 "nfkc-lowercase",
                 "spaces",
                 "spaces-nfkc",
+                "spaces-normalized",
                 "first",
                 "first-nfkc-lowercase"
             })
@@ -65,6 +70,72 @@ class AddedTokensGoldenTest {
         assertThatThrownBy(() -> GgufTokens.of(tokenizer, 3000))
                 .isInstanceOf(TokenizerException.class)
                 .hasMessageContainingAll("GGUF has no key", "--quantize");
+    }
+
+    @Test
+    void tokensInNormalisedTextWrittenAndReadAgainGiveTheReferencesIds() throws IOException {
+        TemplateValue golden = golden();
+        TemplateValue expected = Goldens.field(Goldens.field(golden, "kinds"), "spaces-normalized");
+        BpeTokenizer source = tokenizer(expected);
+        assertThat(GgufTokens.of(source, 3000).spaces().flatMap(GgufSpaces::words))
+                .hasValue("normalized");
+        BpeTokenizer again = GgufTokensTest.roundTrip(source);
+        Goldens.checkSums(
+                again, "again", Goldens.strings(Goldens.field(golden, "texts")), expected);
+        assertThat(again.id("no rm")).isEqualTo(source.id("no rm")).isPresent();
+    }
+
+    /** A file says it of all or of none. */
+    @Test
+    void someTokensInNormalisedTextAndSomeNotAreRefused() throws IOException {
+        String all =
+                Goldens.field(
+                                Goldens.field(
+                                        Goldens.field(golden(), "kinds"), "spaces-normalized"),
+                                "tokenizer")
+                        .toString();
+        String some = all.replaceFirst("(\"content\": \"NORM\".*?\"normalized\": )true", "$1false");
+        assertThat(some).isNotEqualTo(all);
+        BpeTokenizer tokenizer = fromJson(some);
+        assertThatThrownBy(() -> GgufTokens.of(tokenizer, 3000))
+                .isInstanceOf(TokenizerException.class)
+                .hasMessageContainingAll("normalized", "NORM", "--quantize");
+    }
+
+    /**
+     * Without a normalizer it shows only where tokens overlap: of {@code <a>} and {@code >b} in
+     * {@code <a>b}, the one that is not normalised comes first, whichever it is.
+     */
+    @Test
+    void tokensInNormalisedTextThatOthersMayHideAreRefused() throws IOException {
+        for (String hiding : List.of(">b", "a", "<", "<a>", "a>b")) {
+            BpeTokenizer tokenizer = gpt2With("<a>", hiding);
+            assertThatThrownBy(() -> GgufTokens.of(tokenizer, 3000))
+                    .as(hiding)
+                    .isInstanceOf(TokenizerException.class)
+                    .hasMessageContainingAll("normalized", "<a>", "--quantize");
+        }
+        for (String other : List.of("b<", "<a>b", "<b>", "x")) {
+            BpeTokenizer tokenizer = gpt2With("<a>", other);
+            BpeTokenizer again = GgufTokensTest.roundTrip(tokenizer);
+            for (String text : List.of("b<a>b", "b<a><a>b<b>x", "<a")) {
+                assertThat(again.encode(text, ControlTokens.AS_TEXT))
+                        .as("%s beside %s", text, other)
+                        .isEqualTo(tokenizer.encode(text, ControlTokens.AS_TEXT));
+            }
+        }
+    }
+
+    private static BpeTokenizer gpt2With(String normalized, String other) throws IOException {
+        String json;
+        try (InputStream in = Goldens.open("gpt2.tokenizer.json.gz")) {
+            json = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+        String token =
+                ",{\"id\":%d,\"content\":\"%s\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":%s,\"special\":false}";
+        String tokens =
+                token.formatted(1201, normalized, true) + token.formatted(1202, other, false);
+        return fromJson(json.replace("],\"normalizer\":null", tokens + "],\"normalizer\":null"));
     }
 
     /** Spaces that a token takes, marks that change places, capitals: no square of the text. */

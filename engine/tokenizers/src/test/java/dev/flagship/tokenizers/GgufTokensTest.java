@@ -120,6 +120,7 @@ class GgufTokensTest {
         assertThat(GgufSpaces.of(true, "first unless-space split symbols keep").words())
                 .hasValue("first unless-space split symbols keep");
         assertThat(GgufSpaces.of(false, "drop").words()).hasValue("drop");
+        assertThat(GgufSpaces.of(true, "normalized").words()).hasValue("normalized");
     }
 
     private static Optional<String> words(String kind) throws IOException {
@@ -127,7 +128,16 @@ class GgufTokensTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", " ", "none", "first,split", "keep drop", "first  split"})
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "none",
+                "first,split",
+                "keep drop",
+                "first  split",
+                "symbols normalized"
+            })
     void unknownRulesForSpacesAreRefused(String words) {
         assertThatThrownBy(() -> GgufSpaces.of(true, words))
                 .isInstanceOf(TokenizerException.class)

@@ -30,7 +30,7 @@ class BlockEncoderGoldenTest {
     @EnumSource(
             value = DType.class,
             names = {"Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"})
-    void noBlockIsWorseThanTheReferences(DType type) throws IOException {
+    void noBlockOfTheGoldenIsWorseThanTheReferences(DType type) throws IOException {
         Golden golden = Golden.read(GOLDEN);
         List<float[]> weights = golden.rows("weights");
         List<float[]> ours = roundTrip(type, weights);

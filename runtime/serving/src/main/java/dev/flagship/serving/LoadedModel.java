@@ -5,6 +5,7 @@ import dev.flagship.base.FlagshipException;
 import dev.flagship.formats.FormatException;
 import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.ModelFiles;
+import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
 import dev.flagship.nn.PagedKvCache;
@@ -21,6 +22,7 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
@@ -149,10 +151,13 @@ public final class LoadedModel implements AutoCloseable {
     }
 
     /** Types that packed weights may have, before it is known what each tensor is. */
-    private static Set<DType> packedTypes(ModelFile file, Optional<QuantMix> mix) {
-        Set<DType> types = EnumSet.noneOf(DType.class);
-        file.tensors().values().forEach(entry -> types.add(entry.type()));
-        mix.ifPresent(_ -> types.addAll(QuantMix.TYPES));
+    static Set<DType> packedTypes(ModelFile file, Optional<QuantMix> mix) {
+        Collection<TensorEntry> entries = file.tensors().values();
+        if (mix.isPresent()) {
+            return mix.get().types(entries);
+        }
+        Set<DType> types = EnumSet.of(DType.F32); // vectors, whatever they were
+        entries.forEach(entry -> types.add(entry.type()));
         return types;
     }
 

@@ -1,8 +1,11 @@
 package dev.flagship.serving;
 
+import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.tensor.DType;
 import java.util.Arrays;
+import java.util.Collection;
+import java.util.EnumSet;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
@@ -16,23 +19,26 @@ import java.util.stream.Collectors;
  */
 public enum QuantMix {
     /** All in Q8_0. */
-    Q8_0(7),
+    Q8_0(7, DType.Q8_0),
     /** Q4_0, the head in Q6_K. */
-    Q4_0(2),
+    Q4_0(2, DType.Q4_0, DType.Q6_K),
     /** Q4_K; the head, and half of the values and of the MLP's ways down, in Q6_K. */
-    Q4_K(15);
+    Q4_K(15, DType.Q4_K, DType.Q6_K);
 
     /** Counts changes of what weights are rounded to, so that packed ones are made again. */
     static final int VERSION = 2;
 
-    /** All that {@link #type} may round to. */
-    static final Set<DType> TYPES =
-            Set.of(DType.F32, DType.Q8_0, DType.Q4_0, DType.Q4_1, DType.Q4_K, DType.Q6_K);
+    /** Weights of the smallest blocks. */
+    private static final int BLOCK = DType.Q8_0.blockElements();
 
     private final int ggufNumber;
 
-    QuantMix(int ggufNumber) {
+    /** Of matrices whose width does not matter. */
+    private final Set<DType> types;
+
+    QuantMix(int ggufNumber, DType... types) {
         this.ggufNumber = ggufNumber;
+        this.types = Set.of(types);
     }
 
     /**
@@ -74,10 +80,34 @@ public enum QuantMix {
         if (cols % wanted.blockElements() == 0) {
             return wanted;
         }
-        if (cols % DType.Q8_0.blockElements() == 0) {
-            return wanted == DType.Q6_K ? DType.Q8_0 : DType.Q4_1;
+        return cols % BLOCK == 0 ? narrower(wanted) : tensor.type();
+    }
+
+    private static DType narrower(DType superBlocks) {
+        return superBlocks == DType.Q6_K ? DType.Q8_0 : DType.Q4_1;
+    }
+
+    /**
+     * All that {@link #type} may give for what lies in a model's files, before names are known. A
+     * matrix there may be one of several parts of a wider one.
+     */
+    Set<DType> types(Collection<TensorEntry> entries) {
+        Set<DType> all = EnumSet.of(DType.F32);
+        all.addAll(types);
+        for (TensorEntry entry : entries) {
+            if (entry.shape().size() < 2) {
+                continue;
+            }
+            for (DType wanted : types) {
+                if (wanted.blockElements() > BLOCK && entry.cols() % wanted.blockElements() != 0) {
+                    all.add(narrower(wanted));
+                }
+            }
+            if (entry.cols() % BLOCK != 0) {
+                all.add(entry.type());
+            }
         }
-        return tensor.type();
+        return all;
     }
 
     /** What a matrix of this name becomes if its width does not matter. */

@@ -182,11 +182,11 @@ public final class QuantizedFile implements AutoCloseable {
         warnOfWidths(description);
         byte[] header = description.header().bytes();
         long bytes = description.header().fileBytes();
-        PartFiles.deleteStale(target.resolveSibling(""));
+        PartFiles.deleteStale(target.resolveSibling(""), listener::warning);
         checkRoom(bytes);
         Path beside = PartFiles.beside(target);
-        part = beside;
         try (FileChannel channel = PartFiles.create(beside)) {
+            part = beside; // not earlier: it may be another's
             stopIfAbandoned(); // perhaps before there was a file to take away
             writeFully(channel, ByteBuffer.wrap(header), 0);
             writeTensors(description, channel, bytes);
@@ -375,11 +375,7 @@ public final class QuantizedFile implements AutoCloseable {
         abandoned = true;
         Path begun = part;
         if (begun != null) {
-            try {
-                Files.deleteIfExists(begun);
-            } catch (IOException e) {
-                listener.warning("cannot delete %s: %s".formatted(begun, e.getMessage()));
-            }
+            PartFiles.delete(begun, listener::warning);
         }
     }
 

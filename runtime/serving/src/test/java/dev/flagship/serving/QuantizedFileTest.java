@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -236,6 +237,52 @@ class QuantizedFileTest {
                 .isNotEqualTo(logits(folder, options, ids));
     }
 
+    /** Kernels are made before names are known; what has none would be computed slowly. */
+    @ParameterizedTest
+    @EnumSource
+    void kernelsAreMadeForEveryTypeOfThePlan(TinyContainer container) throws Exception {
+        List<Path> models = new ArrayList<>();
+        models.add(container.in(temp.resolve("model")));
+        for (String name : List.of("llama1", "llama3", "odd")) {
+            models.add(TinyModels.huggingFace(name, temp));
+        }
+        models.add(TinyModels.gguf("quantised-q4_1", temp));
+        for (Path model : models) {
+            try (ModelFile file = ModelFiles.open(model)) {
+                ModelSource source = ModelSource.read(file);
+                PackPlan asItIs = PackPlan.of(model, source.tensors().values());
+                assertThat(LoadedModel.packedTypes(file, Optional.empty()))
+                        .containsAll(asItIs.types());
+                for (QuantMix mix : QuantMix.values()) {
+                    assertThat(LoadedModel.packedTypes(file, Optional.of(mix)))
+                            .as("%s of %s", mix, model)
+                            .containsAll(PackPlan.of(source, mix).types());
+                }
+            }
+        }
+    }
+
+    @Test
+    void kernelsAreMadeForNoTypeThatTheMixLacks() {
+        List<TensorEntry> wide = List.of(entry(DType.Q4_1, 4, 512), entry(DType.BF16, 512));
+        assertThat(QuantMix.Q8_0.types(wide)).containsOnly(DType.F32, DType.Q8_0);
+        assertThat(QuantMix.Q4_0.types(wide)).containsOnly(DType.F32, DType.Q4_0, DType.Q6_K);
+        assertThat(QuantMix.Q4_K.types(wide)).containsOnly(DType.F32, DType.Q4_K, DType.Q6_K);
+        List<TensorEntry> narrow = List.of(entry(DType.BF16, 4, 576));
+        assertThat(QuantMix.Q8_0.types(narrow)).containsOnly(DType.F32, DType.Q8_0);
+        assertThat(QuantMix.Q4_0.types(narrow))
+                .containsOnly(DType.F32, DType.Q4_0, DType.Q6_K, DType.Q8_0);
+        List<TensorEntry> odd = List.of(entry(DType.BF16, 4, 40));
+        assertThat(QuantMix.Q8_0.types(odd)).containsOnly(DType.F32, DType.Q8_0, DType.BF16);
+        assertThat(QuantMix.Q4_K.types(odd))
+                .containsOnly(
+                        DType.F32, DType.Q4_K, DType.Q6_K, DType.Q4_1, DType.Q8_0, DType.BF16);
+    }
+
+    private static TensorEntry entry(DType type, long... shape) {
+        return new TensorEntry("any", type, Arrays.stream(shape).boxed().toList(), 0, 0);
+    }
+
     @Test
     void packedWeightsOfEveryChoiceStayBesideEachOther() throws IOException {
         Path folder = TinyContainer.SAFETENSORS.in(temp.resolve("one"));
@@ -317,18 +364,46 @@ class QuantizedFileTest {
     void whatAKilledProcessLeftIsDeletedAndNothingElse() throws Exception {
         Process ended = new ProcessBuilder("true").start();
         ended.waitFor();
-        Path left = part(".left.gguf.%d.part".formatted(ended.pid()));
-        Path running = part(".running.gguf.%d.part".formatted(ProcessHandle.current().pid()));
-        Path locked = part(".locked.gguf.%d.part".formatted(ended.pid()));
-        Path other = part(".no-number.part");
-        Path visible = part("left.gguf.%d.part".formatted(ended.pid()));
+        long own = ProcessHandle.current().pid();
+        Process alive = new ProcessBuilder("sleep", "600").start();
+        Path left = part(".left.gguf.%d.flagship-part".formatted(ended.pid()));
+        Path ofOurNumber = part(".q8_0.gguf.%d.flagship-part".formatted(own));
+        Path running = part(".running.gguf.%d.flagship-part".formatted(alive.pid()));
+        Path locked = part(".locked.gguf.%d.flagship-part".formatted(ended.pid()));
+        Path unnumbered = part(".no-number.flagship-part");
+        Path visible = part("left.gguf.%d.flagship-part".formatted(ended.pid()));
+        Path foreign = part(".download.gguf.%d.part".formatted(ended.pid()));
         Path folder = TinyModels.huggingFace("llama3", temp);
         try (FileChannel channel = FileChannel.open(locked, StandardOpenOption.WRITE)) {
             assertThat(channel.tryLock()).isNotNull();
             assertThat(quantize(folder, QuantMix.Q8_0)).exists();
+        } finally {
+            alive.destroy();
         }
-        assertThat(left).doesNotExist();
-        assertThat(List.of(running, locked, other, visible)).allMatch(Files::exists);
+        assertThat(List.of(left, ofOurNumber)).noneMatch(Files::exists);
+        assertThat(List.of(running, locked, unnumbered, visible, foreign)).allMatch(Files::exists);
+    }
+
+    /** As a process of our number in another container may. */
+    @Test
+    void whatAnotherOfOurNumberIsWritingIsLeftAlone() throws IOException {
+        Path begun = PartFiles.beside(temp.resolve("q8_0.gguf"));
+        Path folder = TinyModels.huggingFace("llama3", temp);
+        try (FileChannel writing = PartFiles.create(begun)) {
+            assertThatThrownBy(() -> quantize(folder, QuantMix.Q8_0))
+                    .isInstanceOf(QuantizeException.class)
+                    .hasMessageContainingAll(begun.toString(), "delete that file");
+            assertThat(writing.size()).isZero();
+            assertThat(begun).exists();
+        }
+    }
+
+    @Test
+    void aFolderThatCannotBeListedIsNoReasonToStop() {
+        Warnings warnings = new Warnings();
+        Path none = temp.resolve("none");
+        PartFiles.deleteStale(none, warnings::warning);
+        assertThat(warnings.heard).singleElement().asString().contains(none.toString());
     }
 
     private Path part(String name) throws IOException {
