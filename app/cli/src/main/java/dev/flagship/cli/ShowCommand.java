@@ -164,7 +164,8 @@ final class ShowCommand implements Callable<Integer> {
                         .orElseThrow(() ->
                                 new CliException(
                                         "no_chat_template",
-                                        "%s brings no chat template".formatted(model),
+                                        "%s brings no chat template; give run and serve one with --chat-template FILE"
+                                                .formatted(model),
                                         null));
         if (streams.outIsTerminal()) {
             streams.out().println(Quoted.visible(source));

@@ -15,6 +15,12 @@ final class AddedTokens {
 
     private static final int MOST_CHARACTERS = 1 << 20;
 
+    /**
+     * Characters that normalising may add in all: a form of Unicode makes up to 18 of one, and each
+     * costs a node, for which a file pays by its own characters alone.
+     */
+    private static final int MOST_GROWTH = 1 << 12;
+
     private static final Set<String> ENDS =
             Set.of(
                     "<|eot_id|>",
@@ -27,6 +33,8 @@ final class AddedTokens {
     private final Node root = new Node();
     private final BitSet first = new BitSet();
     private int characters;
+    private int raw;
+    private int growth;
 
     /** Most have one child, and a file may ask for a million of them. */
     private static final class Node {
@@ -99,15 +107,7 @@ final class AddedTokens {
      */
     void add(String spelling, int id, boolean control) {
         characters += spelling.length();
-        if (spelling.length() > LONGEST || characters > MOST_CHARACTERS) {
-            throw TokenizerException.invalid(
-                    "added token %s has %d characters, all together %d; allowed are %d and %d",
-                    TokenizerException.quote(spelling),
-                    spelling.length(),
-                    characters,
-                    LONGEST,
-                    MOST_CHARACTERS);
-        }
+        checkLength(spelling, characters);
         Node node = root;
         for (int i = 0; i < spelling.length(); i++) {
             node = node.child(spelling.charAt(i));
@@ -120,6 +120,38 @@ final class AddedTokens {
         node.id = id;
         node.control = control;
         first.set(spelling.charAt(0));
+    }
+
+    /**
+     * A spelling as a normalizer makes it. Measured before as well as after: the steps of the
+     * normalizer take memory for each character.
+     *
+     * @throws TokenizerException if it is too long, or too much is made of all of them
+     */
+    String normalized(String spelling, TextNormalizer normalizer) {
+        raw += spelling.length();
+        checkLength(spelling, raw);
+        String normal = normalizer.apply(spelling);
+        growth += Math.max(0, normal.length() - spelling.length());
+        if (growth > MOST_GROWTH) {
+            throw TokenizerException.invalid(
+                    "tokenizer.json: normalizer makes added tokens up to %s longer by %d characters in all; allowed"
+                            + " are %d. Set normalized of those that need it not to false",
+                    TokenizerException.quote(spelling), growth, MOST_GROWTH);
+        }
+        return normal;
+    }
+
+    private static void checkLength(String spelling, int together) {
+        if (spelling.length() > LONGEST || together > MOST_CHARACTERS) {
+            throw TokenizerException.invalid(
+                    "added token %s has %d characters, all together %d; allowed are %d and %d",
+                    TokenizerException.quote(spelling),
+                    spelling.length(),
+                    together,
+                    LONGEST,
+                    MOST_CHARACTERS);
+        }
     }
 
     boolean isEmpty() {

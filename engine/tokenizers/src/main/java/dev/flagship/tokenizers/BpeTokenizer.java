@@ -146,7 +146,7 @@ public final class BpeTokenizer implements Tokenizer {
         } else {
             boolean inPieces = rules.added() == Added.PART_PIECES_IF_NORMALIZED;
             AddedTokens place = inPieces ? fixed : normalized;
-            String normal = rules.normalizer().apply(token);
+            String normal = place.normalized(token, rules.normalizer());
             if (inPieces && rules.preTokenizer() instanceof PreTokenizer.Spaces spaces) {
                 normal = spaces.spelled(normal);
             }

@@ -1,14 +1,16 @@
 package dev.flagship.tokenizers;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the {@code normalizer} of a {@code tokenizer.json}. */
 final class NormalizerJson {
-    /** Published vocabularies have four at most. */
-    private static final int MOST_STEPS = 16;
+    /** Published vocabularies have four at most, none of them twice. */
+    private static final int MOST_STEPS = 4;
 
     private NormalizerJson() {}
 
@@ -37,13 +39,26 @@ final class NormalizerJson {
         };
     }
 
-    /** Its steps in order. */
+    /**
+     * Its steps in order.
+     *
+     * @throws TokenizerException if they are more than published files need
+     */
     static List<TemplateValue.Mapping> steps(@Nullable TemplateValue normalizer) {
         List<TemplateValue.Mapping> steps =
                 SpacesJson.steps(normalizer, "normalizers", "normalizer");
         if (steps.size() > MOST_STEPS) {
             throw TokenizerException.unsupported(
-                    "tokenizer.json: normalizer has more than %d steps", MOST_STEPS);
+                    "tokenizer.json: normalizer has more than %d steps, which this version allows",
+                    MOST_STEPS);
+        }
+        Set<String> types = new HashSet<>();
+        for (TemplateValue.Mapping step : steps) {
+            if (!types.add(PreTokenizerJson.type(step))) {
+                throw TokenizerException.unsupported(
+                        "tokenizer.json: normalizer has the step %s twice; take the second one out",
+                        TokenizerException.quote(PreTokenizerJson.type(step)));
+            }
         }
         return steps;
     }

@@ -2,7 +2,6 @@ package dev.flagship.tokenizers;
 
 import java.text.Normalizer;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * What a text goes through before its pieces are cut: steps of Unicode's forms and small letters.
@@ -17,6 +16,9 @@ record TextNormalizer(List<Step> steps) {
      * steps, and Stream-Safe Text (UAX 15, 13) has 30 at most.
      */
     private static final int MOST_MARKS = 512;
+
+    /** The one character whose small form is two (Unicode's SpecialCasing), İ. */
+    private static final int DOTTED_I = 0x130;
 
     TextNormalizer {
         steps = List.copyOf(steps);
@@ -78,9 +80,27 @@ record TextNormalizer(List<Step> steps) {
     }
 
     private static String lowercase(String text) {
-        StringBuilder small = new StringBuilder(text.length());
-        text.codePoints()
-                .forEach(c -> small.append(Character.toString(c).toLowerCase(Locale.ROOT)));
+        int at = 0;
+        while (at < text.length()) {
+            int c = text.codePointAt(at);
+            if (Character.toLowerCase(c) != c) {
+                break;
+            }
+            at += Character.charCount(c);
+        }
+        if (at == text.length()) {
+            return text;
+        }
+        StringBuilder small = new StringBuilder(text.length()).append(text, 0, at);
+        while (at < text.length()) {
+            int c = text.codePointAt(at);
+            if (c == DOTTED_I) {
+                small.append("i\u0307");
+            } else {
+                small.appendCodePoint(Character.toLowerCase(c));
+            }
+            at += Character.charCount(c);
+        }
         return small.toString();
     }
 }

@@ -34,6 +34,7 @@ record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<b
                     seeds(
                             all(TinyModel.gguf(), "model.gguf"),
                             all(TinyModel.ggufScores(), "model.gguf"),
+                            all(TinyModel.ggufSpaces(), "model.gguf"),
                             all(TinyModel.splitGguf(), TinyModel.FIRST_PART),
                             all(TinyModel.splitGguf(), TinyModel.SECOND_PART),
                             all(BlockModel.gguf(0), "model.gguf"),
@@ -68,6 +69,8 @@ record Seed(Map<String, byte[]> files, String name, byte[] part, UnaryOperator<b
                     seeds(
                             vocabulary(TinyModel.tokenizerJson(), TinyModel.TOKENIZER),
                             vocabulary(TinyModel.spacesJson(), TinyModel.TOKENIZER),
+                            vocabulary(TinyModel.normalizedJson(), TinyModel.TOKENIZER),
+                            vocabulary(TinyModel.normalizedSpacesJson(), TinyModel.TOKENIZER),
                             vocabulary(TinyModel.tokenizerJson(), TinyModel.TOKENIZER_CONFIG));
             case SENTENCE_PIECE ->
                     seeds(vocabulary(TinyModel.sentencePiece(), TinyModel.TOKENIZER_MODEL));

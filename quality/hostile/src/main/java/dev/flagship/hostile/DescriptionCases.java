@@ -5,6 +5,7 @@ import static dev.flagship.hostile.CveClass.*;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** Descriptions in JSON that lie beside good weights. */
@@ -14,7 +15,7 @@ final class DescriptionCases {
     private DescriptionCases() {}
 
     static Stream<HostileCase> all() {
-        return Stream.of(texts(), sizes(), constants(), generations(), params(), links())
+        return Stream.of(texts(), sizes(), constants(), generations(), params(), links(), spaces())
                 .flatMap(group -> group);
     }
 
@@ -29,6 +30,43 @@ final class DescriptionCases {
 
     private static HostileCase text(String lie, CveClass covers, String text, String words) {
         return file(lie, covers, TinyModel.CONFIG, text.getBytes(StandardCharsets.UTF_8), words);
+    }
+
+    private static HostileCase spaces(
+            String lie, CveClass covers, int type, Consumer<LittleEndian> value, String words) {
+        return new HostileCase(
+                Format.DESCRIPTION,
+                "spaces in GGUF, " + lie,
+                covers,
+                TinyModel.ggufSpaces(head -> head.pair(TinyModel.SPACES, type, value)),
+                "model.gguf",
+                words);
+    }
+
+    /** What quantising writes in a key of its own, and anybody may. */
+    private static Stream<HostileCase> spaces() {
+        String key = TinyModel.SPACES;
+        return Stream.of(
+                spaces("a number", FAULT, LittleEndian.U32, v -> v.u32(1), key),
+                spaces(
+                        "unknown words",
+                        TOKENIZER,
+                        LittleEndian.STRING,
+                        v -> v.string("first always"),
+                        key + " is \"first always\""),
+                spaces("none", TOKENIZER, LittleEndian.STRING, v -> v.string(""), key),
+                spaces(
+                        "words that contradict each other",
+                        TOKENIZER,
+                        LittleEndian.STRING,
+                        v -> v.string("keep drop"),
+                        key),
+                spaces(
+                        "a million words",
+                        EXPANSION,
+                        LittleEndian.STRING,
+                        v -> v.string("split ".repeat(1 << 20) + "zz"),
+                        key));
     }
 
     /** The good file with one field said otherwise. */

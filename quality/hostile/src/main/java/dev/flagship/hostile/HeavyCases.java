@@ -4,7 +4,6 @@ import static dev.flagship.hostile.CveClass.*;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.Consumer;
@@ -62,11 +61,32 @@ final class HeavyCases {
         return changed("\"added_tokens\": [", added.toString());
     }
 
+    /**
+     * Added tokens that a normalizer makes anew.
+     *
+     * @param first of so many characters that stand one behind the other in Unicode
+     */
+    private static Map<String, byte[]> normalized(
+            int count, int first, int characters, String... steps) {
+        SplittableRandom random = new SplittableRandom(2);
+        StringBuilder json = new StringBuilder("\"added_tokens\": [");
+        for (int i = 0; i < count; i++) {
+            json.append("{\"id\":").append(30 + i).append(",\"content\":\"");
+            for (int k = 0; k < 250; k++) {
+                json.append((char) (first + random.nextInt(characters)));
+            }
+            json.append("\",\"normalized\":true},");
+        }
+        return TinyModel.tokenizerJson(
+                Map.of(
+                        "\"normalizer\": null",
+                        TinyModel.normalizer(steps),
+                        "\"added_tokens\": [",
+                        json.toString()));
+    }
+
     private static Map<String, byte[]> changed(String from, String to) {
-        Map<String, byte[]> files = new LinkedHashMap<>(TinyModel.tokenizerJson());
-        String good = new String(files.get(TinyModel.TOKENIZER), StandardCharsets.UTF_8);
-        files.put(TinyModel.TOKENIZER, good.replace(from, to).getBytes(StandardCharsets.UTF_8));
-        return files;
+        return TinyModel.tokenizerJson(Map.of(from, to));
     }
 
     private static Map<String, byte[]> ignored(String unit, int count) {
@@ -113,6 +133,18 @@ final class HeavyCases {
                         "40,000 added tokens of a letter with spaces",
                         addedTokens(40_000, 1, ",\"lstrip\":true,\"normalized\":true")),
                 of(json, "4,000 added tokens of 250 letters", addedTokens(4_000, 250, "")),
+                of(
+                        json,
+                        "4,000 added tokens of 250 capitals to be lowered",
+                        normalized(4_000, 'A', 26, "Lowercase")),
+                of(
+                        json,
+                        "2,000 added tokens of 250 syllables in all forms, back and forth",
+                        normalized(2_000, 0xAC00, 11_172, "NFKD", "NFC", "NFD", "NFKC")),
+                of(
+                        json,
+                        "2,000 added tokens of 250 letters with two accents, back and forth",
+                        normalized(2_000, 0x1D5, 8, "NFKD", "NFC", "NFD", "NFKC")),
                 of(json, "400,000 objects that nobody reads", ignored("{\"\":0},", 400_000)),
                 of(json, "400,000 objects of one", postProcessors("{\"\":0},", 400_000)),
                 of(json, "900,000 empty objects", postProcessors("{},", 900_000)),

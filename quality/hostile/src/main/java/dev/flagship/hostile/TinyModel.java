@@ -10,8 +10,10 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A valid LLaMA model of one layer and a few kilobytes, in every container and with every
@@ -29,6 +31,7 @@ public final class TinyModel {
     public static final String ADDED_TOKENS = "added_tokens.json";
     public static final String TEMPLATE = "chat_template.jinja";
     public static final String README = "README.md";
+    static final String SPACES = "flagship.tokenizer.spaces";
     public static final String FIRST_PART = "model-00001-of-00002.gguf";
     public static final String SECOND_PART = "model-00002-of-00002.gguf";
 
@@ -258,34 +261,55 @@ public final class TinyModel {
 
     /** model.gguf with SentencePiece's scores. */
     public static Map<String, byte[]> ggufScores() {
+        return ggufScores(0, head -> {});
+    }
+
+    /** The same as {@code flagship quantize} writes it, with a key of its own for spaces. */
+    public static Map<String, byte[]> ggufSpaces() {
+        return ggufSpaces(head ->
+                head.pair(SPACES, STRING, v -> v.string("first unless-space split symbols keep")));
+    }
+
+    /**
+     * The same with another value of that key.
+     *
+     * @param spaces adds the pair
+     */
+    static Map<String, byte[]> ggufSpaces(Consumer<LittleEndian> spaces) {
+        return ggufScores(1, spaces);
+    }
+
+    private static Map<String, byte[]> ggufScores(int more, Consumer<LittleEndian> pairs) {
         List<String> tokens = List.of("<unk>", "<s>", "</s>", "<0x41>", "\u2581", "t", "h", "th");
         int[] types = {2, 3, 3, 6, 1, 1, 1, 1};
         return Map.of(
                 "model.gguf",
                 gguf(
                         PIECES,
-                        4,
-                        head ->
-                                head.pair("tokenizer.ggml.model", STRING, v -> v.string("llama"))
-                                        .array(
-                                                "tokenizer.ggml.tokens",
-                                                STRING,
-                                                tokens.size(),
-                                                v -> tokens.forEach(v::string))
-                                        .array(
-                                                "tokenizer.ggml.scores",
-                                                F32,
-                                                tokens.size(),
-                                                v -> tokens.forEach(t -> v.f32(-t.length())))
-                                        .array(
-                                                "tokenizer.ggml.token_type",
-                                                I32,
-                                                tokens.size(),
-                                                v -> {
-                                                    for (int type : types) {
-                                                        v.u32(type);
-                                                    }
-                                                })));
+                        4 + more,
+                        head -> {
+                            pairs.accept(head);
+                            head.pair("tokenizer.ggml.model", STRING, v -> v.string("llama"))
+                                    .array(
+                                            "tokenizer.ggml.tokens",
+                                            STRING,
+                                            tokens.size(),
+                                            v -> tokens.forEach(v::string))
+                                    .array(
+                                            "tokenizer.ggml.scores",
+                                            F32,
+                                            tokens.size(),
+                                            v -> tokens.forEach(t -> v.f32(-t.length())))
+                                    .array(
+                                            "tokenizer.ggml.token_type",
+                                            I32,
+                                            tokens.size(),
+                                            v -> {
+                                                for (int type : types) {
+                                                    v.u32(type);
+                                                }
+                                            });
+                        }));
     }
 
     private static byte[] gguf(List<Piece> pieces, int pairs, Consumer<LittleEndian> vocabulary) {
@@ -379,6 +403,66 @@ public final class TinyModel {
                 """
                         .formatted(quoted(TEMPLATE_TEXT));
         return Map.of(TOKENIZER, utf8(json), TOKENIZER_CONFIG, utf8(config));
+    }
+
+    /** The same with a normalizer, and added tokens that are found by each of their options. */
+    public static Map<String, byte[]> normalizedJson() {
+        return normalized(
+                tokenizerJson(),
+                "\"normalizer\": null",
+                normalizer("NFKC", "Lowercase"),
+                tokens().size());
+    }
+
+    /** The normalizer of a tokenizer.json. */
+    static String normalizer(String... steps) {
+        return Stream.of(steps)
+                .map("{\"type\": \"%s\"}"::formatted)
+                .collect(
+                        Collectors.joining(
+                                ", ",
+                                "\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [",
+                                "]}"));
+    }
+
+    /** {@link #tokenizerJson} with some of its text replaced, which must be there. */
+    static Map<String, byte[]> tokenizerJson(Map<String, String> replaced) {
+        return replaced(tokenizerJson(), replaced);
+    }
+
+    private static Map<String, byte[]> replaced(
+            Map<String, byte[]> files, Map<String, String> replaced) {
+        Map<String, byte[]> changed = new LinkedHashMap<>(files);
+        String json =
+                new String(Objects.requireNonNull(files.get(TOKENIZER)), StandardCharsets.UTF_8);
+        for (Map.Entry<String, String> each : replaced.entrySet()) {
+            if (!json.contains(each.getKey())) {
+                throw new IllegalStateException(each.getKey() + " is not in the good file");
+            }
+            json = json.replace(each.getKey(), each.getValue());
+        }
+        changed.put(TOKENIZER, utf8(json));
+        return changed;
+    }
+
+    /** {@link #spacesJson} with such a normalizer before its own, and such tokens. */
+    public static Map<String, byte[]> normalizedSpacesJson() {
+        String steps = "\"normalizers\": [";
+        return normalized(spacesJson(), steps, steps + "{\"type\": \"NFD\"}, ", 7);
+    }
+
+    private static Map<String, byte[]> normalized(
+            Map<String, byte[]> files, String old, String replacement, int id) {
+        String added =
+                """
+                "added_tokens": [
+                  {"id": %d, "content": "THin\u00e9", "normalized": true, "single_word": true},
+                  {"id": %d, "content": "<Left>", "normalized": true, "lstrip": true},
+                  {"id": %d, "content": "<Right>", "normalized": true, "rstrip": true},
+                  {"id": %d, "content": "<Both>", "lstrip": true, "rstrip": true},
+                """
+                        .formatted(id, id + 1, id + 2, id + 3);
+        return replaced(files, Map.of(old, replacement, "\"added_tokens\": [", added));
     }
 
     /** tokenizer.json with SentencePiece's spaces, as LLaMA 2 has it. */

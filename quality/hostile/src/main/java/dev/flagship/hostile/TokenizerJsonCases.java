@@ -3,6 +3,7 @@ package dev.flagship.hostile;
 import static dev.flagship.hostile.CveClass.*;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -138,7 +139,43 @@ final class TokenizerJsonCases {
                         EXPANSION,
                         "{\"id\": 0, \"content\": \"<|bos|>\"",
                         "{\"id\": 40, \"content\": \"" + "x".repeat(300) + "\"",
-                        "300 characters"));
+                        "300 characters"),
+                normalized("an added token of 8 MB", "x".repeat(8 << 20), "characters", "NFKC"),
+                normalized(
+                        "an added token of 300 characters, 100 when normalised",
+                        "\u1100\u1161\u11A8".repeat(100),
+                        "300 characters",
+                        "NFC"),
+                normalized(
+                        "an added token that becomes 18 times as long",
+                        "\uFDFA".repeat(255),
+                        "longer",
+                        "NFKD"),
+                normalized(
+                        "a normalizer that lowers letters 16 times",
+                        "X".repeat(256),
+                        "steps",
+                        Collections.nCopies(16, "Lowercase").toArray(String[]::new)),
+                normalized(
+                        "a normalizer with a step twice", "x", "twice", "NFC", "Lowercase", "NFC"));
+    }
+
+    /** The good file with an added token that goes through a normalizer. */
+    private static HostileCase normalized(
+            String lie, String content, String words, String... steps) {
+        String added = "\"added_tokens\": [";
+        Map<String, byte[]> files =
+                TinyModel.tokenizerJson(
+                        Map.of(
+                                "\"normalizer\": null",
+                                TinyModel.normalizer(steps),
+                                added,
+                                added
+                                        + "{\"id\": 30, \"normalized\": true, \"content\": \""
+                                        + content
+                                        + "\"},"));
+        return new HostileCase(
+                Format.TOKENIZER_JSON, lie, EXPANSION, TinyModel.with(files), "", words);
     }
 
     private static Stream<HostileCase> kinds() {

@@ -176,7 +176,7 @@ public final class LoadedModel implements AutoCloseable {
         }
         if (source.template() instanceof ModelTemplate.Unusable(_, var why)) {
             listener.warning(
-                    "the model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template"
+                    "The model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template."
                             .formatted(why.getMessage()));
         }
         return source;

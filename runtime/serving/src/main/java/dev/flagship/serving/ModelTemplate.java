@@ -91,6 +91,17 @@ public sealed interface ModelTemplate {
         };
     }
 
+    /**
+     * What is said of a template that failed on a conversation: its own refusal as it stands, and
+     * what to do about the rest.
+     */
+    static String failure(TemplateException error) {
+        return error.clientSafe()
+                ? error.getMessage()
+                : error.getMessage()
+                        + ". Use a raw prompt, or load the model with --chat-template FILE.";
+    }
+
     /** Why conversations are refused, to follow the model's name; empty if they are not. */
     default Optional<String> refusal() {
         return switch (this) {

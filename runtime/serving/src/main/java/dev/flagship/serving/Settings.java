@@ -12,8 +12,13 @@ import tools.jackson.databind.JsonNode;
  * another kind is refused by name.
  *
  * @param file for messages
+ * @param place of these settings in it, for messages: keys on the way with a dot behind each
  */
-record Settings(Path file, JsonNode json) {
+record Settings(Path file, JsonNode json, String place) {
+
+    Settings(Path file, JsonNode json) {
+        this(file, json, "");
+    }
 
     boolean has(String key) {
         return json.hasNonNull(key);
@@ -23,7 +28,7 @@ record Settings(Path file, JsonNode json) {
     Settings below(String key) {
         JsonNode value = json.path(key);
         if (absent(value) || value.isObject()) {
-            return new Settings(file, value);
+            return new Settings(file, value, place + key + '.');
         }
         throw wrong(key, value, "settings in braces");
     }
@@ -117,7 +122,7 @@ record Settings(Path file, JsonNode json) {
                 file,
                 "%s is %s, expected %s"
                         .formatted(
-                                key,
+                                place + key,
                                 value.isMissingNode()
                                         ? "missing"
                                         : FormatException.quote(value.toString()),

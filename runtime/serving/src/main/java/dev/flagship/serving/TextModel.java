@@ -14,6 +14,7 @@ import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
+import dev.flagship.tokenizers.TemplateException;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -225,6 +226,8 @@ public final class TextModel implements ChatModel {
                     });
         } catch (RequestException e) {
             throw e;
+        } catch (TemplateException e) {
+            throw RequestException.invalidPrompt(ModelTemplate.failure(e), e);
         } catch (FlagshipException e) {
             throw RequestException.invalidPrompt(e.getMessage(), e);
         }
@@ -264,7 +267,10 @@ public final class TextModel implements ChatModel {
                 why);
     }
 
-    /** Longer prompts cannot fit, whatever they say, and are refused before they are encoded. */
+    /**
+     * Longer prompts are refused before they are encoded. They could not fit, but for white space
+     * that added tokens take with them and characters that a normalizer puts together.
+     */
     private int mostCharacters() {
         long most = (long) info.contextLength() * model.tokenizer().longestToken();
         return Math.toIntExact(Math.min(most, MOST_CHARACTERS));

@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
+/** One that started on the caller's thread would wait for the caller: hence the limit. */
+@Timeout(20)
 class KernelsAheadTest {
     private final AtomicInteger closed = new AtomicInteger();
     private final List<String> told = new ArrayList<>();

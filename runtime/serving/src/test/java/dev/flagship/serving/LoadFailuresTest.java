@@ -183,8 +183,11 @@ class LoadFailuresTest {
                 config(
                         scaling,
                         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 8}",
-                        "low_freq_factor is missing"),
-                config(scaling, "\"rope_scaling\": {\"type\": \"linear\"}", "factor is missing"),
+                        "rope_scaling.low_freq_factor is missing"),
+                config(
+                        scaling,
+                        "\"rope_scaling\": {\"type\": \"linear\"}",
+                        "rope_scaling.factor is missing"),
                 config(
                         scaling,
                         "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": \"8\"}",

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** A template that cannot be used is said, and refuses conversations alone. */
 @Timeout(60)
@@ -66,7 +67,24 @@ class ModelTemplateTest {
     @MethodSource("unusable")
     void isAWarningAtLoadAndARefusalAtUse(String template, String line, String construct)
             throws IOException {
-        Path folder = folder(template);
+        warnsAndRefuses(folder(template), template, line, construct);
+    }
+
+    /** As most folders bring it. */
+    @ParameterizedTest
+    @MethodSource("unusable")
+    void isSoInTokenizerConfigToo(String template, String line, String construct)
+            throws IOException {
+        Path folder = TinyModels.roomy(temp);
+        Path config = folder.resolve("tokenizer_config.json");
+        JsonNode json = JsonMapper.shared().readTree(Files.readString(config));
+        ((ObjectNode) json).put("chat_template", template);
+        Files.writeString(config, json.toString());
+        warnsAndRefuses(folder, template, line, construct);
+    }
+
+    private static void warnsAndRefuses(Path folder, String template, String line, String construct)
+            throws IOException {
         var warnings = new Warnings();
         try (TextModel model = TextModel.open(folder, options(), warnings)) {
             assertThat(warnings.heard)

@@ -39,7 +39,7 @@ public final class RequestException extends FlagshipException {
     public static RequestException promptTooLong(long characters, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
-                "The prompt has %d characters, more than the %d tokens of the context can hold, as this model was started. Shorten it, or start the model with a larger --context if it allows more."
+                "The prompt has %d characters, more than this model takes for its context of %d tokens, as it was started. Shorten it, or start the model with a larger --context if it allows more."
                         .formatted(characters, contextLength),
                 null);
     }
