@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.LocalDateTime;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
@@ -75,8 +76,9 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
             checkMessage(model, attempt.refused.get());
             return new Reading(attempt.refused, false, attempt.cost);
         }
-        Optional<FlagshipException> atUse = used(attempt.read.orElseThrow());
-        load(model);
+        ModelSummary read = attempt.read.orElseThrow();
+        Optional<FlagshipException> atUse = used(read);
+        load(model, read.template());
         return new Reading(atUse, atUse.isPresent(), attempt.cost);
     }
 
@@ -109,13 +111,48 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         if (!message.contains(model.toString()) || !REMEDY.matcher(message).matches()) {
             throw new AssertionError("without place or remedy: " + message, error);
         }
-        checkFit(error);
+        checkFit(message);
     }
 
-    private static void checkFit(FlagshipException error) {
-        String message = error.getMessage();
+    private static void checkFit(String message) {
         if (message.length() > 2_000 || message.chars().anyMatch(c -> c < ' ' || c == 0x7F)) {
-            throw new AssertionError("too long, or not fit for a terminal: " + message, error);
+            throw new AssertionError("too long, or not fit for a terminal: " + message);
+        }
+    }
+
+    /** What a client is told of a template that failed; its own refusal is in its own words. */
+    private static void checkTemplate(TemplateException error) {
+        if (error.clientSafe()) {
+            return;
+        }
+        String told = ModelTemplate.failure(error);
+        checkFit(told);
+        if (!told.contains("chat template") || !REMEDY.matcher(told).matches()) {
+            throw new AssertionError("without place or remedy: " + told, error);
+        }
+    }
+
+    /** A template that cannot be used is no error at load; what is said of it is as good as one. */
+    private static void checkWarnings(List<String> warnings, ModelTemplate template) {
+        warnings.forEach(Reading::checkFit);
+        if (template instanceof ModelTemplate.Unusable(_, var why)
+                && warnings.stream()
+                        .noneMatch(warning ->
+                                warning.contains(why.getMessage())
+                                        && warning.contains("chat template")
+                                        && warning.contains("--chat-template FILE")
+                                        && REMEDY.matcher(warning).matches())) {
+            throw new AssertionError("without place or remedy: " + warnings, why);
+        }
+    }
+
+    private record Warnings(List<String> heard) implements LoadListener {
+        @Override
+        public void progress(String stage, long done, long total) {}
+
+        @Override
+        public void warning(String message) {
+            heard.add(message);
         }
     }
 
@@ -133,11 +170,9 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                         }
                     } catch (TemplateException e) {
                         refused.set(e);
+                        checkTemplate(e);
                     }
                 });
-        if (model.template().refusal().isPresent() && refused.get() != null) {
-            checkFit(refused.get()); // it is printed when the model is loaded
-        }
         cost.requireTime(MOST_TIME);
         if (cost.bytes() > MOST_BYTES_OF_USE) {
             throw new AssertionError(
@@ -151,19 +186,21 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
      * Packs the weights of what could be read: damage that no header tells is refused here, by the
      * same rules. Packing takes what weights take, which the headers say, and is not metered.
      */
-    private static void load(Path model) throws IOException {
+    private static void load(Path model, ModelTemplate template) throws IOException {
+        Warnings warnings = new Warnings(new ArrayList<>());
         long arenas = MemoryLedger.arenas();
         long mapped = MemoryLedger.bytes();
         Meter.Cost cost =
                 Meter.of(() -> {
                     try {
-                        LoadedModel.load(model, ONE_THREAD, LoadListener.SILENT).close();
+                        LoadedModel.load(model, ONE_THREAD, warnings).close();
                     } catch (FlagshipException e) {
                         checkMessage(model, e);
                     }
                 });
         cost.requireTime(MOST_TIME);
         requireClosed(arenas, mapped);
+        checkWarnings(warnings.heard, template);
     }
 
     private static void requireClosed(long arenas, long mapped) {

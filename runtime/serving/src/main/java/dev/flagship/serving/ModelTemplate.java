@@ -1,6 +1,7 @@
 package dev.flagship.serving;
 
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.TemplateException;
 import java.io.IOException;
@@ -98,7 +99,7 @@ public sealed interface ModelTemplate {
     static String failure(TemplateException error) {
         return error.clientSafe()
                 ? error.getMessage()
-                : error.getMessage()
+                : Quoted.visible(error.getMessage()) // it may name what the template wrote
                         + ". Use a raw prompt, or load the model with --chat-template FILE.";
     }
 
