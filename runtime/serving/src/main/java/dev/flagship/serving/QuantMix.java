@@ -19,11 +19,11 @@ import java.util.stream.Collectors;
  */
 public enum QuantMix {
     /** All in Q8_0. */
-    Q8_0(7, DType.Q8_0),
+    Q8_0(7),
     /** Q4_0, the head in Q6_K. */
-    Q4_0(2, DType.Q4_0, DType.Q6_K),
+    Q4_0(2),
     /** Q4_K; the head, and half of the values and of the MLP's ways down, in Q6_K. */
-    Q4_K(15, DType.Q4_K, DType.Q6_K);
+    Q4_K(15);
 
     /** Counts changes of what weights are rounded to, so that packed ones are made again. */
     static final int VERSION = 2;
@@ -33,12 +33,17 @@ public enum QuantMix {
 
     private final int ggufNumber;
 
-    /** Of matrices whose width does not matter. */
-    private final Set<DType> types;
-
-    QuantMix(int ggufNumber, DType... types) {
+    QuantMix(int ggufNumber) {
         this.ggufNumber = ggufNumber;
-        this.types = Set.of(types);
+    }
+
+    /** Of matrices whose width does not matter: all that {@link #wanted} gives. */
+    private Set<DType> wanted() {
+        return switch (this) {
+            case Q8_0 -> Set.of(DType.Q8_0);
+            case Q4_0 -> Set.of(DType.Q4_0, DType.Q6_K);
+            case Q4_K -> Set.of(DType.Q4_K, DType.Q6_K);
+        };
     }
 
     /**
@@ -93,12 +98,12 @@ public enum QuantMix {
      */
     Set<DType> types(Collection<TensorEntry> entries) {
         Set<DType> all = EnumSet.of(DType.F32);
-        all.addAll(types);
+        all.addAll(wanted());
         for (TensorEntry entry : entries) {
             if (entry.shape().size() < 2) {
                 continue;
             }
-            for (DType wanted : types) {
+            for (DType wanted : wanted()) {
                 if (wanted.blockElements() > BLOCK && entry.cols() % wanted.blockElements() != 0) {
                     all.add(narrower(wanted));
                 }
