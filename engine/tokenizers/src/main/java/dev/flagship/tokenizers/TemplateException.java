@@ -3,7 +3,10 @@ package dev.flagship.tokenizers;
 import com.google.errorprone.annotations.FormatMethod;
 import com.google.errorprone.annotations.FormatString;
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
 import java.io.Serial;
+import java.util.Arrays;
+import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 public final class TemplateException extends FlagshipException {
     @Serial private static final long serialVersionUID = 1L;
 
+    /** Characters of a template's own words, or a value's, that a message repeats. */
+    private static final int MOST_REPEATED = 300;
+
     private TemplateException(String code, String message, boolean clientSafe) {
         super(code, message, clientSafe, null);
     }
@@ -22,21 +28,19 @@ public final class TemplateException extends FlagshipException {
     @FormatMethod
     static TemplateException unsupported(
             int line, @FormatString String message, @Nullable Object... values) {
-        return new TemplateException(
-                "template_unsupported", at(line) + message.formatted(values), false);
+        return new TemplateException("template_unsupported", at(line, message, values), false);
     }
 
     @FormatMethod
     static TemplateException invalid(
             int line, @FormatString String message, @Nullable Object... values) {
-        return new TemplateException(
-                "template_invalid", at(line) + message.formatted(values), false);
+        return new TemplateException("template_invalid", at(line, message, values), false);
     }
 
     @FormatMethod
     static TemplateException limit(
             int line, @FormatString String message, @Nullable Object... values) {
-        return new TemplateException("template_limit", at(line) + message.formatted(values), false);
+        return new TemplateException("template_limit", at(line, message, values), false);
     }
 
     /** The template's own refusal, in its own words. */
@@ -45,7 +49,20 @@ public final class TemplateException extends FlagshipException {
         return new TemplateException("template_refused", head, true);
     }
 
-    private static String at(int line) {
-        return line > 0 ? "chat template, line " + line + ": " : "chat template: ";
+    @FormatMethod
+    private static String at(int line, @FormatString String message, @Nullable Object... values) {
+        Object[] shown = Arrays.stream(values).map(TemplateException::shown).toArray();
+        String place = line > 0 ? "chat template, line " + line + ": " : "chat template: ";
+        return place + String.format(Locale.ROOT, message, shown);
+    }
+
+    /** Names come from the template, however long, and with whatever characters in them. */
+    private static @Nullable Object shown(@Nullable Object value) {
+        if (!(value instanceof CharSequence text)) {
+            return value;
+        }
+        boolean cut = text.length() > MOST_REPEATED;
+        String head = cut ? text.subSequence(0, MOST_REPEATED) + "…" : text.toString();
+        return Quoted.visible(head).replace("\n", "\\n").replace("\t", "\\t");
     }
 }

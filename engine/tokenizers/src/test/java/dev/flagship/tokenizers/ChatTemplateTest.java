@@ -268,6 +268,26 @@ class ChatTemplateTest {
                 .isInstanceOf(TemplateException.class);
     }
 
+    /** Found by fuzzing: a name of 5,000 characters made a message of as many. */
+    @Test
+    void messagesAreOneShortLineWhateverNamesATemplateHas() {
+        String name = "null".repeat(1250);
+        for (String source :
+                List.of(
+                        "{{ " + name + " + 1 }}",
+                        "{{ x | " + name + " }}",
+                        "{{ x." + name + "() }}",
+                        "{% " + name + " %}",
+                        "{{ {}['a\n\t\u001b" + name + "'] + 1 }}")) {
+            assertThat(failure(source))
+                    .isInstanceOf(TemplateException.class)
+                    .message()
+                    .hasSizeLessThan(700)
+                    .matches(message -> message.chars().allMatch(c -> c >= ' '), "one line");
+        }
+        assertThat(failure("{{ " + name + " + 1 }}")).hasMessageEndingWith("'is defined'");
+    }
+
     @Test
     void aLongConversationStaysWithinTheSteps() throws IOException {
         String[] contents = new String[1000];
