@@ -3,6 +3,7 @@ package dev.flagship.tensor;
 import static dev.flagship.base.Check.check;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.base.Joining;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.locks.LockSupport;
@@ -113,18 +114,8 @@ public final class SpinTeam implements Team {
         for (Worker worker : workers) {
             LockSupport.unpark(worker);
         }
-        boolean interrupted = false;
         for (Worker worker : workers) {
-            while (worker.isAlive()) {
-                try {
-                    worker.join();
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
+            Joining.join(worker);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.base.Joining;
 import dev.flagship.tensor.Kernels;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,7 +52,7 @@ final class KernelsAhead implements AutoCloseable {
      * @throws RuntimeException or Error what making them threw
      */
     Kernels take(Consumer<String> told) {
-        join();
+        Joining.join(thread);
         warnings.forEach(told);
         if (failure != null) {
             throw failure;
@@ -67,24 +68,10 @@ final class KernelsAhead implements AutoCloseable {
         return taken;
     }
 
-    private void join() {
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
     /** Waits, and closes what nobody took. */
     @Override
     public void close() {
-        join();
+        Joining.join(thread);
         if (made != null) {
             made.close();
             made = null;

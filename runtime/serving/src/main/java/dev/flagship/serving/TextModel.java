@@ -3,6 +3,7 @@ package dev.flagship.serving;
 import static dev.flagship.base.Check.check;
 
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Joining;
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.serving.api.ChatModel;
 import dev.flagship.serving.api.ChatRequest;
@@ -308,16 +309,6 @@ public final class TextModel implements ChatModel {
         loop.shutDown();
         encoding.open(); // whoever waits hears that the model is closed
         thread.interrupt();
-        boolean interrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        Joining.join(thread);
     }
 }
