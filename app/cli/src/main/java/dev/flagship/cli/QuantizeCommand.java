@@ -117,6 +117,10 @@ final class QuantizeCommand implements Callable<Integer> {
     }
 
     private static String text(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            throw new CliException(
+                    "not_text", "There is no file %s; give a text file".formatted(file), null);
+        }
         if (!Files.isRegularFile(file) || Files.size(file) > LARGEST_TEXT) {
             throw new CliException(
                     "not_text",

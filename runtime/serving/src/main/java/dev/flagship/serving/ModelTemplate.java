@@ -58,6 +58,10 @@ public sealed interface ModelTemplate {
      * @throws LoadException that names file, line and remedy, if it cannot be used
      */
     static Usable read(Path file) {
+        if (file.toString().isEmpty()) {
+            throw new LoadException(
+                    file, "--chat-template names no file", "Is a variable of the shell empty?");
+        }
         if (!Files.exists(file)) {
             throw new LoadException(
                     file, "there is no such file", "Name a file, not the template itself.");
@@ -73,6 +77,12 @@ public sealed interface ModelTemplate {
             }
             String source =
                     StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
+            if (source.isBlank()) {
+                throw new LoadException(
+                        file,
+                        "it is empty, and would lay out nothing",
+                        "flagship show --template prints a model's own, to begin with.");
+            }
             return new Usable(ChatTemplate.parse(source));
         } catch (CharacterCodingException e) {
             throw new LoadException(file, "it is not UTF-8", "Save it so.", e);
@@ -100,7 +110,7 @@ public sealed interface ModelTemplate {
         return error.clientSafe()
                 ? error.getMessage()
                 : Quoted.visible(error.getMessage()) // it may name what the template wrote
-                        + ". Use a raw prompt, or load the model with --chat-template FILE.";
+                        + ". Use a raw prompt, or load the model with another template by --chat-template FILE.";
     }
 
     /** Why conversations are refused, to follow the model's name; empty if they are not. */

@@ -127,6 +127,18 @@ class ModelTemplateTest {
     }
 
     @Test
+    void anEmptyFileOrNoneIsNoTemplate() throws IOException {
+        Path file = temp.resolve("empty.jinja");
+        Files.writeString(file, " \n");
+        assertThatThrownBy(() -> ModelTemplate.read(file))
+                .isInstanceOf(LoadException.class)
+                .hasMessageContainingAll("empty.jinja", "lay out nothing", "show --template");
+        assertThatThrownBy(() -> ModelTemplate.read(Path.of("")))
+                .isInstanceOf(LoadException.class)
+                .hasMessageContaining("names no file");
+    }
+
+    @Test
     void givesWayToOneThatIsGiven() throws IOException {
         Path file = temp.resolve("other.jinja");
         Files.writeString(file, "{% for m in messages %}{{ m.content }}z{% endfor %}");
