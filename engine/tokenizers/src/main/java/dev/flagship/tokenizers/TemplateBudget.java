@@ -52,8 +52,22 @@ final class TemplateBudget {
 
     /** Pays for reading or making a text of this length. */
     void text(long characters, int line) {
+        text(characters, characters, line);
+    }
+
+    /** Pays for reading or copying a text, with its marks. */
+    void text(TrustedText text, int line) {
+        text(text.length(), text.weight(), line);
+    }
+
+    /**
+     * Pays for making a text.
+     *
+     * @param weight as {@link TrustedText#weight()}
+     */
+    void text(long characters, long weight, int line) {
         fits(characters, line);
-        steps(1 + characters / CHARACTERS_A_STEP, line);
+        steps(1 + weight / CHARACTERS_A_STEP, line);
     }
 
     /**

@@ -174,7 +174,9 @@ final class TemplateFilters {
             out.append(text.substring(from, newline < 0 ? end : end + 1));
             from = newline < 0 ? string.length() + 1 : newline + 1;
         }
-        return new Text(out.build());
+        TrustedText indented = out.build();
+        budget.text(indented, line);
+        return new Text(indented);
     }
 
     private TemplateValue json(TemplateValue value, CallArguments arguments) {

@@ -109,7 +109,7 @@ final class TemplateInterpreter {
     }
 
     private void write(TrustedText text, TrustedText.Builder out, int line) {
-        budget.text(text.length(), line);
+        budget.text(text, line);
         budget.fits((long) out.length() + text.length(), line);
         out.append(text);
     }
@@ -269,14 +269,29 @@ final class TemplateInterpreter {
     }
 
     private TemplateValue arithmetic(TemplateSyntax.Arithmetic arithmetic, TemplateScope scope) {
+        int line = arithmetic.line();
         TemplateValue left = value(arithmetic.first(), scope);
+        // Texts of a sum are joined at its end: one after the other, each is copied for every sum.
+        List<TrustedText> texts = new ArrayList<>();
         for (int i = 0; i < arithmetic.operators().size(); i++) {
+            String operator = arithmetic.operators().get(i);
             TemplateValue right = value(arithmetic.others().get(i), scope);
-            left =
-                    operators.arithmetic(
-                            arithmetic.operators().get(i), left, right, arithmetic.line());
+            if (operator.equals("+") && left instanceof Text a && right instanceof Text b) {
+                if (texts.isEmpty()) {
+                    texts.add(a.content());
+                }
+                texts.add(b.content());
+            } else {
+                left = operators.arithmetic(operator, joined(left, texts, line), right, line);
+                texts.clear();
+            }
         }
-        return left;
+        return joined(left, texts, line);
+    }
+
+    /** The sum so far, of which texts are not joined yet. */
+    private TemplateValue joined(TemplateValue sum, List<TrustedText> texts, int line) {
+        return texts.isEmpty() ? sum : operators.join(texts, line);
     }
 
     private TemplateValue apply(TemplateValue value, Step step, TemplateScope scope) {

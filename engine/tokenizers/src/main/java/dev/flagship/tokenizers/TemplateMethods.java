@@ -35,7 +35,7 @@ final class TemplateMethods {
             pay(value, line, 0);
         }
         TrustedText text = PythonText.text(value);
-        budget.text(text.length(), line);
+        budget.text(text, line);
         return text;
     }
 
@@ -54,7 +54,7 @@ final class TemplateMethods {
                                 budget.text(key.length(), line);
                                 pay(item, line, depth + 1);
                             });
-            case Text text -> budget.text(text.content().length(), line);
+            case Text text -> budget.text(text.content(), line);
             case TemplateValue other -> {}
         }
     }
@@ -253,7 +253,7 @@ final class TemplateMethods {
                     List.copyOf(items.values().subList((int) from, (int) to)), items.tuple());
         }
         TrustedText text = ((Text) value).content();
-        budget.text(text.length(), line);
+        budget.text(text, line);
         int start = text.text().offsetByCodePoints(0, (int) from);
         return new Text(
                 text.substring(start, text.text().offsetByCodePoints(start, (int) (to - from))));

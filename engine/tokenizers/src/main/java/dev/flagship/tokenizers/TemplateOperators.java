@@ -8,6 +8,7 @@ import dev.flagship.tokenizers.TemplateValue.Real;
 import dev.flagship.tokenizers.TemplateValue.Text;
 import dev.flagship.tokenizers.TemplateValue.Undefined;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
@@ -219,9 +220,6 @@ final class TemplateOperators {
                     ? realArithmetic(operator, real(left), real(right), line)
                     : wholeArithmetic(operator, whole(left), whole(right), line);
         }
-        if (operator.equals("+") && left instanceof Text a && right instanceof Text b) {
-            return join(List.of(a.content(), b.content()), line);
-        }
         if (operator.equals("+")
                 && left instanceof Items a
                 && right instanceof Items b
@@ -243,15 +241,13 @@ final class TemplateOperators {
 
     TemplateValue join(List<TrustedText> parts, int line) {
         long length = 0;
+        long weight = 0;
         for (TrustedText part : parts) {
             length += part.length();
+            weight += part.weight();
         }
-        budget.text(length, line);
-        TrustedText.Builder builder = new TrustedText.Builder();
-        for (TrustedText part : parts) {
-            builder.append(part);
-        }
-        return new Text(builder.build());
+        budget.text(length, weight, line);
+        return new Text(TrustedText.join(parts));
     }
 
     private TemplateValue repeat(TrustedText text, long times, int line) {
@@ -259,12 +255,11 @@ final class TemplateOperators {
         if (text.length() > 0 && count > Integer.MAX_VALUE) {
             throw TemplateException.limit(line, "a text repeated %d times", times);
         }
-        budget.text(text.length() * count, line);
-        TrustedText.Builder builder = new TrustedText.Builder();
-        for (long i = 0; i < count && text.length() > 0; i++) {
-            builder.append(text);
-        }
-        return new Text(builder.build());
+        budget.text(text.length() * count, text.weight() * count, line);
+        return new Text(
+                text.length() == 0
+                        ? TrustedText.EMPTY
+                        : TrustedText.join(Collections.nCopies((int) count, text)));
     }
 
     private static TemplateValue wholeArithmetic(String operator, long a, long b, int line) {

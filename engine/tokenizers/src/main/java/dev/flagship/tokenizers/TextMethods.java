@@ -46,7 +46,7 @@ final class TextMethods {
 
     TemplateValue call(TrustedText text, String name, CallArguments arguments) {
         int line = arguments.line();
-        budget.text(text.length(), line);
+        budget.text(text, line);
         String string = text.text();
         return switch (name) {
             case "strip", "lstrip", "rstrip" ->
@@ -323,8 +323,9 @@ final class TextMethods {
             done++;
         }
         out.append(text.substring(from, string.length()));
-        budget.text(out.length(), line);
-        return new Text(out.build());
+        TrustedText replaced = out.build();
+        budget.text(replaced, line);
+        return new Text(replaced);
     }
 
     private long count(String text, String part, int line) {

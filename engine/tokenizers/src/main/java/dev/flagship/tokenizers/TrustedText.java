@@ -1,6 +1,7 @@
 package dev.flagship.tokenizers;
 
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Text that knows which of its characters came from outside. Everything the operator's template
@@ -13,6 +14,9 @@ final class TrustedText {
     private final String text;
     // Untrusted ranges, as pairs [from, to), ascending, neither empty nor touching.
     private final int[] untrusted;
+
+    /** In characters: a range takes two ints, and is copied with the text. */
+    private static final int WEIGHT_OF_RANGE = 8;
 
     private TrustedText(String text, int[] untrusted) {
         this.text = text;
@@ -47,21 +51,58 @@ final class TrustedText {
         return untrusted.length == 0;
     }
 
+    /** What copying this text costs, in characters. */
+    long weight() {
+        return text.length() + (long) WEIGHT_OF_RANGE * (untrusted.length / 2);
+    }
+
     TrustedText substring(int from, int to) {
         if (from == 0 && to == text.length()) {
             return this;
         }
-        int[] ranges = new int[untrusted.length];
-        int n = 0;
-        for (int i = 0; i < untrusted.length; i += 2) {
-            int start = Math.max(from, untrusted[i]);
-            int end = Math.min(to, untrusted[i + 1]);
-            if (start < end) {
-                ranges[n++] = start - from;
-                ranges[n++] = end - from;
-            }
+        // Bounds ascend, so a place is in a range when an odd number of bounds is at or before it.
+        int first = boundsUpTo(from) & ~1;
+        int end = (boundsUpTo(to - 1) + 1) & ~1;
+        if (from >= to || first >= end) {
+            return trusted(text.substring(from, to));
         }
-        return new TrustedText(text.substring(from, to), Arrays.copyOf(ranges, n));
+        int[] ranges = Arrays.copyOfRange(untrusted, first, end);
+        for (int i = 0; i < ranges.length; i++) {
+            ranges[i] = Math.clamp(ranges[i], from, to) - from;
+        }
+        return new TrustedText(text.substring(from, to), ranges);
+    }
+
+    /** How many bounds of ranges lie at a place or before it. */
+    private int boundsUpTo(int place) {
+        int found = Arrays.binarySearch(untrusted, place);
+        return found >= 0 ? found + 1 : -found - 1;
+    }
+
+    /** The texts one after the other, with their marks; takes no more than the result needs. */
+    static TrustedText join(List<TrustedText> parts) {
+        int most = 0;
+        String[] texts = new String[parts.size()];
+        for (int i = 0; i < texts.length; i++) {
+            most += parts.get(i).untrusted.length;
+            texts[i] = parts.get(i).text;
+        }
+        int[] ranges = new int[most];
+        int n = 0;
+        int base = 0;
+        for (TrustedText part : parts) {
+            for (int i = 0; i < part.untrusted.length; i += 2) {
+                if (n > 0 && ranges[n - 1] == base + part.untrusted[i]) {
+                    n--;
+                } else {
+                    ranges[n++] = base + part.untrusted[i];
+                }
+                ranges[n++] = base + part.untrusted[i + 1];
+            }
+            base += part.length();
+        }
+        return new TrustedText(
+                String.join("", texts), n == most ? ranges : Arrays.copyOf(ranges, n));
     }
 
     Cursor cursor() {

@@ -32,8 +32,41 @@ final class HeavyCases {
         return of(Format.TEMPLATE, what, Map.of(TinyModel.TEMPLATE, bytes));
     }
 
+    /** A text in which trusted and untrusted characters take turns, and what is done with it. */
+    private static HostileCase marked(String what, String then) {
+        return template(
+                what,
+                "{%- set ns = namespace(x='') %}{%- set r = messages[1].role %}"
+                        + "{%- for i in range(1500) %}{%- set ns.x = ns.x + '|' + r %}{%- endfor %}",
+                "",
+                1,
+                then);
+    }
+
     private static Stream<HostileCase> templates() {
         return Stream.of(
+                template(
+                        "marks in a sum of 5,000",
+                        "{%- set r = messages[1].role %}{{ ",
+                        "'|'+r+",
+                        4,
+                        "'' }}"),
+                template(
+                        "marks in sums of sums",
+                        "{%- set ns = namespace(x='') %}{%- set r = messages[1].role %}",
+                        "{%-set ns.x=ns.x+'|'+r%}",
+                        13,
+                        "{{ ns.x }}"),
+                marked("marks in sums of a loop", "{{ ns.x }}"),
+                marked("marks cut apart", "{{ ns.x.split('|')|length }}"),
+                marked("marks replaced by marks", "{{ ns.x|replace('|', ns.x[:8]) }}"),
+                marked("marks cut character by character", "{{ ns.x|list|length }}"),
+                marked(
+                        "marks repeated",
+                        "{% for i in range(9000) %}{% set y = ns.x * 2 %}{% endfor %}"),
+                marked(
+                        "marks turned round",
+                        "{% for i in range(9000) %}{% set y = ns.x[::-1] %}{% endfor %}"),
                 template("a sum of 12,000", "{{ ", "1+", 2, "1 }}"),
                 template("12,000 names joined", "{{ ", "a~", 2, "1 }}"),
                 template("12,000 choices", "{{ ", "a or ", 2, "1 }}"),
