@@ -18,7 +18,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -63,7 +62,7 @@ public final class Main implements Callable<Integer> {
             names = "--seed",
             paramLabel = "NUMBER",
             description = "Where random numbers begin. Default: a new one each time.")
-    private OptionalLong seed = OptionalLong.empty();
+    private Optional<Long> seed = Optional.empty();
 
     @Option(names = "--list", description = "Print the names of the parsers.")
     private boolean list;
@@ -104,7 +103,7 @@ public final class Main implements Callable<Integer> {
             throw wrong(
                     "--minutes is %s, expected more than 0 and a week at most".formatted(minutes));
         }
-        long first = seed.orElseGet(() -> new Random().nextInt());
+        long first = seed.orElseGet(() -> (long) new Random().nextInt());
         boolean held = true;
         for (Format format : formats()) {
             held &= searched(format, first);
@@ -168,6 +167,9 @@ public final class Main implements Callable<Integer> {
         }
         Fuzzer.Failure failure = result.failure().get();
         out.println("FAILED " + failure.replay(format));
+        out.println(
+                "  see it again: ./flagship fuzz --target %s --seed=%d"
+                        .formatted(format.title(), failure.seed()));
         for (Throwable cause = failure.cause(); cause != null; cause = cause.getCause()) {
             out.println("  " + cause);
             Arrays.stream(cause.getStackTrace())
