@@ -180,8 +180,7 @@ final class ShowCommand implements Callable<Integer> {
         switch (s.template()) {
             case ModelTemplate.Absent() ->
                     line(out, title, "none: it can only continue text (flagship run --raw)");
-            case ModelTemplate.Usable(_) ->
-                    line(out, title, source.length() + " characters, below");
+            case ModelTemplate.Usable _ -> line(out, title, source.length() + " characters, below");
             case ModelTemplate.Unusable(_, var why) ->
                     line(
                             out,

@@ -252,6 +252,10 @@ class MainTest {
                 Map.of(
                         "line 2",
                         "a\n{% include 'x' %}".getBytes(StandardCharsets.UTF_8),
+                        "filter \"nosuch\"",
+                        "{{ a|nosuch }}".getBytes(StandardCharsets.UTF_8),
+                        "the for of line 1 is still open",
+                        "{% for a in b %}{% endif %}".getBytes(StandardCharsets.UTF_8),
                         "not UTF-8",
                         new byte[] {'a', (byte) 0xFF},
                         "larger than 1 MiB",
@@ -267,9 +271,20 @@ class MainTest {
                 assertThat(outcome.out()).isEmpty();
                 assertThat(outcome.err())
                         .startsWith("flagship: Cannot load " + file)
-                        .contains(each.getKey());
+                        .contains(each.getKey())
+                        .doesNotContain("--chat-template FILE");
             }
         }
+        Files.writeString(file, "{{ messages[0].content.nosuch() }}");
+        assertThat(run("run " + model + " the --kernels scalar --chat-template " + file).err())
+                .contains(
+                        "The chat template " + file + " fails",
+                        "flagship: chat template, line 1",
+                        "leave --chat-template out")
+                .doesNotContain("--chat-template FILE");
+        Files.writeString(file, "{{ raise_exception('No\\u001b[2J way') }}");
+        assertThat(run("run " + model + " the --kernels scalar --chat-template " + file).err())
+                .endsWith("flagship: No\\u001b[2J way\n");
         assertThat(run("run " + model + " the --chat-template " + home).err())
                 .contains("it is a folder");
         assertThat(run("run " + model + " the --chat-template chatml").err())

@@ -31,9 +31,48 @@ sealed class ExpressionParser permits TemplateParser {
     private final List<Token> tokens;
     private int at;
     private int depth;
+    private boolean guarded;
+    private @Nullable Step unknown;
 
     ExpressionParser(List<Token> tokens) {
         this.tokens = tokens;
+    }
+
+    // Filters and tests that do not exist
+
+    /**
+     * Says whether a condition decides if what is read next runs: Jinja refuses a filter or test
+     * that does not exist when it compiles the template, unless a condition may keep it from
+     * running (the "soft frames" of its compiler).
+     */
+    final void guard(boolean byCondition) {
+        guarded = byCondition;
+    }
+
+    final boolean guarded() {
+        return guarded;
+    }
+
+    /** Remembers the first that does not exist: mistakes in the syntax are told before it. */
+    private Step noted(Step step, boolean exists) {
+        if (!exists && !guarded && unknown == null) {
+            unknown = step;
+        }
+        return step;
+    }
+
+    /**
+     * Refuses a template that was read to its end.
+     *
+     * @throws TemplateException if it uses a filter or test that does not exist
+     */
+    final void checkNames() {
+        if (unknown instanceof TemplateSyntax.Filter filter) {
+            throw TemplateFilters.unsupportedFilter(filter.name(), filter.line());
+        }
+        if (unknown instanceof TemplateSyntax.Test test) {
+            throw TemplateFilters.unsupportedTest(test.name(), test.line());
+        }
     }
 
     // Expressions, from the loosest to the tightest
@@ -62,11 +101,13 @@ sealed class ExpressionParser permits TemplateParser {
     final Expression expression() {
         enter();
         int line = peek().line();
+        Step unknownBefore = unknown;
         Expression value = or();
         if (accept("if")) {
             Expression test = or();
             Expression no = accept("else") ? expression() : null;
             value = new TemplateSyntax.Conditional(line, test, value, no);
+            unknown = unknownBefore; // a condition guards all three
         }
         leave();
         return value;
@@ -238,7 +279,8 @@ sealed class ExpressionParser permits TemplateParser {
         if (accept("is")) {
             boolean negated = accept("not");
             String name = name();
-            steps.add(new TemplateSyntax.Test(line, name, negated, testArguments()));
+            Step test = new TemplateSyntax.Test(line, name, negated, testArguments());
+            steps.add(noted(test, TemplateFilters.isTest(name)));
             return true;
         }
         if (accept("(")) {
@@ -252,7 +294,8 @@ sealed class ExpressionParser permits TemplateParser {
         int line = peek().line();
         String name = name();
         Arguments arguments = accept("(") ? arguments() : new Arguments(List.of(), List.of());
-        return new TemplateSyntax.Filter(line, name, arguments);
+        return noted(
+                new TemplateSyntax.Filter(line, name, arguments), TemplateFilters.isFilter(name));
     }
 
     private Arguments testArguments() {

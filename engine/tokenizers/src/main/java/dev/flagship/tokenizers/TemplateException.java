@@ -21,6 +21,9 @@ public final class TemplateException extends FlagshipException {
     /** Characters of a template's own words, or a value's, that a message repeats. */
     private static final int MOST_REPEATED = 300;
 
+    /** Characters of a refusal. */
+    private static final int MOST_REFUSED = 1000;
+
     private TemplateException(String code, String message, boolean clientSafe) {
         super(code, message, clientSafe, null);
     }
@@ -43,9 +46,9 @@ public final class TemplateException extends FlagshipException {
         return new TemplateException("template_limit", at(line, message, values), false);
     }
 
-    /** The template's own refusal, in its own words. */
+    /** The template's own refusal, in its own words, as far as they are fit for one short line. */
     static TemplateException refused(String message) {
-        String head = message.length() <= 1000 ? message : message.substring(0, 1000) + "…";
+        String head = head(oneLine(head(message, MOST_REFUSED)), MOST_REFUSED);
         return new TemplateException("template_refused", head, true);
     }
 
@@ -58,11 +61,16 @@ public final class TemplateException extends FlagshipException {
 
     /** Names come from the template, however long, and with whatever characters in them. */
     private static @Nullable Object shown(@Nullable Object value) {
-        if (!(value instanceof CharSequence text)) {
-            return value;
-        }
-        boolean cut = text.length() > MOST_REPEATED;
-        String head = cut ? text.subSequence(0, MOST_REPEATED) + "…" : text.toString();
-        return Quoted.visible(head).replace("\n", "\\n").replace("\t", "\\t");
+        return value == null || value instanceof Number
+                ? value
+                : oneLine(head(value.toString(), MOST_REPEATED));
+    }
+
+    private static String head(String text, int most) {
+        return text.length() <= most ? text : text.substring(0, most) + "…";
+    }
+
+    private static String oneLine(String text) {
+        return Quoted.visible(text).replace("\n", "\\n").replace("\t", "\\t");
     }
 }

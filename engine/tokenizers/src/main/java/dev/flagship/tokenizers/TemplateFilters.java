@@ -15,6 +15,96 @@ import java.util.Set;
 
 /** Jinja's filters and tests, as far as chat templates use them. */
 final class TemplateFilters {
+    private static final Set<String> FILTERS =
+            Set.of(
+                    "abs",
+                    "capitalize",
+                    "count",
+                    "d",
+                    "default",
+                    "first",
+                    "float",
+                    "indent",
+                    "int",
+                    "items",
+                    "join",
+                    "last",
+                    "length",
+                    "list",
+                    "lower",
+                    "map",
+                    "reject",
+                    "rejectattr",
+                    "replace",
+                    "reverse",
+                    "safe",
+                    "select",
+                    "selectattr",
+                    "sort",
+                    "string",
+                    "tojson",
+                    "trim",
+                    "unique",
+                    "upper");
+
+    /** Jinja's own that the subset leaves out: templates may have them where they do not come. */
+    private static final Set<String> FILTERS_LEFT_OUT =
+            Set.of(
+                    "attr",
+                    "batch",
+                    "center",
+                    "dictsort",
+                    "e",
+                    "escape",
+                    "filesizeformat",
+                    "forceescape",
+                    "format",
+                    "groupby",
+                    "max",
+                    "min",
+                    "pprint",
+                    "random",
+                    "round",
+                    "slice",
+                    "striptags",
+                    "sum",
+                    "title",
+                    "truncate",
+                    "urlencode",
+                    "urlize",
+                    "wordcount",
+                    "wordwrap",
+                    "xmlattr");
+
+    private static final Set<String> TESTS_LEFT_OUT = Set.of("escaped", "sameas");
+
+    /** Tests that compare, or look into a number or text; the others tell kinds of values. */
+    private static final Set<String> COMPARING =
+            Set.of(
+                    "odd",
+                    "even",
+                    "divisibleby",
+                    "equalto",
+                    "eq",
+                    "==",
+                    "ne",
+                    "!=",
+                    "lt",
+                    "lessthan",
+                    "<",
+                    "le",
+                    "<=",
+                    "gt",
+                    "greaterthan",
+                    ">",
+                    "ge",
+                    ">=",
+                    "in",
+                    "lower",
+                    "upper",
+                    "filter",
+                    "test");
+
     private static final Set<String> KINDS =
             Set.of(
                     "defined",
@@ -46,6 +136,30 @@ final class TemplateFilters {
         this.methods = methods;
         this.texts = texts;
         this.budget = budget;
+    }
+
+    /** Whether Jinja has such a filter, be it one that the subset leaves out. */
+    static boolean isFilter(String name) {
+        return FILTERS.contains(name) || FILTERS_LEFT_OUT.contains(name);
+    }
+
+    /** Whether Jinja has such a test, be it one that the subset leaves out. */
+    static boolean isTest(String name) {
+        return KINDS.contains(name) || COMPARING.contains(name) || TESTS_LEFT_OUT.contains(name);
+    }
+
+    static TemplateException unsupportedFilter(String name, int line) {
+        return TemplateException.unsupported(
+                line,
+                "filter %s is not part of the subset; rewrite the template without it",
+                TokenizerException.quote(name));
+    }
+
+    static TemplateException unsupportedTest(String name, int line) {
+        return TemplateException.unsupported(
+                line,
+                "test %s is not part of the subset; rewrite the template without it",
+                TokenizerException.quote(name));
     }
 
     TemplateValue apply(String name, TemplateValue value, CallArguments arguments) {
@@ -128,11 +242,7 @@ final class TemplateFilters {
                         ? TemplateValue.of(Math.abs(real.value()))
                         : TemplateValue.of(Math.abs(TemplateOperators.whole(value)));
             }
-            default ->
-                    throw TemplateException.unsupported(
-                            line,
-                            "filter %s is not part of the subset; rewrite the template without it",
-                            TokenizerException.quote(name));
+            default -> throw unsupportedFilter(name, line);
         };
     }
 
@@ -407,12 +517,16 @@ final class TemplateFilters {
                                         ? text.toLowerCase(Locale.ROOT)
                                         : text.toUpperCase(Locale.ROOT));
             }
-            default ->
-                    throw TemplateException.unsupported(
-                            line,
-                            "test %s is not part of the subset; rewrite the template without it",
-                            TokenizerException.quote(name));
+            case "filter" -> named(FILTERS, value, arguments);
+            case "test" -> named(KINDS, value, arguments) || named(COMPARING, value, arguments);
+            default -> throw unsupportedTest(name, line);
         };
+    }
+
+    /** Whether a template may use what the value names. */
+    private static boolean named(Set<String> names, TemplateValue value, CallArguments arguments) {
+        arguments.allow();
+        return value instanceof Text text && names.contains(text.string());
     }
 
     private static boolean isKind(String name, TemplateValue value) {

@@ -2,15 +2,19 @@ package dev.flagship.tokenizers;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.assertj.core.api.SoftAssertions;
@@ -188,6 +192,53 @@ class ChatTemplateGoldenTest {
                 ((TemplateValue.Items) Goldens.field(golden, "expressions")).values()) {
             String source = Goldens.field(expression, "source").toString();
             compare(softly, source, variables, Goldens.field(expression, "output"), source);
+        }
+        softly.assertAll();
+    }
+
+    /**
+     * Which templates are refused before they are rendered, where, and what is said (compiled.py).
+     */
+    @Test
+    void templatesAreRefusedWhereJinjaDoesNotCompileThem() throws IOException {
+        Pattern block =
+                Pattern.compile(
+                        ".*looking for(?: the following tags:)? (.*)\\. .*closed is '(.+)'\\.");
+        Pattern word = Pattern.compile("'(\\w+)'");
+        List<TemplateValue> templates =
+                ((TemplateValue.Items)
+                                Goldens.field(
+                                        Goldens.json(Goldens.open("compiled.golden.json.gz")),
+                                        "templates"))
+                        .values();
+        assertThat(templates).hasSizeGreaterThan(150);
+        SoftAssertions softly = new SoftAssertions();
+        for (TemplateValue template : templates) {
+            String source = Goldens.field(template, "source").toString();
+            TemplateValue refusal = Goldens.field(template, "refusal");
+            Throwable thrown = catchThrowable(() -> ChatTemplate.parse(source));
+            if (refusal == TemplateValue.None.NONE) {
+                softly.assertThat(thrown).as(source).isNull();
+                continue;
+            }
+            String message = Goldens.field(refusal, "message").toString();
+            List<String> words = new ArrayList<>();
+            long line = ((TemplateValue.Int) Goldens.field(refusal, "line")).value();
+            words.add("chat template, line " + line + ":");
+            Matcher open = block.matcher(message);
+            if (open.matches()) {
+                words.add("the " + open.group(2) + " of line");
+                words.add("is still open");
+                words.add(open.group(1).replace("'", ""));
+            }
+            Matcher name = word.matcher(message.replaceFirst(" Jinja .*", ""));
+            while (name.find()) {
+                words.add('"' + name.group(1) + '"');
+            }
+            softly.assertThat(thrown)
+                    .as(source)
+                    .isInstanceOf(TemplateException.class)
+                    .hasMessageContainingAll(words.toArray(String[]::new));
         }
         softly.assertAll();
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.base.Quoted;
 import java.io.IOException;
 import java.time.Duration;
 import java.time.LocalDateTime;
@@ -278,6 +279,9 @@ class ChatTemplateTest {
                         "{{ x | " + name + " }}",
                         "{{ x." + name + "() }}",
                         "{% " + name + " %}",
+                        "{% if 1 %}{% end" + name + " %}",
+                        "{% set a\u001b" + name + ", b %}",
+                        "{{ 1 | abs(a\u001b" + name + "=1) }}",
                         "{{ {}['a\n\t\u001b" + name + "'] + 1 }}")) {
             assertThat(failure(source))
                     .isInstanceOf(TemplateException.class)
@@ -333,6 +337,14 @@ class ChatTemplateTest {
                 "{{ range(1, 2, 0) }}~line 1~step 0",
                 "{{ x.split('') }}~line 1~empty separator",
                 "{% break %}~line 1~outside a loop",
+                "{{ x | center(9) }}~line 1~filter \"center\"",
+                "{{ x is sameas(x) }}~line 1~test \"sameas\"",
+                "{{ [x] | map('md5') }}~line 1~filter \"md5\"",
+                "{{ [x] | select('prime') }}~line 1~test \"prime\"",
+                "{% if x %}{{ x | md5 }}{% endif %}~line 1~filter \"md5\"",
+                "\\n{% for a in x %}\\n\\n{% endif %}~line 4~the for of line 2 is still open",
+                "{% if x %}\\n{% for a in x %}{% endfor %}\\n~line 2~the if of line 1 is still open",
+                "a\\n{% endif %}~line 2~found \"endif\", but no block is open",
             })
     void failuresNameLineAndConstruct(String source, String line, String construct) {
         assertThat(failure(source.replace("\\n", "\n")))
@@ -340,6 +352,77 @@ class ChatTemplateTest {
                 .isInstanceOf(TemplateException.class)
                 .hasMessageContaining(line)
                 .hasMessageContaining(construct);
+    }
+
+    @Test
+    void filtersAndTestsThatTheSubsetLacksMayBeAskedFor() {
+        assertThat(
+                        text(
+                                "{% if 'center' is filter %}{{ x | center }}{% elif 'md5' is filter %}{{ x | md5 }}{% else %}{{ x }}{% endif %}",
+                                Map.of("x", TemplateValue.of("text"))))
+                .isEqualTo("text");
+        assertThat(
+                        text(
+                                "{{ 'trim' is filter }} {{ 'eq' is test }} {{ 'string' is test }} {{ 'trim' is test }} {{ 5 is filter }}",
+                                Map.of()))
+                .isEqualTo("True True True False False");
+    }
+
+    /** Or else a template that works would be refused, or one that cannot would not. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "abs",
+                "capitalize",
+                "count",
+                "d",
+                "default",
+                "first",
+                "float",
+                "indent",
+                "int",
+                "items",
+                "join",
+                "last",
+                "length",
+                "list",
+                "lower",
+                "map",
+                "reject",
+                "rejectattr",
+                "replace",
+                "reverse",
+                "safe",
+                "select",
+                "selectattr",
+                "sort",
+                "string",
+                "tojson",
+                "trim",
+                "unique",
+                "upper"
+            })
+    void filtersThatAreSaidToExistDo(String filter) {
+        assertThat(text("{{ '" + filter + "' is filter }}", Map.of())).isEqualTo("True");
+        Map<String, TemplateValue> variables = Map.of("x", TemplateValue.list(List.of()));
+        Throwable thrown = catchThrowable(() -> text("{{ x | " + filter + " }}", variables));
+        if (thrown != null) {
+            assertThat(thrown).hasMessageNotContaining("filter \"");
+        }
+    }
+
+    @Test
+    void whatATemplateRefusesWithIsOneShortLine() {
+        for (String word :
+                List.of("\\u001b[2J", "\\r\\n\\t", "\\u202e", "\\x9b31m", "ü\\U0001F600")) {
+            assertThat(failure("{{ raise_exception('No: ' ~ '" + word + "' * 900) }}"))
+                    .isInstanceOf(TemplateException.class)
+                    .message()
+                    .startsWith("No: ")
+                    .hasSizeLessThan(1010)
+                    .matches(message -> message.equals(Quoted.visible(message)), "visible")
+                    .doesNotContain("\n", "\t");
+        }
     }
 
     @ParameterizedTest

@@ -121,12 +121,12 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     }
 
     /** What a client is told of a template that failed; its own refusal is in its own words. */
-    private static void checkTemplate(TemplateException error) {
+    private static void checkTemplate(ModelTemplate.Usable template, TemplateException error) {
+        String told = template.failure(error);
+        checkFit(told);
         if (error.clientSafe()) {
             return;
         }
-        String told = ModelTemplate.failure(error);
-        checkFit(told);
         if (!told.contains("chat template") || !REMEDY.matcher(told).matches()) {
             throw new AssertionError("without place or remedy: " + told, error);
         }
@@ -134,7 +134,12 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
 
     /** A template that cannot be used is no error at load; what is said of it is as good as one. */
     private static void checkWarnings(List<String> warnings, ModelTemplate template) {
-        warnings.forEach(Reading::checkFit);
+        for (String warning : warnings) {
+            checkFit(warning);
+            if (warning.contains("chat template") && !REMEDY.matcher(warning).matches()) {
+                throw new AssertionError("without remedy: " + warning);
+            }
+        }
         if (template instanceof ModelTemplate.Unusable(_, var why)
                 && warnings.stream()
                         .noneMatch(warning ->
@@ -162,15 +167,11 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         Meter.Cost cost =
                 Meter.of(() -> {
                     tokenize(model.tokenizer());
-                    try {
-                        switch (model.template()) {
-                            case ModelTemplate.Absent() -> {}
-                            case ModelTemplate.Usable(var t) -> render(t, model.tokenizer());
-                            case ModelTemplate.Unusable(_, var why) -> refused.set(why);
-                        }
-                    } catch (TemplateException e) {
-                        refused.set(e);
-                        checkTemplate(e);
+                    switch (model.template()) {
+                        case ModelTemplate.Absent() -> {}
+                        case ModelTemplate.Usable usable ->
+                                render(usable, model.tokenizer()).ifPresent(refused::set);
+                        case ModelTemplate.Unusable(_, var why) -> refused.set(why);
                     }
                 });
         cost.requireTime(MOST_TIME);
@@ -226,13 +227,21 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         }
     }
 
-    private static void render(ChatTemplate template, Tokenizer tokenizer) {
+    private static Optional<TemplateException> render(
+            ModelTemplate.Usable usable, Tokenizer tokenizer) {
         List<ChatTemplate.Turn> turns =
                 List.of(
                         new ChatTemplate.Turn("system", "be brief"),
                         new ChatTemplate.Turn("user", TEXT),
                         new ChatTemplate.Turn("assistant", "thin"),
                         new ChatTemplate.Turn("user", "{{ more }}"));
-        tokenizer.encode(template.render(turns, true, tokenizer, NOW, MOST_CHARACTERS));
+        try {
+            tokenizer.encode(
+                    usable.template().render(turns, true, tokenizer, NOW, MOST_CHARACTERS));
+            return Optional.empty();
+        } catch (TemplateException e) {
+            checkTemplate(usable, e);
+            return Optional.of(e);
+        }
     }
 }

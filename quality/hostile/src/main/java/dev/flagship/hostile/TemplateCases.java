@@ -125,7 +125,13 @@ final class TemplateCases {
                 wrong("{{", place),
                 wrong("{{ 'a", place),
                 wrong("{% if %}", place),
-                wrong("{% endif %}", place),
+                wrong("{% endif %}", "line 1: found \"endif\", but no block is open"),
+                wrong("{% for a in x %}\n{% endif %}", "line 2: found \"endif\", expected"),
+                wrong("{% for a in x %}\n{% else %}", "the for of line 1 is still open"),
+                wrong("\n{% if x %}{% for a in x %}{% endfor %}", "the if of line 2 is still open"),
+                wrong("{{ 1|nosuch }}", "line 1: filter \"nosuch\""),
+                wrong("{{ 1 is nosuch }}", "line 1: test \"nosuch\""),
+                wrong("{% if 1 %}{{ 1|nosuch }}{% endif %}", "line 1: filter \"nosuch\""),
                 wrong("{{ 1 +* 2 }}", place),
                 wrong("{% for in x %}{% endfor %}", place),
                 wrong("{% set 1 = 2 %}", place),
@@ -137,6 +143,6 @@ final class TemplateCases {
                         FAULT,
                         "{{ (-9223372036854775807 - 1) // -1 }}{{ x.y.z }}",
                         place),
-                wrong("{{ raise_exception('\\u001b[2J no') }}", ""));
+                wrong("{{ raise_exception('\\u001b[2J no') }}", "\\u001b[2J no"));
     }
 }

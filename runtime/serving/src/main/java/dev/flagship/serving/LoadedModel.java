@@ -168,18 +168,23 @@ public final class LoadedModel implements AutoCloseable {
         return source;
     }
 
-    /** With the template that was asked for, or a word about one that cannot be used. */
+    /** With the template that was asked for, and a word about one that cannot be used. */
     private static ModelSource templated(
             ModelSource source, LoadOptions options, LoadListener listener) {
-        if (options.template().isPresent()) {
-            return source.withTemplate(options.template().get());
+        ModelSource templated =
+                options.template().isPresent()
+                        ? source.withTemplate(options.template().get())
+                        : source;
+        switch (templated.template()) {
+            case ModelTemplate.Absent() -> {}
+            case ModelTemplate.Usable usable ->
+                    usable.warning(source.tokenizer()).ifPresent(listener::warning);
+            case ModelTemplate.Unusable(_, var why) ->
+                    listener.warning(
+                            "The model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template."
+                                    .formatted(why.getMessage()));
         }
-        if (source.template() instanceof ModelTemplate.Unusable(_, var why)) {
-            listener.warning(
-                    "The model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template."
-                            .formatted(why.getMessage()));
-        }
-        return source;
+        return templated;
     }
 
     /** A model without weights, whose tensors the file has. */
@@ -339,7 +344,7 @@ public final class LoadedModel implements AutoCloseable {
 
     /** The chat template, if there is one that can be used. */
     public Optional<ChatTemplate> chatTemplate() {
-        return template instanceof ModelTemplate.Usable(var usable)
+        return template instanceof ModelTemplate.Usable(var usable, _)
                 ? Optional.of(usable)
                 : Optional.empty();
     }

@@ -1,9 +1,9 @@
 package dev.flagship.serving;
 
 import dev.flagship.base.FlagshipException;
-import dev.flagship.base.Quoted;
 import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.TemplateException;
+import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -11,6 +11,9 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -22,8 +25,74 @@ public sealed interface ModelTemplate {
     /** The model brings none. */
     record Absent() implements ModelTemplate {}
 
-    /** The model brings one, or was given one. */
-    record Usable(ChatTemplate template) implements ModelTemplate {}
+    /**
+     * The model brings one, or was given one.
+     *
+     * @param given the file that it was given by; empty: the model brings it
+     */
+    record Usable(ChatTemplate template, Optional<Path> given) implements ModelTemplate {
+        private static final List<List<ChatTemplate.Turn>> ORDINARY =
+                List.of(
+                        List.of(new ChatTemplate.Turn("user", "Hello.")),
+                        List.of(
+                                new ChatTemplate.Turn("system", "Be brief."),
+                                new ChatTemplate.Turn("user", "Hello."),
+                                new ChatTemplate.Turn("assistant", "Hi!"),
+                                new ChatTemplate.Turn("user", "How are you?")));
+
+        /** More than any head of a conversation takes. */
+        private static final int MOST_CHARACTERS = 1 << 20;
+
+        /**
+         * What an ordinary conversation will fail with, found before somebody has it, and with its
+         * remedy; empty if it is laid out, or refused in the template's own words.
+         */
+        Optional<String> warning(Tokenizer tokenizer) {
+            for (List<ChatTemplate.Turn> turns : ORDINARY) {
+                try {
+                    template.render(
+                            turns,
+                            true,
+                            tokenizer,
+                            LocalDateTime.now(ZoneId.systemDefault()),
+                            MOST_CHARACTERS);
+                } catch (TemplateException e) {
+                    if (!e.clientSafe()) {
+                        return Optional.of(warning(e));
+                    }
+                }
+            }
+            return Optional.empty();
+        }
+
+        private String warning(TemplateException error) {
+            return given.map(file ->
+                            "The chat template %s fails on an ordinary conversation: %s. %s"
+                                    .formatted(file, error.getMessage(), CORRECT))
+                    .orElseGet(() ->
+                            "The model's chat template fails on an ordinary conversation: %s. Such chats are refused, completions and --raw work; --chat-template FILE gives another template."
+                                    .formatted(error.getMessage()));
+        }
+
+        /**
+         * What is said of a conversation that it failed on: its own refusal as it stands, and what
+         * to do about the rest. Names no folder, since clients see it.
+         */
+        public String failure(TemplateException error) {
+            if (error.clientSafe()) {
+                return error.getMessage();
+            }
+            return given.map(file ->
+                            "%s. This is the template of --chat-template %s. %s"
+                                    .formatted(error.getMessage(), file.getFileName(), CORRECT))
+                    .orElseGet(() ->
+                            "%s. Use a raw prompt, or load the model with another template by --chat-template FILE."
+                                    .formatted(error.getMessage()));
+        }
+    }
+
+    /** For those who gave a template that fails. */
+    String CORRECT = "Correct it, give another, or leave --chat-template out for the model's own.";
 
     /**
      * The model brings one that cannot be read.
@@ -43,7 +112,7 @@ public sealed interface ModelTemplate {
             return new Absent();
         }
         try {
-            return new Usable(ChatTemplate.parse(source.get()));
+            return new Usable(ChatTemplate.parse(source.get()), Optional.empty());
         } catch (TemplateException e) {
             return new Unusable(source.get(), e);
         }
@@ -83,11 +152,11 @@ public sealed interface ModelTemplate {
                         "it is empty, and would lay out nothing",
                         "flagship show --template prints a model's own, to begin with.");
             }
-            return new Usable(ChatTemplate.parse(source));
+            return new Usable(ChatTemplate.parse(source), Optional.of(file));
         } catch (CharacterCodingException e) {
             throw new LoadException(file, "it is not UTF-8", "Save it so.", e);
         } catch (TemplateException e) {
-            throw new LoadException(file, e.getMessage(), "Change the template there.", e);
+            throw new LoadException(file, e.getMessage(), CORRECT, e);
         } catch (IOException e) {
             throw new LoadException(file, "it cannot be read", "See that it is yours to read.", e);
         }
@@ -97,27 +166,16 @@ public sealed interface ModelTemplate {
     default Optional<String> source() {
         return switch (this) {
             case Absent() -> Optional.empty();
-            case Usable(var template) -> Optional.of(template.source());
+            case Usable(var template, _) -> Optional.of(template.source());
             case Unusable(var text, _) -> Optional.of(text);
         };
-    }
-
-    /**
-     * What is said of a template that failed on a conversation: its own refusal as it stands, and
-     * what to do about the rest.
-     */
-    static String failure(TemplateException error) {
-        return error.clientSafe()
-                ? error.getMessage()
-                : Quoted.visible(error.getMessage()) // it may name what the template wrote
-                        + ". Use a raw prompt, or load the model with another template by --chat-template FILE.";
     }
 
     /** Why conversations are refused, to follow the model's name; empty if they are not. */
     default Optional<String> refusal() {
         return switch (this) {
             case Absent() -> Optional.of("brings no chat template");
-            case Usable(_) -> Optional.empty();
+            case Usable _ -> Optional.empty();
             case Unusable(_, var why) ->
                     Optional.of(
                             "has a chat template that cannot be used (" + why.getMessage() + ")");

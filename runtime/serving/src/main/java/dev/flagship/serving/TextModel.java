@@ -227,15 +227,13 @@ public final class TextModel implements ChatModel {
                     });
         } catch (RequestException e) {
             throw e;
-        } catch (TemplateException e) {
-            throw RequestException.invalidPrompt(ModelTemplate.failure(e), e);
         } catch (FlagshipException e) {
             throw RequestException.invalidPrompt(e.getMessage(), e);
         }
     }
 
     private int[] conversation(List<Message> messages) {
-        ChatTemplate template = template();
+        ModelTemplate.Usable usable = template();
         List<ChatTemplate.Turn> turns =
                 messages.stream().map(m -> new ChatTemplate.Turn(m.role(), m.content())).toList();
         int most = mostCharacters();
@@ -243,19 +241,24 @@ public final class TextModel implements ChatModel {
         if (characters > most) {
             throw RequestException.promptTooLong(characters, info.contextLength());
         }
-        return model.tokenizer()
-                .encode(
-                        template.render(
-                                turns,
-                                true,
-                                model.tokenizer(),
-                                LocalDateTime.now(ZoneId.systemDefault()),
-                                2 * most + 65_536));
+        try {
+            return model.tokenizer()
+                    .encode(
+                            usable.template()
+                                    .render(
+                                            turns,
+                                            true,
+                                            model.tokenizer(),
+                                            LocalDateTime.now(ZoneId.systemDefault()),
+                                            2 * most + 65_536));
+        } catch (TemplateException e) {
+            throw RequestException.invalidPrompt(usable.failure(e), e);
+        }
     }
 
-    private ChatTemplate template() {
+    private ModelTemplate.Usable template() {
         return switch (model.template()) {
-            case ModelTemplate.Usable(var template) -> template;
+            case ModelTemplate.Usable usable -> usable;
             case ModelTemplate.Absent _ -> throw refused(null);
             case ModelTemplate.Unusable(_, var why) -> throw refused(why);
         };

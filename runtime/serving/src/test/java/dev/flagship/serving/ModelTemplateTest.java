@@ -18,6 +18,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -46,6 +47,8 @@ class ModelTemplateTest {
                 Arguments.of("a\n{% include 'x' %}", "line 2", "include"),
                 Arguments.of("\n\n{% if %}", "line 3", ""),
                 Arguments.of("{{ a", "line 1", ""),
+                Arguments.of("\n{{ a|nosuch }}", "line 2", "filter \"nosuch\""),
+                Arguments.of("{% for a in b %}\n{% endif %}", "line 2", "for of line 1"),
                 Arguments.of("x".repeat(300_000), "line 1", "300000 characters"));
     }
 
@@ -136,6 +139,60 @@ class ModelTemplateTest {
         assertThatThrownBy(() -> ModelTemplate.read(Path.of("")))
                 .isInstanceOf(LoadException.class)
                 .hasMessageContaining("names no file");
+    }
+
+    /** Jinja compiles these too, and fails when they are rendered. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "\n{{ messages|center }}",
+                "{% for m in messages %}\n{{ m.content.nosuch() }}{% endfor %}",
+                "{% for m in messages %}{% if m.role == 'system' %}\n{{ m|nosuch }}{% endif %}{% endfor %}",
+            })
+    void thatFailsOnOrdinaryConversationsIsAWarningToo(String template) throws IOException {
+        var conversation =
+                new Prompt.Conversation(List.of(new Message("system", "ab"), Message.user("ab")));
+        Path folder = folder(template);
+        var warnings = new Warnings();
+        try (TextModel model = TextModel.open(folder, options(), warnings)) {
+            assertThat(warnings.heard)
+                    .singleElement()
+                    .asString()
+                    .contains("The model's chat template fails", "line 2", "--chat-template FILE");
+            assertThatThrownBy(() -> model.ids(conversation))
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContainingAll("line 2", "raw prompt", "--chat-template FILE");
+        }
+        Path file = temp.resolve("given.jinja");
+        Files.writeString(file, template);
+        warnings.heard.clear();
+        LoadOptions options = options().withTemplate(ModelTemplate.read(file));
+        try (TextModel model = TextModel.open(folder, options, warnings)) {
+            assertThat(warnings.heard)
+                    .singleElement()
+                    .asString()
+                    .contains("chat template " + file + " fails", "line 2", "Correct it")
+                    .doesNotContain("--chat-template FILE");
+            assertThatThrownBy(() -> model.ids(conversation))
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContainingAll("line 2", "--chat-template given.jinja", "Correct it")
+                    .hasMessageNotContainingAny("--chat-template FILE", temp.toString());
+        }
+    }
+
+    /** Clients see it as well as terminals; some templates refuse every system message. */
+    @Test
+    void thatRefusesIsNoWarningAndItsWordsSteerNoTerminal() throws IOException {
+        var warnings = new Warnings();
+        Path folder = folder("{{ raise_exception('No\\u001b[2J\\n way' ~ '!' * 5000) }}");
+        try (TextModel model = TextModel.open(folder, options(), warnings)) {
+            assertThat(warnings.heard).isEmpty();
+            assertThatThrownBy(() -> model.ids(hi()))
+                    .isInstanceOf(RequestException.class)
+                    .message()
+                    .startsWith("No\\u001b[2J\\n way!!!")
+                    .hasSizeLessThan(1010);
+        }
     }
 
     @Test
