@@ -142,11 +142,14 @@ final class ModelFlags {
     }
 
     /** Read once, for it may come through a pipe. */
-    private Optional<ModelTemplate.Usable> template() {
-        if (chatTemplate != null && template == null) {
+    private ModelTemplate.Choice template() {
+        if (chatTemplate == null) {
+            return ModelTemplate.Own.IF_ANY;
+        }
+        if (template == null) {
             template = ModelTemplate.read(chatTemplate);
         }
-        return Optional.ofNullable(template);
+        return template;
     }
 
     boolean givesTemplate() {
@@ -183,19 +186,24 @@ final class ModelFlags {
         };
     }
 
-    /** Fetches the model if it must, and loads it. */
-    TextModel open(ModelStore store, String model, ProgressLine progress) throws IOException {
+    /**
+     * Fetches the model if it must, and loads it.
+     *
+     * @param own what is asked of the model's own template, if it is to lay out conversations
+     */
+    TextModel open(ModelStore store, String model, ModelTemplate.Own own, ProgressLine progress)
+            throws IOException {
         try (progress) {
             if (kernels.equals("scalar")) {
                 progress.warning(
                         "the scalar kernels are there to check the others, and far slower; leave --kernels out for the fastest");
             }
             var path = store.resolve(model, progress);
-            return TextModel.open(
-                    path,
+            LoadOptions options =
                     options(store.servedName(model))
-                            .withPackedFolder(store.home().resolve("packed")),
-                    once(progress));
+                            .withPackedFolder(store.home().resolve("packed"));
+            return TextModel.open(
+                    path, givesTemplate() ? options : options.withTemplate(own), once(progress));
         }
     }
 

@@ -7,13 +7,15 @@ import java.io.PrintStream;
 import java.util.Locale;
 
 /**
- * Shows how fetching and loading go: a bar that redraws itself on a terminal, one line a stage
- * elsewhere. Stages that are over in a moment are not shown. Used by one thread.
+ * Shows how fetching and loading go: a bar that redraws itself on a terminal, elsewhere one line a
+ * stage and another every ten seconds. Stages that are over in a moment are not shown. Used by one
+ * thread; {@link #end} may be called by another.
  */
 final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     private static final int BAR = 24;
     private static final long REDRAW_NANOS = 100_000_000;
     private static final long PATIENCE_NANOS = 300_000_000;
+    private static final long LINE_NANOS = 10_000_000_000L;
 
     private final PrintStream err;
     private final boolean terminal;
@@ -23,6 +25,7 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     private long drawnAt;
     private boolean announced;
     private int width;
+    private boolean ended;
 
     ProgressLine(PrintStream err, boolean terminal) {
         this.err = err;
@@ -62,15 +65,19 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         drawnAt = startedAt;
     }
 
-    private void show(long done, long total) {
+    private synchronized void show(long done, long total) {
         long now = System.nanoTime();
-        if (total <= 0 || now - startedAt < PATIENCE_NANOS) {
+        if (ended || total <= 0 || now - startedAt < PATIENCE_NANOS) {
             return;
         }
         if (!terminal) {
             if (!announced) {
                 announced = true;
+                drawnAt = now;
                 say(stage + " (" + Bytes.human(total) + ")");
+            } else if (done < total && now - drawnAt >= LINE_NANOS) {
+                drawnAt = now;
+                say("%s: %d %% of %s".formatted(stage, 100 * done / total, Bytes.human(total)));
             }
             return;
         }
@@ -102,9 +109,11 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         width = line.length();
     }
 
-    private void say(String text) {
-        clear();
-        err.println(text);
+    private synchronized void say(String text) {
+        if (!ended) {
+            clear();
+            err.println(text);
+        }
     }
 
     private void clear() {
@@ -115,9 +124,15 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         }
     }
 
+    /** Says a last word, as when the process is told to end; nothing is shown after it. */
+    synchronized void end(String text) {
+        say(text);
+        ended = true;
+    }
+
     /** Leaves no half line behind. */
     @Override
-    public void close() {
+    public synchronized void close() {
         clear();
     }
 }

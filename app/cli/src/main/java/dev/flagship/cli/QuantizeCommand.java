@@ -7,6 +7,7 @@ import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadOptions;
 import dev.flagship.serving.Perplexity;
 import dev.flagship.serving.QuantMix;
+import dev.flagship.serving.QuantizeException;
 import dev.flagship.serving.QuantizedFile;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -42,7 +43,14 @@ import picocli.CommandLine.Spec;
 final class QuantizeCommand implements Callable<Integer> {
     private static final long LARGEST_TEXT = 256 << 20;
 
+    private static final int INTERRUPTED = 130;
+
+    /** Characters from which enough tokens come, if any do. */
+    private static final int BEGINNING = 65_536;
+
     private final Context context;
+
+    private volatile boolean stopped;
 
     @Spec private CommandSpec spec;
 
@@ -101,10 +109,23 @@ final class QuantizeCommand implements Callable<Integer> {
             Path model = store.resolve(source, progress);
             Optional<Perplexity> before = write(model, sample, load, progress);
             if (before.isPresent()) {
-                compare(before.get(), Perplexity.of(output, sample, load, progress), progress);
+                compare(before.get(), measured(sample, load, progress), progress);
             }
+        } catch (QuantizeException e) {
+            if (!stopped) {
+                throw e;
+            }
+            return INTERRUPTED; // and said already
         }
         return 0;
+    }
+
+    private Perplexity measured(String sample, LoadOptions load, ProgressLine progress)
+            throws IOException {
+        String word = "flagship: stopped; %s is written, its perplexity is not measured";
+        try (var _ = ExitHook.of(() -> progress.end(word.formatted(output)))) {
+            return Perplexity.of(output, sample, load, progress);
+        }
     }
 
     /** Checks what would otherwise be known after minutes. */
@@ -135,15 +156,15 @@ final class QuantizeCommand implements Callable<Integer> {
         }
     }
 
-    /** The original's perplexity comes first, since a text may be none that it can be taken of. */
     private Optional<Perplexity> write(
             Path model, String sample, LoadOptions load, ProgressLine progress) throws IOException {
         var options = new QuantizedFile.Options(mix, threads, force);
         Optional<Perplexity> before = Optional.empty();
         QuantizedFile.Report report;
         try (var file = QuantizedFile.open(model, output, options, progress);
-                var _ = ExitHook.of(file::abandon)) {
+                var _ = ExitHook.of(() -> stop(file, progress))) {
             if (text != null) {
+                checkLength(file, sample);
                 before = Optional.of(Perplexity.of(model, sample, load, progress));
             }
             report = file.write();
@@ -158,6 +179,26 @@ final class QuantizeCommand implements Callable<Integer> {
                         report.bitsPerWeight(),
                         report.types()));
         return before;
+    }
+
+    /** Before minutes of work. */
+    private void checkLength(QuantizedFile file, String sample) {
+        int tokens = file.tokens(sample.substring(0, Math.min(sample.length(), BEGINNING)));
+        if (tokens < Perplexity.LEAST_TOKENS) {
+            throw new CliException(
+                    "short_text",
+                    "%s has %d tokens for this model, and perplexity needs %d at least; give a longer text"
+                            .formatted(text, tokens, Perplexity.LEAST_TOKENS),
+                    null);
+        }
+    }
+
+    private void stop(QuantizedFile file, ProgressLine progress) {
+        stopped = true;
+        progress.end(
+                file.abandon()
+                        ? "flagship: stopped; nothing was written to " + output
+                        : "flagship: stopped; " + output + " is written");
     }
 
     private void compare(Perplexity before, Perplexity after, ProgressLine progress) {

@@ -3,6 +3,7 @@ package dev.flagship.cli;
 import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.Catalogue;
 import dev.flagship.launch.ModelStore;
+import dev.flagship.serving.ModelTemplate.Own;
 import dev.flagship.serving.TextModel;
 import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.Message;
@@ -167,15 +168,8 @@ final class RunCommand implements Callable<Integer> {
                 ModelStore.open(
                         ModelStore.defaultHome(context.environment()), context.environment());
         var progress = new ProgressLine(streams.err(), streams.errIsTerminal());
-        try (TextModel text = flags.open(store, model, progress)) {
+        try (TextModel text = flags.open(store, model, raw ? Own.IF_ANY : Own.REQUIRED, progress)) {
             streams.err().println(ModelFlags.describe(text));
-            if (!raw && !text.chats()) {
-                throw new CliException(
-                        "no_chat_template",
-                        "Model %s %s, so it can only continue text: flagship run --raw %s 'Once upon a time'; or give it one: --chat-template FILE"
-                                .formatted(text.info().id(), text.chatRefusal().orElse(""), model),
-                        null);
-            }
             var settings = settings(text.info().sampling());
             return chat
                     ? Chat.onTerminal(text, settings)

@@ -6,6 +6,7 @@ import dev.flagship.launch.Catalogue;
 import dev.flagship.launch.ExitHook;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.server.FlagshipServer;
+import dev.flagship.serving.ModelTemplate;
 import dev.flagship.serving.TextModel;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -68,13 +69,13 @@ final class ServeCommand implements Callable<Integer> {
                 var _ = ExitHook.of(server::close)) {
             PrintStream out = context.streams().out();
             for (String model : names.values()) {
-                TextModel text = flags.open(store, model, progress());
+                TextModel text = flags.open(store, model, ModelTemplate.Own.IF_ANY, progress());
                 server.add(text);
                 out.println(ModelFlags.describe(text));
                 text.chatRefusal()
                         .ifPresent(why ->
                                 out.println(
-                                        "Warning: %s %s, so every chat with it is refused."
+                                        "Warning: %s %s, so every chat with it is refused; completions work, and --chat-template FILE gives a template."
                                                 .formatted(text.info().id(), why)));
                 out.flush();
             }

@@ -4,8 +4,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A folder of this machine that holds the file under the catalogue's name. The file is copied. */
-record FolderSource(Path folder) implements Source {
+/**
+ * A folder of this machine that holds the file under the catalogue's name. The file is copied.
+ *
+ * @param named by somebody, who is told if the file is not there
+ */
+record FolderSource(Path folder, boolean named) implements Source {
+    FolderSource(Path folder) {
+        this(folder, false);
+    }
+
     @Override
     public String describe(CatalogueModel model) {
         return "folder " + folder;
@@ -21,7 +29,8 @@ record FolderSource(Path folder) implements Source {
             throws SourceException, InterruptedException {
         Path file = folder.resolve(model.file());
         if (!Files.isRegularFile(file)) {
-            throw SourceException.absent("no file " + model.file() + " there");
+            String reason = "no file " + model.file() + " directly in it";
+            throw named ? new SourceException(reason) : SourceException.absent(reason);
         }
         progress.stage("Copying " + model.title() + " from " + folder);
         try (var in = Files.newInputStream(file)) {

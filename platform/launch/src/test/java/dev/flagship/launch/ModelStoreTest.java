@@ -345,11 +345,20 @@ class ModelStoreTest {
                 .isInstanceOf(LaunchException.class)
                 .hasMessageContaining("FLAGSHIP_HUB");
 
+        for (String none : List.of(temp.resolve("none").toString(), "no\0path")) {
+            assertThatThrownBy(() -> ModelStore.open(home(), Map.of("FLAGSHIP_MODELS", none)))
+                    .isInstanceOf(LaunchException.class)
+                    .hasMessageContaining("FLAGSHIP_MODELS is \"" + none);
+        }
+
         Path folder = Files.createDirectories(temp.resolve("shelf"));
+        var environment =
+                Map.of("FLAGSHIP_MODELS", folder.toString(), "FLAGSHIP_HUB", "http://127.0.0.1:1/");
+        var store = ModelStore.open(home(), environment, Fixtures.catalogue());
+        assertThatThrownBy(() -> store.resolve("tiny"))
+                .isInstanceOf(LaunchException.class)
+                .hasMessageContaining(folder + ": no file " + FILE + " directly in it");
         Files.write(folder.resolve(FILE), content());
-        var store =
-                ModelStore.open(
-                        home(), Map.of("FLAGSHIP_MODELS", folder.toString()), Fixtures.catalogue());
         assertThat(store.resolve("tiny")).hasBinaryContent(content());
     }
 

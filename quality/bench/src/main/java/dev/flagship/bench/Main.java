@@ -5,6 +5,7 @@ import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.launch.Progress;
 import dev.flagship.serving.LoadOptions;
+import dev.flagship.serving.ModelTemplate;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
 import java.io.IOException;
@@ -381,7 +382,7 @@ public final class Main implements Callable<Integer> {
                     threads,
                     contextTokens == null ? OptionalInt.empty() : OptionalInt.of(contextTokens),
                     Optional.empty(),
-                    Optional.empty(),
+                    ModelTemplate.Own.IF_ANY,
                     Optional.empty());
         } catch (InvalidArgumentException e) {
             throw wrong(e.getMessage());

@@ -21,7 +21,7 @@ import java.util.OptionalInt;
  * @param threads 0: one per physical core that this process may use
  * @param context most tokens of one conversation; empty: what the model allows, at most 8,192
  * @param quantize what weights are rounded to on their way into the packed ones; empty: nothing
- * @param template lays out conversations in the place of the model's own; empty: that
+ * @param template which one lays out conversations
  * @param packedFolder where packed weights are kept between starts; empty: in memory only
  */
 public record LoadOptions(
@@ -32,7 +32,7 @@ public record LoadOptions(
         int threads,
         OptionalInt context,
         Optional<QuantMix> quantize,
-        Optional<ModelTemplate.Usable> template,
+        ModelTemplate.Choice template,
         Optional<Path> packedFolder) {
 
     /** Kernels: the best rung that runs here. */
@@ -69,7 +69,7 @@ public record LoadOptions(
                 0,
                 OptionalInt.empty(),
                 Optional.empty(),
-                Optional.empty(),
+                ModelTemplate.Own.IF_ANY,
                 Optional.empty());
     }
 
@@ -158,16 +158,8 @@ public record LoadOptions(
                 Optional.of(folder));
     }
 
-    public LoadOptions withTemplate(ModelTemplate.Usable other) {
+    public LoadOptions withTemplate(ModelTemplate.Choice choice) {
         return new LoadOptions(
-                id,
-                numerics,
-                kvCache,
-                kernels,
-                threads,
-                context,
-                quantize,
-                Optional.of(other),
-                packedFolder);
+                id, numerics, kvCache, kernels, threads, context, quantize, choice, packedFolder);
     }
 }

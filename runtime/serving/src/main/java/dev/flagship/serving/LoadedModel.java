@@ -48,6 +48,7 @@ public final class LoadedModel implements AutoCloseable {
 
     private LoadedModel(
             ModelSource source,
+            ModelTemplate template,
             CausalLm lm,
             PackedWeights weights,
             Team team,
@@ -60,7 +61,7 @@ public final class LoadedModel implements AutoCloseable {
         this.kernels = kernels;
         this.numerics = numerics;
         this.tokenizer = source.tokenizer();
-        this.template = source.template();
+        this.template = template;
         this.endTokens = source.endTokens();
         this.sampling = source.sampling();
         this.parameters = source.parameters();
@@ -129,10 +130,14 @@ public final class LoadedModel implements AutoCloseable {
                     KernelsAhead.start(
                             warnings -> Rungs.create(options.kernels(), team, types, warnings));
             owned.add(ahead);
-            ModelSource source = templated(source(path, file), options, listener);
+            ModelSource source = source(path, file);
             int contextLength = context(path, source, options);
             PackPlan asItIs = PackPlan.of(path, source.tensors().values());
             CausalLm shape = shape(path, source, asItIs);
+            ModelTemplate template = template(path, source, options.template());
+            if (template instanceof ModelTemplate.Usable usable) {
+                usable.warning(source.tokenizer()).ifPresent(listener::warning);
+            }
             PackPlan plan =
                     options.quantize().map(mix -> rounded(source, mix, listener)).orElse(asItIs);
             Kernels kernels = new RecordedKernels(ahead.take(listener::warning));
@@ -144,7 +149,8 @@ public final class LoadedModel implements AutoCloseable {
             PackedWeights weights = pack(source, plan, room, options, team, listener);
             owned.add(weights);
             CausalLm lm = new Llama(source.config(), weights);
-            LoadedModel model = new LoadedModel(source, lm, weights, team, kernels, numerics, room);
+            LoadedModel model =
+                    new LoadedModel(source, template, lm, weights, team, kernels, numerics, room);
             owned.release();
             return model;
         }
@@ -168,23 +174,23 @@ public final class LoadedModel implements AutoCloseable {
         return source;
     }
 
-    /** With the template that was asked for, and a word about one that cannot be used. */
-    private static ModelSource templated(
-            ModelSource source, LoadOptions options, LoadListener listener) {
-        ModelSource templated =
-                options.template().isPresent()
-                        ? source.withTemplate(options.template().get())
-                        : source;
-        switch (templated.template()) {
-            case ModelTemplate.Absent() -> {}
-            case ModelTemplate.Usable usable ->
-                    usable.warning(source.tokenizer()).ifPresent(listener::warning);
-            case ModelTemplate.Unusable(_, var why) ->
-                    listener.warning(
-                            "The model's chat template cannot be used: %s. Chats are refused, completions and --raw work; --chat-template FILE gives another template."
-                                    .formatted(why.getMessage()));
+    private static ModelTemplate template(
+            Path path, ModelSource source, ModelTemplate.Choice choice) {
+        if (choice instanceof ModelTemplate.Usable given) {
+            return given;
         }
-        return templated;
+        Optional<String> refusal =
+                choice == ModelTemplate.Own.REQUIRED
+                        ? source.template().refusal()
+                        : Optional.empty();
+        if (refusal.isPresent()) {
+            throw new LoadException(
+                    path,
+                    "it %s, so it can only continue text".formatted(refusal.get()),
+                    "Ask for that, flagship run --raw %s 'Once upon a time', or give it a template: --chat-template FILE."
+                            .formatted(path));
+        }
+        return source.template();
     }
 
     /** A model without weights, whose tensors the file has. */
@@ -276,6 +282,7 @@ public final class LoadedModel implements AutoCloseable {
         boolean done = false;
         try {
             Packer packer = new Packer(source, team);
+            listener.progress("Packing weights", 0, plan.bytes());
             for (PackPlan.Entry e : plan.entries()) {
                 packer.pack(
                         e,

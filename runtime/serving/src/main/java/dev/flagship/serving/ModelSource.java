@@ -76,21 +76,6 @@ record ModelSource(
         };
     }
 
-    /** With another template than the model's own. */
-    ModelSource withTemplate(ModelTemplate other) {
-        return new ModelSource(
-                file,
-                config,
-                tensors,
-                contextLength,
-                tokenizer,
-                other,
-                endTokens,
-                sampling,
-                card,
-                identity);
-    }
-
     /** Types of weights that were rounded before. */
     List<DType> roundedTypes() {
         return tensors.values().stream()

@@ -22,6 +22,17 @@ import java.util.Optional;
  */
 public sealed interface ModelTemplate {
 
+    /** Which template lays out conversations. */
+    sealed interface Choice {}
+
+    /** The model's own. */
+    enum Own implements Choice {
+        /** For text alone a model needs none. */
+        IF_ANY,
+        /** A model without one that can be used is refused before its weights are packed. */
+        REQUIRED
+    }
+
     /** The model brings none. */
     record Absent() implements ModelTemplate {}
 
@@ -30,7 +41,7 @@ public sealed interface ModelTemplate {
      *
      * @param given the file that it was given by; empty: the model brings it
      */
-    record Usable(ChatTemplate template, Optional<Path> given) implements ModelTemplate {
+    record Usable(ChatTemplate template, Optional<Path> given) implements ModelTemplate, Choice {
         private static final List<List<ChatTemplate.Turn>> ORDINARY =
                 List.of(
                         List.of(new ChatTemplate.Turn("user", "Hello.")),

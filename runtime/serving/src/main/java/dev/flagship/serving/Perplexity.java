@@ -21,10 +21,13 @@ public record Perplexity(double value, int tokens) {
     private static final int WINDOW = 1024;
     private static final int CHUNK = 128;
 
+    /** Fewer say nothing of a model. */
+    public static final int LEAST_TOKENS = 32;
+
     /**
      * Measures.
      *
-     * @throws RequestException if the text has less than two tokens
+     * @throws RequestException if the text has less than {@link #LEAST_TOKENS}
      * @throws LoadException if the model cannot be loaded
      * @throws IOException if a file cannot be read
      */
@@ -39,11 +42,15 @@ public record Perplexity(double value, int tokens) {
         int[] ids = model.tokenizer().encode(text, ControlTokens.AS_TEXT);
         int begin = model.tokenizer().addsBos() ? 1 : 0;
         int window = Math.min(Math.min(WINDOW, model.contextLength()) - begin, ids.length);
-        if (window < 2) {
+        if (ids.length < LEAST_TOKENS || window < 2) {
             throw RequestException.invalidPrompt(
-                    "The text has %d tokens; perplexity needs two.".formatted(ids.length), null);
+                    "The text has %d tokens; perplexity needs %d."
+                            .formatted(ids.length, LEAST_TOKENS),
+                    null);
         }
         int windows = ids.length / window;
+        String stage = "Measuring perplexity";
+        listener.progress(stage, 0, text.length());
         double sum = 0;
         try (Windows run = new Windows(model, window + begin)) {
             for (int w = 0; w < windows; w++) {
@@ -53,8 +60,7 @@ public record Perplexity(double value, int tokens) {
                 }
                 System.arraycopy(ids, w * window, own, begin, window);
                 sum += run.surprise(own);
-                listener.progress(
-                        "Measuring perplexity", text.length() * (w + 1L) / windows, text.length());
+                listener.progress(stage, text.length() * (w + 1L) / windows, text.length());
             }
         }
         int tokens = windows * (window + begin - 1);

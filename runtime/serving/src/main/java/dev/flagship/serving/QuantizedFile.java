@@ -52,8 +52,13 @@ public final class QuantizedFile implements AutoCloseable {
     private final Path target;
     private final Options options;
     private final LoadListener listener;
-    private volatile @Nullable Path part;
     private volatile boolean abandoned;
+
+    /** Held where the part begins and where it becomes the file, so that ending falls between. */
+    private final Object ending = new Object();
+
+    private @Nullable Path part;
+    private boolean finished;
 
     /**
      * How to write.
@@ -149,6 +154,11 @@ public final class QuantizedFile implements AutoCloseable {
         return source;
     }
 
+    /** How many tokens a text has for the model. */
+    public int tokens(String text) {
+        return source.tokenizer().encode(text, ControlTokens.AS_TEXT).length;
+    }
+
     private static void checkPlace(Path target, boolean overwrite) {
         Path folder = target.getParent();
         if (Files.isDirectory(target) || folder == null || !Files.isDirectory(folder)) {
@@ -185,9 +195,7 @@ public final class QuantizedFile implements AutoCloseable {
         PartFiles.deleteStale(target.resolveSibling(""), listener::warning);
         checkRoom(bytes);
         Path beside = PartFiles.beside(target);
-        try (FileChannel channel = PartFiles.create(beside)) {
-            part = beside; // not earlier: it may be another's
-            stopIfAbandoned(); // perhaps before there was a file to take away
+        try (FileChannel channel = begin(beside)) {
             writeFully(channel, ByteBuffer.wrap(header), 0);
             writeTensors(description, channel, bytes);
             if (channel.size() < bytes) {
@@ -196,13 +204,29 @@ public final class QuantizedFile implements AutoCloseable {
             channel.force(true);
         }
         readBack(beside);
-        stopIfAbandoned();
-        checkPlace(target, options.overwrite()); // minutes have passed
-        Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
-        part = null;
+        finish(beside);
         Map<DType, Long> types = new EnumMap<>(DType.class);
         description.tensors().forEach(placed -> types.merge(placed.type(), 1L, Long::sum));
         return new Report(target, bytes, source.parameters(), types);
+    }
+
+    private FileChannel begin(Path beside) throws IOException {
+        synchronized (ending) {
+            stopIfAbandoned();
+            FileChannel channel = PartFiles.create(beside);
+            part = beside; // not earlier: it may be another's
+            return channel;
+        }
+    }
+
+    private void finish(Path beside) throws IOException {
+        synchronized (ending) {
+            stopIfAbandoned();
+            checkPlace(target, options.overwrite()); // minutes have passed
+            Files.move(beside, target, StandardCopyOption.ATOMIC_MOVE);
+            part = null;
+            finished = true;
+        }
     }
 
     private GgufDescription describe() {
@@ -271,6 +295,7 @@ public final class QuantizedFile implements AutoCloseable {
 
     private void writeTensors(GgufDescription description, FileChannel channel, long bytes) {
         List<TensorEntry> places = description.header().entries();
+        listener.progress(stage(), 0, bytes);
         int next = 0;
         if (description.divisors().isPresent()) {
             List<Float> divisors = description.divisors().get();
@@ -288,6 +313,10 @@ public final class QuantizedFile implements AutoCloseable {
         } catch (FlagshipException e) { // from rounding, which does not know the file
             throw new LoadException(file.path(), e.getMessage(), "Nothing was written.", e);
         }
+    }
+
+    private String stage() {
+        return "Quantising to " + options.mix();
     }
 
     private Team team() {
@@ -321,10 +350,7 @@ public final class QuantizedFile implements AutoCloseable {
                 });
                 ByteBuffer done = buffer.segment().asSlice(0, count * rowBytes).asByteBuffer();
                 writeFully(channel, done, place.offset() + first * rowBytes);
-                listener.progress(
-                        "Quantising to " + options.mix(),
-                        place.offset() + (first + count) * rowBytes,
-                        bytes);
+                listener.progress(stage(), place.offset() + (first + count) * rowBytes, bytes);
             }
         }
     }
@@ -370,12 +396,19 @@ public final class QuantizedFile implements AutoCloseable {
         }
     }
 
-    /** Stops writing and takes away what was written; for the end of the process. */
-    public void abandon() {
-        abandoned = true;
-        Path begun = part;
-        if (begun != null) {
-            PartFiles.delete(begun, listener::warning);
+    /**
+     * Stops writing and takes away what was written; for the end of the process.
+     *
+     * @return false if the file is written whole, and stays
+     */
+    public boolean abandon() {
+        synchronized (ending) {
+            abandoned = true;
+            if (part != null) {
+                PartFiles.delete(part, listener::warning);
+                part = null;
+            }
+            return !finished;
         }
     }
 

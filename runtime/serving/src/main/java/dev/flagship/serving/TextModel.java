@@ -109,11 +109,6 @@ public final class TextModel implements ChatModel {
         return model.tokenizer();
     }
 
-    /** Whether it has a chat template that can be used, so that it takes conversations. */
-    public boolean chats() {
-        return chatRefusal().isEmpty();
-    }
-
     /** Why it takes no conversations, to follow its name; empty if it does. */
     public Optional<String> chatRefusal() {
         return model.template().refusal();

@@ -32,9 +32,14 @@ class ModelTemplateTest {
 
     private static final class Warnings implements LoadListener {
         private final List<String> heard = new ArrayList<>();
+        private final List<String> stages = new ArrayList<>();
 
         @Override
-        public void progress(String stage, long done, long total) {}
+        public void progress(String stage, long done, long total) {
+            if (done == 0) {
+                stages.add(stage);
+            }
+        }
 
         @Override
         public void warning(String message) {
@@ -70,7 +75,7 @@ class ModelTemplateTest {
     @MethodSource("unusable")
     void isAWarningAtLoadAndARefusalAtUse(String template, String line, String construct)
             throws IOException {
-        warnsAndRefuses(folder(template), template, line, construct);
+        refusesChats(folder(template), template, line, construct);
     }
 
     /** As most folders bring it. */
@@ -83,18 +88,15 @@ class ModelTemplateTest {
         JsonNode json = JsonMapper.shared().readTree(Files.readString(config));
         ((ObjectNode) json).put("chat_template", template);
         Files.writeString(config, json.toString());
-        warnsAndRefuses(folder, template, line, construct);
+        refusesChats(folder, template, line, construct);
     }
 
-    private static void warnsAndRefuses(Path folder, String template, String line, String construct)
+    private static void refusesChats(Path folder, String template, String line, String construct)
             throws IOException {
         var warnings = new Warnings();
         try (TextModel model = TextModel.open(folder, options(), warnings)) {
-            assertThat(warnings.heard)
-                    .singleElement()
-                    .asString()
-                    .contains("chat template", line, construct, "--raw", "--chat-template FILE");
-            assertThat(model.chats()).isFalse();
+            assertThat(warnings.heard).isEmpty();
+            assertThat(model.chatRefusal()).get().asString().contains(line, construct);
             assertThat(model.ids(new Prompt.Raw("ab"))).isNotEmpty();
             assertThatThrownBy(() -> model.ids(hi()))
                     .isInstanceOf(RequestException.class)
@@ -103,6 +105,13 @@ class ModelTemplateTest {
                     .extracting(e -> ((RequestException) e).code())
                     .isEqualTo("invalid_prompt");
         }
+        LoadOptions forChats = options().withTemplate(ModelTemplate.Own.REQUIRED);
+        assertThatThrownBy(() -> TextModel.open(folder, forChats, warnings))
+                .isInstanceOf(LoadException.class)
+                .hasMessageContainingAll(
+                        folder.toString(), line, construct, "--raw", "--chat-template FILE");
+        assertThat(warnings.stages).as("packed once, for text").containsExactly("Packing weights");
+
         ModelSummary shown = ModelSummary.read(folder);
         assertThat(shown.templateSource()).hasValue(template);
         JsonNode json = JsonMapper.shared().readTree(shown.json());

@@ -347,7 +347,7 @@ class QuantizedFileTest {
                 new LoadListener() {
                     @Override
                     public void progress(String stage, long done, long total) {
-                        file[0].abandon();
+                        assertThat(file[0].abandon()).isTrue();
                     }
 
                     @Override
@@ -358,6 +358,18 @@ class QuantizedFileTest {
             assertThatThrownBy(stopped::write).hasMessageContaining("stopped");
             assertThat(files(temp)).isEmpty();
         }
+    }
+
+    @Test
+    void whatIsWrittenStays() throws IOException {
+        Path folder = TinyModels.huggingFace("llama3", temp);
+        Path target = temp.resolve("x.gguf");
+        try (var file =
+                QuantizedFile.open(folder, target, options(QuantMix.Q8_0), LoadListener.SILENT)) {
+            file.write();
+            assertThat(file.abandon()).isFalse();
+        }
+        assertThat(files(temp)).containsExactly(target);
     }
 
     @Test

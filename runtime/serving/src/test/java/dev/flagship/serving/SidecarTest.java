@@ -76,7 +76,7 @@ class SidecarTest {
                         1,
                         OptionalInt.empty(),
                         Optional.empty(),
-                        Optional.empty(),
+                        ModelTemplate.Own.IF_ANY,
                         folder);
         try (LoadedModel loaded = LoadedModel.load(model, options, listener());
                 Passes passes = Passes.of(loaded)) {
