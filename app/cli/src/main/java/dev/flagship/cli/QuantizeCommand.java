@@ -122,8 +122,11 @@ final class QuantizeCommand implements Callable<Integer> {
 
     private Perplexity measured(String sample, LoadOptions load, ProgressLine progress)
             throws IOException {
-        String word = "flagship: stopped; %s is written, its perplexity is not measured";
-        try (var _ = ExitHook.of(() -> progress.end(word.formatted(output)))) {
+        try (var _ =
+                ExitHook.of(() ->
+                        progress.end(
+                                "flagship: stopped; %s is written, its perplexity is not measured"
+                                        .formatted(output)))) {
             return Perplexity.of(output, sample, load, progress);
         }
     }
