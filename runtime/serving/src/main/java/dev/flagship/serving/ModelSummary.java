@@ -37,6 +37,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param parameters weights, tied ones counted once
  * @param trained positions that it was made for
  * @param rotary how positions turn queries and keys, for people
+ * @param groups those of one purpose together, the largest first
  * @param template what lays out conversations
  * @param weightBytes memory of the packed weights
  * @param context tokens of a conversation where nothing is said
@@ -201,11 +202,19 @@ public record ModelSummary(
                     .computeIfAbsent(tensor.type(), _ -> new ArrayList<>())
                     .add(tensor);
         }
-        List<Group> groups = new ArrayList<>();
-        sorted.forEach((name, types) ->
-                types.forEach((type, tensors) -> groups.add(group(name, type, tensors))));
-        groups.sort(Comparator.comparingLong(Group::weights).reversed());
-        return groups;
+        List<List<Group>> purposes = new ArrayList<>();
+        sorted.forEach((name, types) -> {
+            List<Group> purpose = new ArrayList<>();
+            types.forEach((type, tensors) -> purpose.add(group(name, type, tensors)));
+            purpose.sort(Comparator.comparingLong(Group::weights).reversed());
+            purposes.add(purpose);
+        });
+        purposes.sort(Comparator.comparingLong(ModelSummary::weights).reversed());
+        return purposes.stream().flatMap(List::stream).toList();
+    }
+
+    private static long weights(List<Group> groups) {
+        return groups.stream().mapToLong(Group::weights).sum();
     }
 
     private static Group group(String name, DType type, List<TensorSource> tensors) {

@@ -2,10 +2,16 @@ package dev.flagship.serving;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flagship.formats.GgufFile;
+import dev.flagship.formats.GgufHeader;
+import dev.flagship.formats.TensorEntry;
+import dev.flagship.tensor.DType;
 import dev.flagship.tensor.MemoryLedger;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,5 +100,37 @@ class ModelSummaryTest {
                 .contains("divided by 32", "8192 positions", "rope_scaling_factor");
         TinyModels.replace(params, "\"norm_eps\"", "\"rope_scaling_factor\": 8, \"norm_eps\"");
         assertThat(ModelSummary.read(meta).rotary()).contains("divided by 8,");
+    }
+
+    /** Attention is the largest row, and less than the three rows of the MLP together. */
+    @Test
+    void rowsOfOnePurposeStayTogetherAndTheLargestPurposeComesFirst() throws IOException {
+        Map<String, DType> types =
+                Map.of(
+                        "blk.0.ffn_gate.weight", DType.F32,
+                        "blk.0.ffn_up.weight", DType.F16,
+                        "blk.0.ffn_down.weight", DType.F16);
+        Path made = temp.resolve("types.gguf");
+        try (GgufFile plain = GgufFile.open(TinyModels.gguf("llama3", temp))) {
+            GgufHeader header = new GgufHeader();
+            plain.metadata().keys().forEach(key -> header.copy(plain.metadata(), key));
+            for (TensorEntry tensor : plain.tensors().values()) {
+                DType otherwise = tensor.shape().size() == 1 ? DType.F32 : DType.BF16;
+                DType type = types.getOrDefault(tensor.name(), otherwise);
+                header.tensor(tensor.name(), type, tensor.shape());
+            }
+            Files.write(made, Arrays.copyOf(header.bytes(), (int) header.fileBytes()));
+        }
+        assertThat(ModelSummary.read(made).groups())
+                .extracting(
+                        group -> "%s %s %d".formatted(group.name(), group.type(), group.weights()))
+                .containsExactly(
+                        "mlp BF16 18432",
+                        "mlp F16 12288",
+                        "mlp F32 6144",
+                        "attention BF16 20480",
+                        "embedding BF16 3072",
+                        "head BF16 3072",
+                        "norms F32 320");
     }
 }
