@@ -138,7 +138,7 @@ final class ShowCommand implements Callable<Integer> {
                                 s.context() < s.trained()
                                         ? "; %d unless --context says more".formatted(s.context())
                                         : ""));
-        line(out, "positions", s.rotary());
+        line(out, "positions", s.rotary().text());
         line(
                 out,
                 "KV cache",

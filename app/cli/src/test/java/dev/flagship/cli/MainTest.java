@@ -411,11 +411,14 @@ class MainTest {
                 .contains(
                         "8192 tokens\n",
                         "template  60 characters, below\n",
+                        "positions      base 500000\n",
                         "\n  | {% for m in",
                         "licence        not stated");
         var json = run("show --json " + model);
         assertThat(json.code()).isZero();
-        assertThat(json.out()).startsWith("{").contains("\"trained_context\" : 8192");
+        assertThat(json.out())
+                .startsWith("{")
+                .contains("\"trained_context\" : 8192", "\"theta\" : 500000.0");
     }
 
     @Test

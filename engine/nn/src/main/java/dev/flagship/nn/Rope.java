@@ -102,10 +102,17 @@ public final class Rope {
         return frequencies;
     }
 
-    /** What Llama 3.1's scaling divides each pair's frequency by. */
-    public static List<Float> divisors(int headSize, float theta, Scaling.Llama3 scaling) {
-        float[] base = inverseFrequencies(headSize, theta, new Scaling.None());
+    /**
+     * What a scaling divides each pair's frequency by (E/2), in F32.
+     *
+     * @throws dev.flagship.base.InvalidArgumentException as the constructor does
+     */
+    public static List<Float> divisors(int headSize, float theta, Scaling scaling) {
         float[] scaled = inverseFrequencies(headSize, theta, scaling);
+        if (scaling instanceof Scaling.Divisors(var values)) {
+            return values; // quotients would differ from them in the last bit
+        }
+        float[] base = inverseFrequencies(headSize, theta, new Scaling.None());
         List<Float> divisors = new ArrayList<>();
         for (int i = 0; i < base.length; i++) {
             divisors.add(base[i] / scaled[i]);

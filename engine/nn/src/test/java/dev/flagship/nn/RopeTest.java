@@ -94,6 +94,28 @@ class RopeTest {
                 .hasMessageContaining("2 divisors for 3 pairs");
     }
 
+    /** What the reference's scaled frequencies are less than its plain ones. */
+    @Test
+    void divisorsAreThoseOfTheReference() throws IOException {
+        int scaled = 0;
+        for (Case c : cases()) {
+            List<Float> divisors = Rope.divisors(c.headSize, c.theta, c.scaling);
+            assertThat(divisors).hasSize(c.headSize / 2);
+            for (int i = 0; i < divisors.size(); i++) {
+                double plain = Math.pow(c.theta, -2.0 * i / c.headSize);
+                assertThat(divisors.get(i) * c.expected.get(i) / plain)
+                        .as("%s, pair %d", c.name, i)
+                        .isCloseTo(1, within(1e-6));
+                scaled += divisors.get(i) > 1 ? 1 : 0;
+            }
+        }
+        assertThat(scaled).isPositive();
+        List<Float> given = List.of(1f, 2.3f, 7.7f);
+        assertThat(Rope.divisors(6, 1e4f, new Rope.Scaling.Divisors(given))).isEqualTo(given);
+        assertThatThrownBy(() -> Rope.divisors(8, 1e4f, new Rope.Scaling.Divisors(given)))
+                .isInstanceOf(InvalidArgumentException.class);
+    }
+
     @Test
     void equalBoundsOfScalingHaveNoMiddle() {
         float[] scaled =

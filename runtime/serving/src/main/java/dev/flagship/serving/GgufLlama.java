@@ -79,6 +79,7 @@ final class GgufLlama {
         return new ModelSource(
                 file,
                 config,
+                false,
                 tensors(config),
                 meta.findInt32("llama.context_length").orElse(2048),
                 tokenizer,

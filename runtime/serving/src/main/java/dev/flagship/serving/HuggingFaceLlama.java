@@ -63,6 +63,7 @@ final class HuggingFaceLlama {
         return new ModelSource(
                 file,
                 config,
+                false,
                 tensors(config),
                 json.integer("max_position_embeddings", 2048),
                 tokenizer,

@@ -67,6 +67,9 @@ final class MetaLlama {
     /** Rotary frequencies, which follow from params.json. */
     private static final String STRAY = "rope.freqs";
 
+    /** By how much positions are scaled; Meta's own files do not tell. */
+    private static final String FACTOR = "rope_scaling_factor";
+
     /** Keys of models that are built otherwise. */
     private static final List<String> VARIANTS =
             List.of("moe_args", "vision_chunk_size", "quantization_args", "lora_args");
@@ -123,6 +126,7 @@ final class MetaLlama {
         return new ModelSource(
                 file,
                 config,
+                scaled(params) && !params.has(FACTOR),
                 tensors(config),
                 contextLength(params),
                 tokenizer,
@@ -184,18 +188,19 @@ final class MetaLlama {
         return Double.parseDouble(Float.toString(decimal));
     }
 
+    private static boolean scaled(Settings params) {
+        return params.flag("use_scaled_rope", false);
+    }
+
     private static Rope.Scaling scaling(Settings params, int dim) {
-        if (!params.flag("use_scaled_rope", false)) {
+        if (!scaled(params)) {
             return new Rope.Scaling.None();
         }
         // Only Llama 3.2's text models are narrower than 4096; Meta's own code has 8 for all, and
         // Hugging Face's configurations of them have 32.
         float usual = dim < 4096 ? 32 : 8;
         return new Rope.Scaling.Llama3(
-                params.real("rope_scaling_factor", usual),
-                1,
-                params.real("rope_high_freq_factor", 4),
-                8192);
+                params.real(FACTOR, usual), 1, params.real("rope_high_freq_factor", 4), 8192);
     }
 
     /**
@@ -205,7 +210,7 @@ final class MetaLlama {
      */
     private static int contextLength(Settings params) {
         float theta = params.real("rope_theta", 10_000);
-        if (params.flag("use_scaled_rope", false)) {
+        if (scaled(params)) {
             return 131_072;
         }
         if (theta > 10_000) {

@@ -20,6 +20,7 @@ import java.util.Set;
  *
  * @param file open container
  * @param tensors by Hugging Face name
+ * @param scalingAssumed whether positions are scaled by a factor that no file tells
  * @param contextLength most positions that the model was made for
  * @param endTokens tokens that end an answer
  * @param sampling how tokens are chosen where a request does not say
@@ -28,6 +29,7 @@ import java.util.Set;
 record ModelSource(
         ModelFile file,
         Llama.Config config,
+        boolean scalingAssumed,
         Map<String, TensorSource> tensors,
         int contextLength,
         BpeTokenizer tokenizer,

@@ -7,7 +7,6 @@ import dev.flagship.formats.SafetensorsFile;
 import dev.flagship.formats.TorchFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.CausalLm;
-import dev.flagship.nn.Rope;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.KvLayout;
 import dev.flagship.tokenizers.BpeTokenizer;
@@ -15,7 +14,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -36,7 +34,6 @@ import tools.jackson.databind.node.ObjectNode;
  * @param licence as its makers state it
  * @param parameters weights, tied ones counted once
  * @param trained positions that it was made for
- * @param rotary how positions turn queries and keys, for people
  * @param groups those of one purpose together, the largest first
  * @param template what lays out conversations
  * @param weightBytes memory of the packed weights
@@ -55,7 +52,7 @@ public record ModelSummary(
         Architecture architecture,
         long parameters,
         int trained,
-        String rotary,
+        Rotary rotary,
         List<Group> groups,
         BpeTokenizer tokenizer,
         ModelTemplate template,
@@ -125,7 +122,7 @@ public record ModelSummary(
                 architecture(source.config()),
                 source.parameters(),
                 source.contextLength(),
-                rotary(source),
+                Rotary.of(source),
                 groups(source),
                 source.tokenizer(),
                 source.template(),
@@ -133,35 +130,6 @@ public record ModelSummary(
                 Math.min(source.contextLength(), LoadedModel.DEFAULT_CONTEXT),
                 LoadOptions.nameOf(LoadedModel.usualKvCache(LoadedModel.usualNumerics(plan))),
                 bytesPerToken(source.config().headSize(), shape));
-    }
-
-    private static String rotary(ModelSource source) {
-        String base = "base " + plain(source.config().theta());
-        return switch (source.config().scaling()) {
-            case Rope.Scaling.None() -> base;
-            case Rope.Scaling.Llama3 by ->
-                    "%s, long waves divided by %s, made for %d positions%s"
-                            .formatted(
-                                    base,
-                                    plain(by.factor()),
-                                    by.originalContext(),
-                                    source.file() instanceof TorchFile torch && torch.consolidated()
-                                            ? " (as Hugging Face's conversions, unless params.json has rope_scaling_factor)"
-                                            : "");
-            case Rope.Scaling.Divisors(var values) -> {
-                float least = values.isEmpty() ? 1 : Collections.min(values);
-                float most = values.isEmpty() ? 1 : Collections.max(values);
-                yield least == most
-                        ? "%s, positions divided by %s".formatted(base, plain(most))
-                        : "%s, frequencies divided by %s to %s"
-                                .formatted(base, plain(least), plain(most));
-            }
-        };
-    }
-
-    /** Without the zero after the point of a whole number. */
-    private static String plain(float value) {
-        return value == (long) value ? Long.toString((long) value) : Float.toString(value);
     }
 
     private static String container(ModelFile file) {
@@ -281,7 +249,11 @@ public record ModelSummary(
         sizes.put("tied_head", architecture.tiedHead());
         root.put("parameters", parameters);
         root.put("trained_context", trained);
-        root.put("rotary", rotary);
+        root.putObject("rotary")
+                .put("theta", rotary.theta())
+                .put("least_divisor", rotary.leastDivisor())
+                .put("greatest_divisor", rotary.greatestDivisor())
+                .put("assumed", rotary.assumed());
         var all = root.putArray("tensors");
         for (Group group : groups) {
             all.addObject()

@@ -83,23 +83,92 @@ class ModelSummaryTest {
         assertThat(ModelSummary.read(folder).licence()).contains("see LICENSE");
     }
 
+    private static final String LLAMA3 =
+            "\"rope_scaling\": {\"rope_type\": \"llama3\", \"factor\": 32.0, \"low_freq_factor\": 1.0,"
+                    + " \"high_freq_factor\": 4.0, \"original_max_position_embeddings\": 8192}";
+
+    /** Its frequencies are kept, kept, kept, and the last divided by 7.7309: by llama_gguf.py. */
+    private static final String TOLD = "base 10000, frequencies divided by 1 to 7.7309";
+
+    private Path gguf(Path model) throws IOException {
+        Path made = temp.resolve("made.gguf");
+        var options = new QuantizedFile.Options(QuantMix.Q4_K, 1, true);
+        try (var file = QuantizedFile.open(model, made, options, LoadListener.SILENT)) {
+            file.write();
+        }
+        return made;
+    }
+
+    private static String rotaryJson(ModelSummary summary) {
+        return JsonMapper.shared().readTree(summary.json()).get("rotary").toString();
+    }
+
+    /** The same scaling by the keys of Hugging Face and of Meta, and by GGUF's divisors. */
+    @ParameterizedTest
+    @EnumSource(mode = EnumSource.Mode.MATCH_NONE, names = ".*GGUF")
+    void positionsAreToldAlikeForAFolderAndTheGgufMadeFromIt(TinyContainer container)
+            throws IOException {
+        Path folder = container.in(temp.resolve("model"));
+        if (Files.exists(folder.resolve("params.json"))) {
+            TinyModels.replace(
+                    folder.resolve("params.json"),
+                    "\"norm_eps\"",
+                    "\"use_scaled_rope\": true, \"rope_scaling_factor\": 32, \"norm_eps\"");
+        } else {
+            TinyModels.config(folder, "\"rope_scaling\": null", LLAMA3);
+        }
+        ModelSummary before = ModelSummary.read(folder);
+        ModelSummary after = ModelSummary.read(gguf(folder));
+        assertThat(before.rotary().text()).isEqualTo(TOLD);
+        assertThat(after.rotary().text()).isEqualTo(TOLD);
+        assertThat(rotaryJson(before))
+                .isEqualTo(
+                        "{\"theta\":10000.0,\"least_divisor\":1.0,\"greatest_divisor\":7.7309,\"assumed\":false}");
+        assertThat(rotaryJson(after)).isEqualTo(rotaryJson(before));
+    }
+
+    /** Files of which none was made from the other by this code: see tools/golden/llama. */
+    @ParameterizedTest
+    @CsvSource(
+            textBlock =
+                    """
+                    llama,   'base 10000'
+                    odd,     'base 100000'
+                    llama31, 'base 500000, frequencies divided by 1 to 8'
+                    """)
+    void positionsAreToldAlikeForAFolderAndAForeignGguf(String name, String told)
+            throws IOException {
+        ModelSummary folder = ModelSummary.read(TinyModels.huggingFace(name, temp));
+        ModelSummary gguf = ModelSummary.read(TinyModels.gguf(name, temp));
+        assertThat(folder.rotary().text()).isEqualTo(told);
+        assertThat(gguf.rotary()).isEqualTo(folder.rotary());
+    }
+
     @Test
-    void scalingOfPositionsIsToldAndWhereItIsTakenForGranted() throws IOException {
+    void positionsThatAreAllDividedAlikeAreToldSo() throws IOException {
         Path folder = TinyContainer.SAFETENSORS.in(temp.resolve("model"));
-        assertThat(ModelSummary.read(folder).rotary()).isEqualTo("base 10000");
-        TinyModels.config(
-                folder,
-                "\"rope_scaling\": null",
-                "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}");
-        assertThat(ModelSummary.read(folder).rotary())
-                .isEqualTo("base 10000, positions divided by 2.5");
+        String linear = "\"rope_scaling\": {\"type\": \"linear\", \"factor\": 2.5}";
+        TinyModels.config(folder, "\"rope_scaling\": null", linear);
+        ModelSummary summary = ModelSummary.read(folder);
+        assertThat(summary.rotary()).isEqualTo(new Rotary(10_000, 2.5f, 2.5f, false));
+        assertThat(summary.rotary().text()).isEqualTo("base 10000, positions divided by 2.5");
+        assertThat(ModelSummary.read(gguf(folder)).rotary()).isEqualTo(summary.rotary());
+        TinyModels.config(folder, "2.5", "1");
+        assertThat(ModelSummary.read(folder).rotary().text()).isEqualTo("base 10000");
+    }
+
+    @Test
+    void aFactorThatNoFileTellsIsSaidToBeAssumed() throws IOException {
         Path meta = TinyContainer.CONSOLIDATED.in(temp.resolve("meta"));
         Path params = meta.resolve("params.json");
+        assertThat(ModelSummary.read(meta).rotary().assumed()).isFalse();
         TinyModels.replace(params, "\"norm_eps\"", "\"use_scaled_rope\": true, \"norm_eps\"");
-        assertThat(ModelSummary.read(meta).rotary())
-                .contains("divided by 32", "8192 positions", "rope_scaling_factor");
+        ModelSummary assumed = ModelSummary.read(meta);
+        assertThat(assumed.rotary().text()).startsWith(TOLD).contains("rope_scaling_factor");
+        assertThat(rotaryJson(assumed)).contains("\"assumed\":true");
         TinyModels.replace(params, "\"norm_eps\"", "\"rope_scaling_factor\": 8, \"norm_eps\"");
-        assertThat(ModelSummary.read(meta).rotary()).contains("divided by 8,");
+        assertThat(ModelSummary.read(meta).rotary().text())
+                .isEqualTo("base 10000, frequencies divided by 1 to 4.6815");
     }
 
     /** Attention is the largest row, and less than the three rows of the MLP together. */
