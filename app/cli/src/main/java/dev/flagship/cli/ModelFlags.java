@@ -4,6 +4,7 @@ import static dev.flagship.base.Check.check;
 
 import dev.flagship.base.Bytes;
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.launch.ExitHook;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadListener;
 import dev.flagship.serving.LoadOptions;
@@ -193,7 +194,8 @@ final class ModelFlags {
      */
     TextModel open(ModelStore store, String model, ModelTemplate.Own own, ProgressLine progress)
             throws IOException {
-        try (progress) {
+        try (progress;
+                var _ = ExitHook.of(() -> progress.end("flagship: stopped"))) {
             if (kernels.equals("scalar")) {
                 progress.warning(
                         "the scalar kernels are there to check the others, and far slower; leave --kernels out for the fastest");

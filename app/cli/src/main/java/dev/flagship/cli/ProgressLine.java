@@ -5,6 +5,7 @@ import dev.flagship.launch.Progress;
 import dev.flagship.serving.LoadListener;
 import java.io.PrintStream;
 import java.util.Locale;
+import java.util.function.LongSupplier;
 
 /**
  * Shows how fetching and loading go: a bar that redraws itself on a terminal, elsewhere one line a
@@ -19,6 +20,7 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
 
     private final PrintStream err;
     private final boolean terminal;
+    private final LongSupplier clock;
     private String stage = "";
     private long began;
     private long startedAt;
@@ -28,8 +30,16 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     private boolean ended;
 
     ProgressLine(PrintStream err, boolean terminal) {
+        this(err, terminal, System::nanoTime);
+    }
+
+    /**
+     * @param clock nanoseconds
+     */
+    ProgressLine(PrintStream err, boolean terminal, LongSupplier clock) {
         this.err = err;
         this.terminal = terminal;
+        this.clock = clock;
     }
 
     @Override
@@ -61,12 +71,12 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         stage = name;
         began = done;
         announced = false;
-        startedAt = System.nanoTime();
+        startedAt = clock.getAsLong();
         drawnAt = startedAt;
     }
 
     private synchronized void show(long done, long total) {
-        long now = System.nanoTime();
+        long now = clock.getAsLong();
         if (ended || total <= 0 || now - startedAt < PATIENCE_NANOS) {
             return;
         }

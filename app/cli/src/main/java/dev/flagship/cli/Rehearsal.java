@@ -18,7 +18,6 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * What {@code run} and {@code serve} do at first, once through with the default model: Java records
@@ -32,9 +31,6 @@ final class Rehearsal {
     /** Exit code: the default model is not here yet; worth another try. */
     static final int NO_MODEL = 3;
 
-    /** Nothing is fetched, and a mistake in these is for the command that fetches to tell. */
-    private static final Set<String> SOURCES = Set.of("FLAGSHIP_MODELS", "FLAGSHIP_HUB");
-
     /** For one token, while others have the processor. */
     private static final int PATIENCE_MILLIS = 60_000;
 
@@ -45,7 +41,7 @@ final class Rehearsal {
 
     static int run(Map<String, String> given) {
         var environment = new HashMap<>(given);
-        environment.keySet().removeAll(SOURCES);
+        environment.remove("FLAGSHIP_HUB"); // nothing is fetched, and a mistake is others' to tell
         ModelStore store = ModelStore.open(ModelStore.defaultHome(environment), environment);
         Optional<CatalogueModel> model =
                 store.catalogue().stream()

@@ -75,7 +75,7 @@ final class ServeCommand implements Callable<Integer> {
                 text.chatRefusal()
                         .ifPresent(why ->
                                 out.println(
-                                        "Warning: %s %s, so every chat with it is refused; completions work, and --chat-template FILE gives a template."
+                                        "Warning: %s %s, so every chat with it is refused; --chat-template FILE gives it a template."
                                                 .formatted(text.info().id(), why)));
                 out.flush();
             }

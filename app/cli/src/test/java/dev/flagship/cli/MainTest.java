@@ -189,7 +189,7 @@ class MainTest {
         assertThat(outcome.code()).isEqualTo(1);
         assertThat(outcome.out()).isEmpty();
         assertThat(outcome.err())
-                .contains("no chat template", "flagship run --raw " + model)
+                .contains("no chat template", "flagship run --raw")
                 .doesNotContain("weights in");
         String flags = " --kernels scalar --max-tokens 3 --raw the";
         assertThat(run("run " + model + flags).code()).isZero();
@@ -205,7 +205,7 @@ class MainTest {
         assertThat(refused.code()).isEqualTo(1);
         assertThat(refused.out()).isEmpty();
         assertThat(refused.err())
-                .contains("line 3", "include", "flagship run --raw " + model, "--chat-template");
+                .contains("line 3", "include", "flagship run --raw", "--chat-template");
         var raw = run("run " + model + flags + "--raw the");
         assertThat(raw.code()).isZero();
         assertThat(raw.out()).isNotEmpty();

@@ -134,6 +134,30 @@ class ProcessTest {
     }
 
     @Test
+    void ctrlCEndsQuantisingWith130AndSaysThatNothingWasWritten() throws Exception {
+        Path text =
+                Files.writeString(home.resolve("text"), "the cat sat on the mat ".repeat(200_000));
+        Path made = home.resolve("made.gguf");
+        Process process =
+                flagship(
+                        "quantize",
+                        model.toString(),
+                        "--to",
+                        "q8_0",
+                        "-o",
+                        made.toString(),
+                        "--perplexity",
+                        text.toString());
+        while (process.isAlive() && !stderr().contains("Measuring perplexity")) {
+            Thread.sleep(20);
+        }
+        signal(process, "INT");
+        assertThat(exit(process)).isEqualTo(130);
+        assertThat(stderr()).endsWith("flagship: stopped; nothing was written to " + made + "\n");
+        assertThat(made).doesNotExist();
+    }
+
+    @Test
     void ctrlCEndsAnAnswerWith130() throws Exception {
         Process process = endless();
         assertThat(process.getInputStream().read()).isNotEqualTo(-1);
@@ -242,7 +266,9 @@ class ProcessTest {
                         "serve", "--model", model.toString(), "--port", "0", "--kernels", "scalar");
         BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
         assertThat(out.readLine()).startsWith("tiny: ");
-        assertThat(out.readLine()).startsWith("Warning: tiny brings no chat template");
+        assertThat(out.readLine())
+                .isEqualTo(
+                        "Warning: tiny brings no chat template, so every chat with it is refused; --chat-template FILE gives it a template.");
         assertThat(out.readLine()).startsWith("Listening");
     }
 

@@ -13,11 +13,7 @@ class RehearsalTest {
 
     @Test
     void withoutTheDefaultModelItFetchesNoneAndSaysThatItIsWorthAnotherTry() {
-        var environment =
-                Map.of(
-                        "FLAGSHIP_HOME", home.toString(),
-                        "FLAGSHIP_MODELS", home.resolve("mistyped").toString(),
-                        "FLAGSHIP_HUB", "no URL");
+        var environment = Map.of("FLAGSHIP_HOME", home.toString(), "FLAGSHIP_HUB", "no URL");
         assertThat(Rehearsal.run(environment)).isEqualTo(Rehearsal.NO_MODEL);
         assertThat(home).isEmptyDirectory();
     }

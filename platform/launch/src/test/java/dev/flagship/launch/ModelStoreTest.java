@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -345,21 +346,41 @@ class ModelStoreTest {
                 .isInstanceOf(LaunchException.class)
                 .hasMessageContaining("FLAGSHIP_HUB");
 
-        for (String none : List.of(temp.resolve("none").toString(), "no\0path")) {
-            assertThatThrownBy(() -> ModelStore.open(home(), Map.of("FLAGSHIP_MODELS", none)))
-                    .isInstanceOf(LaunchException.class)
-                    .hasMessageContaining("FLAGSHIP_MODELS is \"" + none);
-        }
-
         Path folder = Files.createDirectories(temp.resolve("shelf"));
-        var environment =
-                Map.of("FLAGSHIP_MODELS", folder.toString(), "FLAGSHIP_HUB", "http://127.0.0.1:1/");
-        var store = ModelStore.open(home(), environment, Fixtures.catalogue());
-        assertThatThrownBy(() -> store.resolve("tiny"))
-                .isInstanceOf(LaunchException.class)
-                .hasMessageContaining(folder + ": no file " + FILE + " directly in it");
         Files.write(folder.resolve(FILE), content());
+        var environment = Map.of("FLAGSHIP_MODELS", folder.toString());
+        var store = ModelStore.open(home(), environment, Fixtures.catalogue());
         assertThat(store.resolve("tiny")).hasBinaryContent(content());
+    }
+
+    /** And the next place is tried; what is asked for need not come from there. */
+    @Test
+    void aFolderFromTheEnvironmentThatLacksTheFileIsTold() throws Exception {
+        Path folder = temp.resolve("shelf");
+        Files.write(Files.createDirectories(home().resolve("import")).resolve(FILE), content());
+        var environment = Map.of("FLAGSHIP_MODELS", folder.toString());
+        var missing = new ArrayList<String>();
+        var store = ModelStore.open(home(), environment, Fixtures.catalogue());
+        assertThat(store.resolve("tiny", stages(missing))).hasBinaryContent(content());
+        assertThat(missing).contains("folder " + folder + ": there is no such folder");
+
+        Files.createDirectories(folder);
+        Files.delete(home().resolve("models").resolve("tiny").resolve(FILE));
+        var empty = new ArrayList<String>();
+        assertThat(store.resolve("tiny", stages(empty))).hasBinaryContent(content());
+        assertThat(empty).contains("folder " + folder + ": no file " + FILE + " directly in it");
+    }
+
+    private static Progress stages(List<String> told) {
+        return new Progress() {
+            @Override
+            public void stage(String text) {
+                told.add(text);
+            }
+
+            @Override
+            public void bytes(long done, long total) {}
+        };
     }
 
     @Test

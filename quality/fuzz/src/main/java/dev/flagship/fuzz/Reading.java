@@ -132,22 +132,26 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         }
     }
 
-    /** A template that cannot be used is no error at load; what is said of it is as good as one. */
-    private static void checkWarnings(List<String> warnings, ModelTemplate template) {
+    private static void checkWarnings(List<String> warnings) {
         for (String warning : warnings) {
             checkFit(warning);
             if (warning.contains("chat template") && !REMEDY.matcher(warning).matches()) {
                 throw new AssertionError("without remedy: " + warning);
             }
         }
-        if (template instanceof ModelTemplate.Unusable(_, var why)
-                && warnings.stream()
-                        .noneMatch(warning ->
-                                warning.contains(why.getMessage())
-                                        && warning.contains("chat template")
-                                        && warning.contains("--chat-template FILE")
-                                        && REMEDY.matcher(warning).matches())) {
-            throw new AssertionError("without place or remedy: " + warnings, why);
+    }
+
+    /** A template that cannot be used is an error for those who come to chat alone. */
+    private static void refuseChats(Path model, FlagshipException why) throws IOException {
+        LoadOptions forChats = ONE_THREAD.withTemplate(ModelTemplate.Own.REQUIRED);
+        try (var loaded = LoadedModel.load(model, forChats, LoadListener.SILENT)) {
+            throw new AssertionError("loaded for chats: " + loaded, why);
+        } catch (FlagshipException e) {
+            checkMessage(model, e);
+            String told = e.getMessage();
+            if (!told.contains(why.getMessage()) || !told.contains("--chat-template FILE")) {
+                throw new AssertionError("without place or remedy: " + told, why);
+            }
         }
     }
 
@@ -191,17 +195,22 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         Warnings warnings = new Warnings(new ArrayList<>());
         long arenas = MemoryLedger.arenas();
         long mapped = MemoryLedger.bytes();
+        AtomicReference<FlagshipException> refused = new AtomicReference<>();
         Meter.Cost cost =
                 Meter.of(() -> {
                     try {
                         LoadedModel.load(model, ONE_THREAD, warnings).close();
                     } catch (FlagshipException e) {
+                        refused.set(e);
                         checkMessage(model, e);
                     }
                 });
         cost.requireTime(MOST_TIME);
+        checkWarnings(warnings.heard);
+        if (refused.get() == null && template instanceof ModelTemplate.Unusable(_, var why)) {
+            refuseChats(model, why);
+        }
         requireClosed(arenas, mapped);
-        checkWarnings(warnings.heard, template);
     }
 
     private static void requireClosed(long arenas, long mapped) {

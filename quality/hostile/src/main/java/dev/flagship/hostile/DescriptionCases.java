@@ -206,6 +206,17 @@ final class DescriptionCases {
                 config("rope_scaling", llama3("0", "1", "64"), FAULT, "llama3 rope scaling"),
                 config("rope_scaling", llama3("8", "0", "64"), FAULT, "llama3 rope scaling"),
                 config("rope_scaling", llama3("8", "1", "-1"), ARITHMETIC, "original context -1"),
+                text(
+                        "a scaling past all numbers",
+                        ARITHMETIC,
+                        new String(
+                                        TinyModel.huggingFace().get(TinyModel.CONFIG),
+                                        StandardCharsets.UTF_8)
+                                .replace("10000.0", "1e12")
+                                .replace(
+                                        "\"rope_scaling\": null",
+                                        "\"rope_scaling\": " + llama3("3e38", "1", "1")),
+                        "rope theta"),
                 config("rope_scaling", "{\"rope_type\":\"llama3\"}", FAULT, "factor is missing"),
                 config("rope_parameters", "{\"partial_rotary_factor\":\"1\"}", FAULT, "rotary"));
     }

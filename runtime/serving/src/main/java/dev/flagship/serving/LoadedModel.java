@@ -187,8 +187,7 @@ public final class LoadedModel implements AutoCloseable {
             throw new LoadException(
                     path,
                     "it %s, so it can only continue text".formatted(refusal.get()),
-                    "Ask for that, flagship run --raw %s 'Once upon a time', or give it a template: --chat-template FILE."
-                            .formatted(path));
+                    "Ask for that, as by flagship run --raw smollm2 'Once upon a time', or give it a template: --chat-template FILE.");
         }
         return source.template();
     }

@@ -81,23 +81,23 @@ public sealed interface ModelTemplate {
                             "The chat template %s fails on an ordinary conversation: %s. %s"
                                     .formatted(file, error.getMessage(), CORRECT))
                     .orElseGet(() ->
-                            "The model's chat template fails on an ordinary conversation: %s. Such chats are refused, completions and --raw work; --chat-template FILE gives another template."
+                            "The model's chat template fails on an ordinary conversation: %s. Such chats are refused, run --raw works. Another template is given by --chat-template FILE."
                                     .formatted(error.getMessage()));
         }
 
         /**
          * What is said of a conversation that it failed on: its own refusal as it stands, and what
-         * to do about the rest. Names no folder, since clients see it.
+         * to do about the rest. Names no file, since clients see it.
          */
         public String failure(TemplateException error) {
             if (error.clientSafe()) {
                 return error.getMessage();
             }
-            return given.map(file ->
-                            "%s. This is the template of --chat-template %s. %s"
-                                    .formatted(error.getMessage(), file.getFileName(), CORRECT))
+            return given.map(_ ->
+                            "%s. This is the template that --chat-template gave. %s"
+                                    .formatted(error.getMessage(), CORRECT))
                     .orElseGet(() ->
-                            "%s. Use a raw prompt, or load the model with another template by --chat-template FILE."
+                            "%s. Load the model with another template: --chat-template FILE. For text alone there is flagship run --raw."
                                     .formatted(error.getMessage()));
         }
     }

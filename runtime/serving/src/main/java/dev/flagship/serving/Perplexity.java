@@ -42,10 +42,16 @@ public record Perplexity(double value, int tokens) {
         int[] ids = model.tokenizer().encode(text, ControlTokens.AS_TEXT);
         int begin = model.tokenizer().addsBos() ? 1 : 0;
         int window = Math.min(Math.min(WINDOW, model.contextLength()) - begin, ids.length);
-        if (ids.length < LEAST_TOKENS || window < 2) {
+        if (ids.length < LEAST_TOKENS) {
             throw RequestException.invalidPrompt(
                     "The text has %d tokens; perplexity needs %d."
                             .formatted(ids.length, LEAST_TOKENS),
+                    null);
+        }
+        if (window < 2) {
+            throw RequestException.invalidPrompt(
+                    "The model's context of %d tokens is too short to measure perplexity."
+                            .formatted(model.contextLength()),
                     null);
         }
         int windows = ids.length / window;

@@ -182,11 +182,20 @@ public final class QuantizedFile implements AutoCloseable {
     /**
      * Writes the file.
      *
-     * @throws QuantizeException if the disk has no room for it
+     * @throws QuantizeException if the disk has no room for it, or after {@link #abandon}
      * @throws LoadException if a weight is no number or too large
      * @throws IOException if the file cannot be written
      */
     public Report write() throws IOException {
+        try {
+            return written();
+        } catch (FlagshipException | IOException e) {
+            stopIfAbandoned(); // then what failed is that the part is gone
+            throw e;
+        }
+    }
+
+    private Report written() throws IOException {
         warnOfRounded();
         GgufDescription description = describe();
         warnOfWidths(description);

@@ -261,7 +261,7 @@ public final class TextModel implements ChatModel {
 
     private RequestException refused(@Nullable FlagshipException why) {
         return RequestException.invalidPrompt(
-                "Model %s %s, so it cannot take a conversation; use a raw prompt, or load it with --chat-template FILE."
+                "Model %s %s, so it cannot take a conversation. Load it with --chat-template FILE; for text alone there is flagship run --raw."
                         .formatted(info.id(), chatRefusal().orElseThrow()),
                 why);
     }

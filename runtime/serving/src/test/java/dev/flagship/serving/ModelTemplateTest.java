@@ -101,7 +101,7 @@ class ModelTemplateTest {
             assertThatThrownBy(() -> model.ids(hi()))
                     .isInstanceOf(RequestException.class)
                     .hasMessageContainingAll(
-                            "Model tiny", line, construct, "raw prompt", "--chat-template FILE")
+                            "Model tiny", line, construct, "run --raw", "--chat-template FILE")
                     .extracting(e -> ((RequestException) e).code())
                     .isEqualTo("invalid_prompt");
         }
@@ -170,7 +170,7 @@ class ModelTemplateTest {
                     .contains("The model's chat template fails", "line 2", "--chat-template FILE");
             assertThatThrownBy(() -> model.ids(conversation))
                     .isInstanceOf(RequestException.class)
-                    .hasMessageContainingAll("line 2", "raw prompt", "--chat-template FILE");
+                    .hasMessageContainingAll("line 2", "run --raw", "--chat-template FILE");
         }
         Path file = temp.resolve("given.jinja");
         Files.writeString(file, template);
@@ -184,7 +184,7 @@ class ModelTemplateTest {
                     .doesNotContain("--chat-template FILE");
             assertThatThrownBy(() -> model.ids(conversation))
                     .isInstanceOf(RequestException.class)
-                    .hasMessageContainingAll("line 2", "--chat-template given.jinja", "Correct it")
+                    .hasMessageContainingAll("line 2", "--chat-template gave", "Correct it")
                     .hasMessageNotContainingAny("--chat-template FILE", temp.toString());
         }
     }

@@ -360,6 +360,48 @@ class QuantizedFileTest {
         }
     }
 
+    /** A process that is told to end runs nothing after its hooks that could take away a file. */
+    @Test
+    void whoIsStoppedBeforeMakesNoFile() throws IOException {
+        Path folder = TinyModels.huggingFace("llama3", temp);
+        try (var file =
+                QuantizedFile.open(
+                        folder,
+                        temp.resolve("x.gguf"),
+                        options(QuantMix.Q8_0),
+                        LoadListener.SILENT)) {
+            assertThat(file.abandon()).isTrue();
+            assertThatThrownBy(file::write).hasMessageContaining("stopped");
+            assertThat(files(temp)).isEmpty();
+        }
+    }
+
+    @Test
+    void whoIsStoppedAfterTheLastWeightLeavesNothingEither() throws IOException {
+        Path folder = TinyModels.huggingFace("llama3", temp);
+        QuantizedFile[] file = new QuantizedFile[1];
+        var told = new ArrayList<Long>();
+        LoadListener stops =
+                new LoadListener() {
+                    @Override
+                    public void progress(String stage, long done, long total) {
+                        told.add(done);
+                        if (done == total) {
+                            assertThat(file[0].abandon()).isTrue();
+                        }
+                    }
+
+                    @Override
+                    public void warning(String message) {}
+                };
+        file[0] = QuantizedFile.open(folder, temp.resolve("x.gguf"), options(QuantMix.Q8_0), stops);
+        try (QuantizedFile stopped = file[0]) {
+            assertThatThrownBy(stopped::write).hasMessageContaining("stopped");
+            assertThat(files(temp)).isEmpty();
+        }
+        assertThat(told.getFirst()).as("begins with nothing").isZero();
+    }
+
     @Test
     void whatIsWrittenStays() throws IOException {
         Path folder = TinyModels.huggingFace("llama3", temp);
