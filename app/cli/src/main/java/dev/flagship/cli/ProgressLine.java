@@ -9,14 +9,17 @@ import java.util.function.LongSupplier;
 
 /**
  * Shows how fetching and loading go: a bar that redraws itself on a terminal, elsewhere one line a
- * stage and another every ten seconds. Stages that are over in a moment are not shown. Used by one
- * thread; {@link #end} may be called by another.
+ * stage and another every ten seconds. Stages that are over in a moment are not shown, and what
+ * cannot be is told as it begins. Used by one thread; {@link #end} may be called by another.
  */
 final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     private static final int BAR = 24;
     private static final long REDRAW_NANOS = 100_000_000;
     private static final long PATIENCE_NANOS = 300_000_000;
     private static final long LINE_NANOS = 10_000_000_000L;
+
+    /** Bytes that nobody handles in a moment, so that their stage is told at once. */
+    private static final long MANY = 512 << 20;
 
     private final PrintStream err;
     private final boolean terminal;
@@ -77,7 +80,8 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
 
     private synchronized void show(long done, long total) {
         long now = clock.getAsLong();
-        if (ended || total <= 0 || now - startedAt < PATIENCE_NANOS) {
+        boolean soon = now - startedAt < PATIENCE_NANOS && (done > 0 || total < MANY);
+        if (ended || total <= 0 || soon) {
             return;
         }
         if (!terminal) {
@@ -91,11 +95,11 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
             }
             return;
         }
-        if (done < total && now - drawnAt < REDRAW_NANOS) {
+        if (announced && done < total && now - drawnAt < REDRAW_NANOS) {
             return;
         }
         drawnAt = now;
-        draw(done, total, (done - began) / ((now - startedAt) / 1e9));
+        draw(done, total, (done - began) / (Math.max(1, now - startedAt) / 1e9));
     }
 
     private void draw(long done, long total, double rate) {

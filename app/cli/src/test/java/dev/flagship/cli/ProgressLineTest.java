@@ -48,6 +48,16 @@ class ProgressLineTest {
     }
 
     @Test
+    void whatTakesLongIsToldAsItBegins() {
+        var line = line(false);
+        line.progress("Packing", 0, 1 << 30);
+        assertThat(said()).isEqualTo("Packing (1.0 GiB)\n");
+        var bar = line(true);
+        bar.progress("Reading", 0, 1 << 30);
+        assertThat(said()).endsWith("]   0 %  0 B of 1.0 GiB, 0 B/s");
+    }
+
+    @Test
     void onATerminalTheBarKnowsItsRate() {
         var line = line(true);
         line.progress("Packing", 0, 4096);

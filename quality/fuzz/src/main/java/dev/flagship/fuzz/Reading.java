@@ -145,7 +145,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
     private static void refuseChats(Path model, FlagshipException why) throws IOException {
         LoadOptions forChats = ONE_THREAD.withTemplate(ModelTemplate.Own.REQUIRED);
         try (var loaded = LoadedModel.load(model, forChats, LoadListener.SILENT)) {
-            throw new AssertionError("loaded for chats: " + loaded, why);
+            throw new AssertionError("loaded for chats, numerics " + loaded.numerics(), why);
         } catch (FlagshipException e) {
             checkMessage(model, e);
             String told = e.getMessage();

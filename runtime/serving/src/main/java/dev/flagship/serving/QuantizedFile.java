@@ -196,8 +196,8 @@ public final class QuantizedFile implements AutoCloseable {
     }
 
     private Report written() throws IOException {
-        warnOfRounded();
         GgufDescription description = describe();
+        warnOfRounded(description);
         warnOfWidths(description);
         byte[] header = description.header().bytes();
         long bytes = description.header().fileBytes();
@@ -248,8 +248,16 @@ public final class QuantizedFile implements AutoCloseable {
         }
     }
 
-    private void warnOfRounded() {
-        List<DType> rounded = source.roundedTypes();
+    /** What keeps its type is copied, and loses nothing. */
+    private void warnOfRounded(GgufDescription description) {
+        List<DType> rounded =
+                description.tensors().stream()
+                        .filter(placed -> placed.type() != placed.source().type())
+                        .map(placed -> placed.source().type())
+                        .filter(DType::quantized)
+                        .distinct()
+                        .sorted()
+                        .toList();
         if (!rounded.isEmpty()) {
             listener.warning(alreadyRounded(rounded));
         }
@@ -257,8 +265,7 @@ public final class QuantizedFile implements AutoCloseable {
 
     /** Who asks for one type and finds another in the file shall know why. */
     private void warnOfWidths(GgufDescription description) {
-        Set<DType> wanted = new TreeSet<>();
-        Set<DType> given = new TreeSet<>();
+        Set<String> given = new TreeSet<>();
         int matrices = 0;
         int others = 0;
         for (GgufDescription.Placed placed : description.tensors()) {
@@ -269,14 +276,13 @@ public final class QuantizedFile implements AutoCloseable {
             DType type = options.mix().wanted(placed.source().name(), source.config());
             if (placed.type() != type) {
                 others++;
-                wanted.add(type);
-                given.add(placed.type());
+                given.add("%s in place of %s".formatted(placed.type(), type));
             }
         }
         if (others > 0) {
             listener.warning(
-                    "The rows of %d of %d matrices are no whole blocks of %s: they have %s instead."
-                            .formatted(others, matrices, names(wanted), names(given)));
+                    "The rows of %d of %d matrices are no whole blocks: they have %s."
+                            .formatted(others, matrices, String.join(", ", given)));
         }
     }
 

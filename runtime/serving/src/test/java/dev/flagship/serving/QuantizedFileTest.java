@@ -136,7 +136,7 @@ class QuantizedFileTest {
         boolean narrow = List.of("llama1", "llama2", "odd").contains(name);
         assertThat(warnings.heard)
                 .hasSize(narrow ? 1 : 0)
-                .allMatch(note -> note.contains("no whole blocks of Q8_0: they have F32 instead"));
+                .allMatch(note -> note.contains("no whole blocks: they have F32 in place of Q8_0"));
         try (ModelFile before = ModelFiles.open(folder);
                 ModelFile after = ModelFiles.open(made)) {
             ModelSource expected = ModelSource.read(before);
@@ -212,7 +212,7 @@ class QuantizedFileTest {
         quantize(folder, QuantMix.Q4_K, temp.resolve("made.gguf"), warnings);
         assertThat(warnings.heard)
                 .containsExactly(
-                        "The rows of 16 of 16 matrices are no whole blocks of Q4_K, Q6_K: they have Q8_0, Q4_1 instead.");
+                        "The rows of 16 of 16 matrices are no whole blocks: they have Q4_1 in place of Q4_K, Q8_0 in place of Q6_K.");
     }
 
     @Test
