@@ -311,6 +311,9 @@ class StepLoopTest {
         int[] opening = prompt(random, 100);
         int[] question = prompt(random, 20);
         int[] another = concat(Arrays.copyOf(opening, 70), prompt(random, 30));
+        while (another[70] == opening[70]) {
+            another[70] = prompt(random, 1)[0];
+        }
         try (RunningLoop loop = RunningLoop.keeping(folder, "faulty", 300, 4);
                 RunningLoop forgetful = RunningLoop.over(folder, "faulty", 300)) {
             Answer first = loop.submit(opening, endless(0, 0), 10).toEnd();
