@@ -8,6 +8,7 @@ import dev.flagship.base.Quoted;
 import java.io.Serial;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.function.IntUnaryOperator;
 
 /**
@@ -31,6 +32,9 @@ public record BandPacker(
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED;
 
     private static final long LINE = 64;
+
+    /** Lines that are made at a time; twice as many of F16, which has shorter ones. */
+    private static final int TILE = 64;
 
     /** Fours of columns in 32. */
     private static final int FOURS = BLOCK / 4;
@@ -59,63 +63,105 @@ public record BandPacker(
     /**
      * Packs bands [from, to). Different ranges may be packed by different threads.
      *
-     * @param numbers whole plane of numbers, zeroed
-     * @param scales whole plane of scales, zeroed
+     * @param numbers plane of numbers from band {@code from} on, zeroed
+     * @param scales plane of scales from band {@code from} on, zeroed
      * @throws NonFiniteWeightException if a scale, minimum or plain weight is not finite
      */
     public void pack(int from, int to, MemorySegment numbers, MemorySegment scales) {
+        if (!type.quantized()) {
+            plain(from, to, numbers);
+            return;
+        }
         long rowBytes = type.rowBytes(cols);
         long bandBytes = BandMatrix.bandBytes(type, cols);
         long bandScales = BandMatrix.bandScaleBytes(type, cols);
         for (int row = from * BAND; row < Math.min(rows, to * BAND); row++) {
             long in = rowOrder.applyAsInt(row) * rowBytes;
-            long out = row / BAND * bandBytes;
-            long scaleOut = row / BAND * bandScales;
+            int band = row / BAND - from;
             int lane = row % BAND;
-            if (type.quantized()) {
-                quants(in, numbers, out + lane * 4L);
-                scales(row, in, scales, scaleOut + lane * 2L, lane);
-            } else if (type == DType.F32) {
-                plain32(row, lane, in, numbers, out);
-            } else if (type == DType.F16) {
-                plain16(row, lane, in, numbers, out, 32, 0, 0x7C00);
-            } else {
-                plain16(row, lane, in, numbers, out, 64, 1, 0x7F80);
+            quants(in, numbers, band * bandBytes + lane * 4L);
+            scales(row, in, scales, band * bandScales + lane * 2L, lane);
+        }
+    }
+
+    // --- numbers of plain types
+
+    /**
+     * Plain numbers, 32 bits of a row at a time, which are one column of F32 or two of the others.
+     * A tile of them is turned in arrays, since stores that lie apart in memory cost several times
+     * more.
+     */
+    private void plain(int from, int to, MemorySegment numbers) {
+        long rowBytes = type.rowBytes(cols);
+        int words = Math.toIntExact((rowBytes + 3) / 4);
+        long bandBytes = BandMatrix.bandBytes(type, cols);
+        int[] row = new int[TILE];
+        int[] ints = new int[TILE * BAND];
+        short[] shorts = new short[2 * TILE * BAND];
+        for (int band = from; band < to; band++) {
+            long out = (band - from) * bandBytes;
+            int lanes = Math.min(BAND, rows - band * BAND);
+            if (lanes < BAND) { // what earlier bands left in the missing rows
+                Arrays.fill(ints, 0);
+                Arrays.fill(shorts, (short) 0);
+            }
+            for (int at = 0; at < words; at += TILE) {
+                int count = Math.min(TILE, words - at);
+                for (int lane = 0; lane < lanes; lane++) {
+                    int index = band * BAND + lane;
+                    words(rowOrder.applyAsInt(index) * rowBytes, at, count, row);
+                    checkFinite(row, count, index, at);
+                    if (type == DType.F16) {
+                        for (int i = 0; i < count; i++) {
+                            shorts[2 * i * BAND + lane] = (short) row[i];
+                            shorts[(2 * i + 1) * BAND + lane] = (short) (row[i] >>> 16);
+                        }
+                    } else {
+                        for (int i = 0; i < count; i++) {
+                            ints[i * BAND + lane] = row[i];
+                        }
+                    }
+                }
+                if (type == DType.F16) {
+                    int columns = Math.min(2 * count, cols - 2 * at);
+                    MemorySegment.copy(shorts, 0, numbers, SHORT, out + at * LINE, columns * BAND);
+                } else {
+                    MemorySegment.copy(ints, 0, numbers, INT, out + at * LINE, count * BAND);
+                }
             }
         }
     }
 
-    private void plain32(int row, int lane, long in, MemorySegment numbers, long out) {
-        for (int k = 0; k < cols; k++) {
-            int bits = source.get(INT, in + k * 4L);
-            if ((bits & 0x7F800000) == 0x7F800000) {
-                throw new NonFiniteWeightException(name, row, k);
-            }
-            numbers.set(INT, out + k * 64L + lane * 4L, bits);
+    /** 32 bits each of the source row at {@code in}; what the row does not fill is zero. */
+    private void words(long in, int at, int count, int[] row) {
+        boolean half = (at + count) * 4L > type.rowBytes(cols);
+        int whole = half ? count - 1 : count;
+        MemorySegment.copy(source, INT, in + at * 4L, row, 0, whole);
+        if (half) {
+            row[whole] = source.get(SHORT, in + (at + whole) * 4L) & 0xFFFF;
         }
     }
 
-    /** F16: a line of 32 bytes a column. BF16: a line of 64 bytes for each pair of columns. */
-    private void plain16(
-            int row,
-            int lane,
-            long in,
-            MemorySegment numbers,
-            long out,
-            int line,
-            int pairShift,
-            int exponentMask) {
-        for (int k = 0; k < cols; k++) {
-            short bits = source.get(SHORT, in + k * 2L);
-            if ((bits & exponentMask) == exponentMask) {
-                throw new NonFiniteWeightException(name, row, k);
+    /** An exponent of ones carries into the bit above it. */
+    private void checkFinite(int[] row, int count, int index, int at) {
+        int exponents =
+                type == DType.F32 ? 0x7F800000 : type == DType.F16 ? 0x7C007C00 : 0x7F807F80;
+        int lowest = type == DType.F32 ? 0x00800000 : type == DType.F16 ? 0x04000400 : 0x00800080;
+        int above = type == DType.F32 ? 0x80000000 : 0x80008000;
+        int bad = 0;
+        for (int i = 0; i < count; i++) {
+            bad |= (row[i] & exponents) + lowest;
+        }
+        if ((bad & above) == 0) {
+            return;
+        }
+        for (int i = 0; i < count; i++) {
+            int carried = (row[i] & exponents) + lowest & above;
+            if (carried != 0) {
+                int second = (carried & 0x8000) == 0 ? 1 : 0;
+                int col = type == DType.F32 ? at + i : 2 * (at + i) + second;
+                throw new NonFiniteWeightException(name, index, col);
             }
-            long at =
-                    out
-                            + (long) (k >> pairShift) * line
-                            + ((long) lane << (1 + pairShift))
-                            + (k & pairShift) * 2L;
-            numbers.set(SHORT, at, bits);
         }
     }
 

@@ -33,7 +33,7 @@ class BandPackerTest {
         if (type.superBlocks()) {
             return new int[] {256, 768};
         }
-        return type.quantized() ? new int[] {32, 64, 288} : new int[] {1, 2, 7, 32, 33};
+        return type.quantized() ? new int[] {32, 64, 288} : new int[] {1, 2, 7, 32, 33, 128, 261};
     }
 
     /** Random bits, made finite. */
@@ -183,8 +183,13 @@ class BandPackerTest {
         BandPacker packer =
                 new BandPacker("w", type, rows, cols, MemorySegment.ofArray(source), order);
         int bands = BandMatrix.bands(rows);
-        packer.pack(bands / 2, bands, numbers, scales); // ranges may come in any order
-        packer.pack(0, bands / 2, numbers, scales);
+        int half = bands / 2; // ranges may come in any order
+        packer.pack(
+                half,
+                bands,
+                numbers.asSlice(half * BandMatrix.bandBytes(type, cols)),
+                scales.asSlice(half * BandMatrix.bandScaleBytes(type, cols)));
+        packer.pack(0, half, numbers, scales);
         return new BandMatrix("w", type, rows, cols, numbers, scales);
     }
 
@@ -304,6 +309,28 @@ class BandPackerTest {
                         .isInstanceOf(BandPacker.NonFiniteWeightException.class)
                         .hasMessageContaining("Tensor \"w\" ")
                         .hasMessageContaining("[18, " + column + "]");
+            }
+        }
+    }
+
+    @Test
+    void nonFinitePlainWeightsAreFoundInEveryColumn() {
+        int cols = 131;
+        for (DType type : new DType[] {DType.F32, DType.F16, DType.BF16}) {
+            for (int bad = 0; bad < cols; bad++) {
+                byte[] source = source(type, 17, cols);
+                ByteBuffer b = ByteBuffer.wrap(source).order(ByteOrder.LITTLE_ENDIAN);
+                int at = (int) (16 * type.rowBytes(cols) + bad * type.rowBytes(1));
+                switch (type) {
+                    case F32 -> b.putInt(at, 0xFF800000);
+                    case F16 -> b.putShort(at, (short) 0x7C01);
+                    default -> b.putShort(at, (short) 0x7F80);
+                }
+                IntUnaryOperator order = IntUnaryOperator.identity();
+                assertThatThrownBy(() -> pack(type, 17, cols, source, order))
+                        .as("%s, seed %d", type, seed)
+                        .isInstanceOf(BandPacker.NonFiniteWeightException.class)
+                        .hasMessageContaining("[16, " + bad + "]");
             }
         }
     }

@@ -260,7 +260,7 @@ public final class LoadedModel implements AutoCloseable {
             room.checkPool();
             Path folder = options.packedFolder().get();
             String digest =
-                    new SourceDigest(folder, listener)
+                    new SourceDigest(folder, team, listener)
                             .of(
                                     source.file().files(),
                                     Stream.of(source.identity(), plan.identity())

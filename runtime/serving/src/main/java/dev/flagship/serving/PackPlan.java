@@ -51,6 +51,11 @@ record PackPlan(List<Entry> entries, long bytes, Optional<QuantMix> rounded) {
         String name() {
             return source.name();
         }
+
+        /** Pieces of equal size that its planes consist of. */
+        int bands() {
+            return source.vector() ? 1 : BandMatrix.bands(rows);
+        }
     }
 
     /** Types of the packed weights. */

@@ -7,6 +7,7 @@ import dev.flagship.tensor.BlockEncoder;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.Team;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -14,7 +15,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Moves one tensor from its file into bands, or into a plain F32 vector; bands are shared out over
+ * Moves tensors from their files into bands, or into plain F32 vectors; bands are shared out over
  * the team. A tensor whose numbers lie apart is put together in memory first.
  */
 final class Packer {
@@ -30,83 +31,159 @@ final class Packer {
         this.team = team;
     }
 
+    /** Takes packed bytes. */
+    interface Target {
+        /**
+         * Takes the next ones.
+         *
+         * @param at where they begin among all packed weights, not before the end of the last ones
+         */
+        void write(long at, MemorySegment bytes) throws IOException;
+    }
+
     /**
-     * Packs into zeroed planes.
+     * Packs a whole tensor into zeroed planes.
      *
      * @throws LoadException if a weight is not finite
      */
     void pack(PackPlan.Entry entry, MemorySegment numbers, MemorySegment scales) {
-        if (!entry.source().vector() && entry.type() != entry.source().type()) {
-            round(entry, numbers, scales);
-            return;
-        }
-        Optional<MemorySegment> inPlace = entry.source().inPlace(source.file());
-        if (inPlace.isPresent()) {
-            pack(entry, inPlace.get(), numbers, scales);
-            TensorSource.leave(inPlace.get());
-            return;
-        }
-        try (OffHeap whole = OffHeap.allocate(entry.source().bytes())) {
-            entry.source().gather(source.file(), whole.segment());
-            pack(entry, whole.segment(), numbers, scales);
+        try (Data data = open(entry)) {
+            bands(entry, data).pack(0, entry.bands(), numbers, scales);
         }
     }
 
-    private void pack(
-            PackPlan.Entry entry, MemorySegment data, MemorySegment numbers, MemorySegment scales) {
-        try {
-            if (entry.source().vector()) {
-                vector(entry, data, numbers);
-                return;
+    /**
+     * Packs a tensor some bands at a time, which stay in the processor's caches on their way.
+     *
+     * @param scratch for the numbers of these bands, at least of {@link #largestBand} bytes
+     * @throws LoadException if a weight is not finite
+     */
+    void pack(PackPlan.Entry entry, MemorySegment scratch, Target target) throws IOException {
+        long bandBytes = entry.numberBytes() / entry.bands();
+        long bandScales = entry.scaleBytes() / entry.bands();
+        int most = Math.toIntExact(Math.min(scratch.byteSize() / bandBytes, entry.bands()));
+        try (Data data = open(entry);
+                OffHeap scales = OffHeap.allocate(entry.scaleBytes())) {
+            Bands bands = bands(entry, data);
+            for (int from = 0; from < entry.bands(); from += most) {
+                int to = Math.min(entry.bands(), from + most);
+                MemorySegment numbers = scratch.asSlice(0, (to - from) * bandBytes);
+                bands.pack(
+                        from,
+                        to,
+                        numbers.fill((byte) 0),
+                        scales.segment().asSlice(from * bandScales));
+                target.write(entry.numbersAt() + from * bandBytes, numbers);
             }
-            var packer =
-                    new BandPacker(
-                            entry.name(),
-                            entry.type(),
-                            entry.rows(),
-                            entry.cols(),
-                            data,
-                            entry.source().rowOrder());
-            int bands = BandMatrix.bands(entry.rows());
-            team.run((thread, threads) ->
-                    packer.pack(
-                            (int) ((long) bands * thread / threads),
-                            (int) ((long) bands * (thread + 1) / threads),
-                            numbers,
-                            scales));
-        } catch (BandPacker.NonFiniteWeightException e) {
-            throw notFinite(e.getMessage(), e);
+            target.write(entry.scalesAt(), scales.segment());
         }
+    }
+
+    /** Bytes of the largest band's numbers. */
+    static long largestBand(PackPlan plan) {
+        return plan.entries().stream()
+                .mapToLong(entry -> entry.numberBytes() / entry.bands())
+                .max()
+                .orElse(0);
+    }
+
+    /** Packs bands [from, to) into zeroed planes that begin with band {@code from}. */
+    private interface Bands {
+        void pack(int from, int to, MemorySegment numbers, MemorySegment scales);
+    }
+
+    /**
+     * A tensor's numbers row by row; of one that is rounded nothing, for rounding reads the file.
+     *
+     * @param gathered memory for them, if they lay apart
+     */
+    private record Data(MemorySegment numbers, OffHeap gathered) implements AutoCloseable {
+        @Override
+        public void close() {
+            TensorSource.leave(numbers);
+            gathered.close();
+        }
+    }
+
+    private static boolean rounded(PackPlan.Entry entry) {
+        return !entry.source().vector() && entry.type() != entry.source().type();
+    }
+
+    private Data open(PackPlan.Entry entry) {
+        Optional<MemorySegment> inPlace =
+                rounded(entry)
+                        ? Optional.of(MemorySegment.NULL)
+                        : entry.source().inPlace(source.file());
+        if (inPlace.isPresent()) {
+            return new Data(inPlace.get(), OffHeap.allocate(0));
+        }
+        OffHeap gathered = OffHeap.allocate(entry.source().bytes());
+        entry.source().gather(source.file(), gathered.segment());
+        return new Data(gathered.segment(), gathered);
+    }
+
+    private Bands bands(PackPlan.Entry entry, Data data) {
+        if (entry.source().vector()) {
+            return (_, _, numbers, _) -> vector(entry, data.numbers, numbers);
+        }
+        Bands one = rounded(entry) ? rounding(entry) : copying(entry, data.numbers);
+        long bandBytes = entry.numberBytes() / entry.bands();
+        long bandScales = entry.scaleBytes() / entry.bands();
+        return (from, to, numbers, scales) -> {
+            try {
+                team.run((thread, threads) -> {
+                    long count = (long) to - from;
+                    int start = (int) (count * thread / threads);
+                    int end = (int) (count * (thread + 1) / threads);
+                    one.pack(
+                            from + start,
+                            from + end,
+                            numbers.asSlice(start * bandBytes),
+                            scales.asSlice(start * bandScales));
+                });
+            } catch (BandPacker.NonFiniteWeightException | BlockEncoder.TooLargeException e) {
+                throw notFinite(e.getMessage(), e);
+            }
+        };
+    }
+
+    private static Bands copying(PackPlan.Entry entry, MemorySegment data) {
+        return new BandPacker(
+                        entry.name(),
+                        entry.type(),
+                        entry.rows(),
+                        entry.cols(),
+                        data,
+                        entry.source().rowOrder())
+                ::pack;
     }
 
     /** Rounds bands one by one, each into memory of its own, from which it is packed. */
-    private void round(PackPlan.Entry entry, MemorySegment numbers, MemorySegment scales) {
-        int bands = BandMatrix.bands(entry.rows());
-        try {
-            team.run((thread, threads) -> {
-                var converter = new RowConverter(entry.source(), source.file(), entry.type());
-                long rowBytes = converter.rowBytes();
-                MemorySegment band =
-                        MemorySegment.ofArray(
-                                new byte[Math.toIntExact(rowBytes * BandMatrix.BAND)]);
-                int to = (int) ((long) bands * (thread + 1) / threads);
-                for (int b = (int) ((long) bands * thread / threads); b < to; b++) {
-                    int first = b * BandMatrix.BAND;
-                    int end = Math.min(entry.rows(), first + BandMatrix.BAND);
-                    converter.convert(first, end, band, 0);
-                    new BandPacker(
-                                    entry.name(),
-                                    entry.type(),
-                                    entry.rows(),
-                                    entry.cols(),
-                                    band,
-                                    row -> row - first)
-                            .pack(b, b + 1, numbers, scales);
-                }
-            });
-        } catch (BandPacker.NonFiniteWeightException | BlockEncoder.TooLargeException e) {
-            throw notFinite(e.getMessage(), e);
-        }
+    private Bands rounding(PackPlan.Entry entry) {
+        long bandBytes = entry.numberBytes() / entry.bands();
+        long bandScales = entry.scaleBytes() / entry.bands();
+        return (from, to, numbers, scales) -> {
+            var converter = new RowConverter(entry.source(), source.file(), entry.type());
+            MemorySegment rows =
+                    MemorySegment.ofArray(
+                            new byte[Math.toIntExact(converter.rowBytes() * BandMatrix.BAND)]);
+            for (int b = from; b < to; b++) {
+                int first = b * BandMatrix.BAND;
+                converter.convert(first, Math.min(entry.rows(), first + BandMatrix.BAND), rows, 0);
+                new BandPacker(
+                                entry.name(),
+                                entry.type(),
+                                entry.rows(),
+                                entry.cols(),
+                                rows,
+                                row -> row - first)
+                        .pack(
+                                b,
+                                b + 1,
+                                numbers.asSlice((b - from) * bandBytes),
+                                scales.asSlice((b - from) * bandScales));
+            }
+        };
     }
 
     private LoadException notFinite(String problem, @Nullable Throwable cause) {

@@ -34,7 +34,8 @@ import java.util.zip.CRC32C;
  * <p>Little-endian: 8 bytes {@code FLAGBAND}, version, header bytes (a multiple of 4,096), 32 bytes
  * of {@link PackPlan#digest}, data bytes (long), a CRC-32C for each 16 MiB of data, a CRC-32C of
  * the header so far; then the data. The file is written under another name by whoever holds the
- * folder's lock, synced and renamed; a file that does not check is rebuilt.
+ * folder's lock, and renamed; a file that does not check is rebuilt. It is not synced: a disk takes
+ * longer for that than packing does, and what a loss of power leaves does not check.
  */
 final class Sidecar {
     private static final System.Logger LOG = System.getLogger(Sidecar.class.getName());
@@ -43,6 +44,9 @@ final class Sidecar {
     private static final String LOCK = "packing.lock";
     private static final String PART = "packing-";
     private static final int FIXED = 8 + 4 + 4 + 32 + 8;
+
+    /** Bytes that are packed at a time: little enough for the second and third cache. */
+    private static final long SCRATCH = 4 << 20;
 
     /** Left free on the disk, for everybody else. */
     private static final long RESERVE = 64 << 20;
@@ -315,14 +319,9 @@ final class Sidecar {
         listener.progress(stage(), 0, plan.bytes());
         Path part = Files.createTempFile(folder, PART, ".part");
         try {
-            try (FileChannel channel =
-                    FileChannel.open(part, StandardOpenOption.WRITE, StandardOpenOption.READ)) {
-                writeData(source, channel);
-                try (OffHeap mapped = OffHeap.map(channel)) {
-                    int[] sums = sums(mapped.segment().asSlice(headerBytes()));
-                    writeFully(channel, header(sums), 0);
-                }
-                channel.force(true);
+            try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
+                int[] sums = writeData(source, channel);
+                writeFully(channel, header(sums), 0);
             }
             Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
         } finally {
@@ -330,25 +329,28 @@ final class Sidecar {
         }
     }
 
-    private void writeData(ModelSource source, FileChannel channel) throws IOException {
+    /** Returns the check sums of the data. */
+    private int[] writeData(ModelSource source, FileChannel channel) throws IOException {
         Packer packer = new Packer(source, team);
-        try (MappedFileWriter writer = new MappedFileWriter(channel)) {
+        var sums = new ChunkSums(CHUNK);
+        try (MappedFileWriter writer = new MappedFileWriter(channel);
+                OffHeap scratch = OffHeap.allocate(Math.max(SCRATCH, Packer.largestBand(plan)))) {
             for (PackPlan.Entry entry : plan.entries()) {
-                long scales = entry.scalesAt() - entry.numbersAt();
-                try (OffHeap buffer = OffHeap.allocate(scales + entry.scaleBytes())) {
-                    MemorySegment memory = buffer.segment();
-                    packer.pack(
-                            entry,
-                            memory.asSlice(0, entry.numberBytes()),
-                            memory.asSlice(scales, entry.scaleBytes()));
-                    writer.write(headerBytes() + entry.numbersAt(), memory);
-                }
-                listener.progress(stage(), entry.numbersAt(), plan.bytes());
+                packer.pack(
+                        entry,
+                        scratch.segment(),
+                        (at, bytes) -> {
+                            sums.add(at, bytes);
+                            writer.write(headerBytes() + at, bytes);
+                            listener.progress(stage(), at, plan.bytes());
+                        });
             }
             // The last plane may end short of its alignment; the file has exactly the planned size.
+            sums.finish(plan.bytes());
             writer.finish(headerBytes() + plan.bytes());
         }
         listener.progress(stage(), plan.bytes(), plan.bytes());
+        return sums.all();
     }
 
     private static void writeFully(FileChannel channel, ByteBuffer bytes, long at)

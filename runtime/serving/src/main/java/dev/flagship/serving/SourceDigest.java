@@ -1,12 +1,16 @@
 package dev.flagship.serving;
 
+import dev.flagship.tensor.Team;
 import java.io.IOException;
-import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.lang.System.Logger.Level;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -17,18 +21,23 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * SHA-256 of files, remembered by path, size, time of change and inode, because hashing costs more
- * than a second a GiB.
+ * Digests of files, remembered by path, size, time of change and inode, because hashing costs about
+ * a second a GiB of each thread: SHA-256 over the SHA-256 of each {@link #PIECE} bytes, so that the
+ * team shares one file.
  */
 final class SourceDigest {
     private static final System.Logger LOG = System.getLogger(SourceDigest.class.getName());
     private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
 
+    private static final long PIECE = 16 << 20;
+
     private final Path memory;
+    private final Team team;
     private final LoadListener listener;
 
-    SourceDigest(Path packedFolder, LoadListener listener) {
+    SourceDigest(Path packedFolder, Team team, LoadListener listener) {
         this.memory = packedFolder.resolve("digests");
+        this.team = team;
         this.listener = listener;
     }
 
@@ -85,17 +94,45 @@ final class SourceDigest {
     }
 
     private String hash(Path file, long size) throws IOException {
-        MessageDigest digest = sha256();
-        byte[] buffer = new byte[1 << 20];
-        long done = 0;
-        try (InputStream in = Files.newInputStream(file)) {
-            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                digest.update(buffer, 0, n);
-                done += n;
-                listener.progress("Checking " + file.getFileName(), done, size);
-            }
+        byte[][] pieces = new byte[Math.toIntExact(Math.ceilDiv(size, PIECE))][];
+        String stage = "Checking " + file.getFileName();
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            team.run((thread, threads) -> {
+                ByteBuffer buffer = ByteBuffer.allocate(1 << 20);
+                for (int i = thread; i < pieces.length; i += threads) {
+                    if (thread == 0) {
+                        listener.progress(stage, i * PIECE, size);
+                    }
+                    pieces[i] = hash(channel, i * PIECE, Math.min(size, (i + 1) * PIECE), buffer);
+                }
+            });
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
         }
-        return HexFormat.of().formatHex(digest.digest());
+        listener.progress(stage, size, size);
+        MessageDigest all = sha256();
+        for (byte[] piece : pieces) {
+            all.update(piece);
+        }
+        return HexFormat.of().formatHex(all.digest());
+    }
+
+    private static byte[] hash(FileChannel channel, long from, long to, ByteBuffer buffer) {
+        MessageDigest digest = sha256();
+        try {
+            for (long at = from; at < to; ) {
+                buffer.clear().limit((int) Math.min(buffer.capacity(), to - at));
+                int read = channel.read(buffer, at);
+                if (read < 0) {
+                    break; // shorter than it was: what maps it will see
+                }
+                digest.update(buffer.flip());
+                at += read;
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return digest.digest();
     }
 
     private void remember(Path known, String digest) {

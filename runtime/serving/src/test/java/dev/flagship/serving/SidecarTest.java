@@ -7,6 +7,7 @@ import dev.flagship.base.Bytes;
 import dev.flagship.formats.GgufFile;
 import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.SerialTeam;
+import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
 import dev.flagship.testing.LeakCheck;
 import java.io.IOException;
@@ -542,7 +543,7 @@ class SidecarTest {
                         warnings.add(message);
                     }
                 };
-        var digest = new SourceDigest(store, counting);
+        var digest = new SourceDigest(store, new SerialTeam(), counting);
         List<Path> files = List.of(gguf);
         List<String> words = List.of("word");
         String first = digest.of(files, words);
@@ -573,5 +574,27 @@ class SidecarTest {
         assertThat(digest.of(files, words)).isEqualTo(changed);
         assertThat(hashed).hasSize(4);
         assertThat(warnings).isEmpty();
+    }
+
+    @Test
+    void digestsDoNotDependOnThreads() throws IOException {
+        Path large = temp.resolve("large");
+        byte[] bytes = new byte[(16 << 20) + 3];
+        Files.write(large, bytes);
+        String serial = digest(large, new SerialTeam());
+        try (Team team = new SpinTeam(3)) {
+            assertThat(digest(large, team)).isEqualTo(serial);
+            for (int at : new int[] {0, 16 << 20, bytes.length - 1}) {
+                bytes[at] = 1;
+                Files.write(large, bytes);
+                assertThat(digest(large, team)).as("byte %d", at).isNotEqualTo(serial);
+                bytes[at] = 0;
+            }
+        }
+    }
+
+    private String digest(Path file, Team team) throws IOException {
+        Path store = Files.createTempDirectory(temp, "store");
+        return new SourceDigest(store, team, LoadListener.SILENT).of(List.of(file), List.of());
     }
 }
