@@ -1,6 +1,7 @@
 package dev.flagship.cli;
 
 import dev.flagship.base.Bytes;
+import dev.flagship.serving.FreeMemory;
 import dev.flagship.serving.LoadException;
 import dev.flagship.serving.Rungs;
 import java.io.File;
@@ -30,9 +31,8 @@ final class Doctor {
     private static final long DISK = 500L << 20;
 
     /** More than any of Linux's books has. */
-    private static final int MOST_LINES = 500;
-
     private static final String CPU = "cpu";
+
     private static final String FLAGS = "java flags";
     private static final String JAVA = "java";
     private static final String KERNELS = "kernels";
@@ -51,7 +51,7 @@ final class Doctor {
                         ManagementFactory.getRuntimeMXBean().getInputArguments(),
                         ModuleLayer.boot()));
         findings.addAll(kernels(kernels));
-        findings.add(memory(Path.of("/proc/meminfo"), Path.of("/sys/fs/cgroup")));
+        findings.add(memory(FreeMemory.ofThisProcess()));
         findings.add(store(store));
         findings.add(port(port));
         return findings;
@@ -134,51 +134,22 @@ final class Doctor {
         return findings;
     }
 
-    /** Memory that a new process could have, by Linux's books. */
-    static Finding memory(Path meminfo, Path cgroup) {
-        OptionalLong available = line(meminfo, "MemAvailable:");
-        if (available.isEmpty()) {
-            return Finding.ok(RAM, "how much is free is not told by this system");
-        }
-        long bytes = available.getAsLong() << 10;
-        OptionalLong most = number(cgroup.resolve("memory.max"));
-        OptionalLong used = number(cgroup.resolve("memory.current"));
-        if (most.isPresent() && used.isPresent()) {
-            // What the group keeps of files is given up before anybody is refused memory.
-            long cached = line(cgroup.resolve("memory.stat"), "inactive_file ").orElse(0);
-            long kept = used.getAsLong() - Math.clamp(cached, 0, Math.max(used.getAsLong(), 0));
-            bytes = Math.min(bytes, most.getAsLong() - kept);
-        }
-        return judged(
-                RAM,
-                Bytes.human(Math.max(bytes, 0)) + " free",
-                bytes < MEMORY,
-                "end other programs, or choose a smaller model or --context");
+    /** Memory that a new process could have. */
+    static Finding memory(FreeMemory memory) {
+        OptionalLong bytes = memory.bytes();
+        return bytes.isEmpty()
+                ? Finding.ok(RAM, "how much is free is not told by this system")
+                : judged(
+                        RAM,
+                        Bytes.human(bytes.getAsLong()) + " free",
+                        bytes.getAsLong() < MEMORY,
+                        "end other programs, or choose a smaller model or --context");
     }
 
     private static Finding judged(String check, String what, boolean little, String remedy) {
         return little
                 ? Finding.warning(check, what + ", which is little; " + remedy)
                 : Finding.ok(check, what);
-    }
-
-    private static OptionalLong line(Path file, String key) {
-        try (var lines = Files.lines(file)) {
-            return lines.limit(MOST_LINES)
-                    .filter(line -> line.startsWith(key))
-                    .mapToLong(line -> Long.parseLong(line.replaceAll("\\D", "")))
-                    .findFirst();
-        } catch (IOException | UncheckedIOException | NumberFormatException e) {
-            return OptionalLong.empty();
-        }
-    }
-
-    private static OptionalLong number(Path file) {
-        try {
-            return OptionalLong.of(Long.parseLong(Files.readString(file).strip()));
-        } catch (IOException | NumberFormatException e) {
-            return OptionalLong.empty(); // no limit says "max"
-        }
     }
 
     static Finding store(Path store) {

@@ -3,6 +3,7 @@ package dev.flagship.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.flagship.cli.Finding.Verdict;
+import dev.flagship.serving.FreeMemory;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -51,14 +52,18 @@ class DoctorTest {
         assertThat(findings.getFirst().detail()).contains("--add-modules jdk.incubator.vector");
     }
 
+    private Finding memory(Path meminfo) {
+        return Doctor.memory(new FreeMemory(meminfo, List.of(folder)));
+    }
+
     @Test
     void littleMemoryIsAWarning() throws Exception {
         Path plenty = Files.writeString(folder.resolve("plenty"), "MemAvailable:  8388608 kB\n");
         Path little = Files.writeString(folder.resolve("little"), "MemAvailable:  204800 kB\n");
-        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.OK);
-        assertThat(Doctor.memory(plenty, folder).detail()).startsWith("8.0 GiB");
-        assertThat(Doctor.memory(little, folder).verdict()).isEqualTo(Verdict.WARNING);
-        assertThat(Doctor.memory(folder.resolve("none"), folder).verdict()).isEqualTo(Verdict.OK);
+        assertThat(memory(plenty).verdict()).isEqualTo(Verdict.OK);
+        assertThat(memory(plenty).detail()).startsWith("8.0 GiB");
+        assertThat(memory(little).verdict()).isEqualTo(Verdict.WARNING);
+        assertThat(memory(folder.resolve("none")).verdict()).isEqualTo(Verdict.OK);
     }
 
     @Test
@@ -66,14 +71,14 @@ class DoctorTest {
         Path plenty = Files.writeString(folder.resolve("plenty"), "MemAvailable:  8388608 kB\n");
         Files.writeString(folder.resolve("memory.max"), "max\n");
         Files.writeString(folder.resolve("memory.current"), "300000000\n");
-        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.OK);
+        assertThat(memory(plenty).verdict()).isEqualTo(Verdict.OK);
         Files.writeString(folder.resolve("memory.max"), "536870912\n");
-        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.WARNING);
+        assertThat(memory(plenty).verdict()).isEqualTo(Verdict.WARNING);
         Files.writeString(folder.resolve("memory.max"), "1610612736\n");
         Files.writeString(folder.resolve("memory.current"), "1400000000\n");
-        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.WARNING);
+        assertThat(memory(plenty).verdict()).isEqualTo(Verdict.WARNING);
         Files.writeString(folder.resolve("memory.stat"), "anon 1\ninactive_file 1300000000\n");
-        assertThat(Doctor.memory(plenty, folder).verdict()).isEqualTo(Verdict.OK);
+        assertThat(memory(plenty).verdict()).isEqualTo(Verdict.OK);
     }
 
     @Test

@@ -81,10 +81,10 @@ public final class LoadedModel implements AutoCloseable {
      */
     public static LoadedModel load(Path path, LoadOptions options, LoadListener listener)
             throws IOException {
-        return load(path, options, listener, Memory.OF_THIS_MACHINE);
+        return load(path, options, listener, Machine.THIS);
     }
 
-    static LoadedModel load(Path path, LoadOptions options, LoadListener listener, Memory machine)
+    static LoadedModel load(Path path, LoadOptions options, LoadListener listener, Machine machine)
             throws IOException {
         return told(path, () -> opened(path, options, listener, machine));
     }
@@ -118,7 +118,7 @@ public final class LoadedModel implements AutoCloseable {
     }
 
     private static LoadedModel opened(
-            Path path, LoadOptions options, LoadListener listener, Memory machine)
+            Path path, LoadOptions options, LoadListener listener, Machine machine)
             throws IOException {
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
         try (ModelFile file = ModelFiles.open(path);
@@ -145,8 +145,10 @@ public final class LoadedModel implements AutoCloseable {
             plan.unpacked().ifPresent(listener::warning);
             Numerics numerics = options.numerics().orElse(usualNumerics(plan));
             DType kvCache = kvCache(path, source, options, numerics);
-            Room room = new Room(machine, path, shape.kvLayout(kvCache), contextLength);
-            PackedWeights weights = pack(source, plan, room, options, team, listener);
+            Room room = new Room(machine.memory(), path, shape.kvLayout(kvCache), contextLength);
+            Optional<PackedFolder> folder =
+                    options.packedFolder().map(f -> new PackedFolder(f, machine.disk()));
+            PackedWeights weights = pack(source, plan, room, folder, team, listener);
             owned.add(weights);
             CausalLm lm = new Llama(source.config(), weights);
             LoadedModel model =
@@ -252,22 +254,23 @@ public final class LoadedModel implements AutoCloseable {
             ModelSource source,
             PackPlan plan,
             Room room,
-            LoadOptions options,
+            Optional<PackedFolder> folder,
             Team team,
             LoadListener listener)
             throws IOException {
-        if (options.packedFolder().isPresent()) {
+        if (folder.isPresent()) {
             room.checkPool();
-            Path folder = options.packedFolder().get();
-            String digest =
-                    new SourceDigest(folder, team, listener)
-                            .of(
-                                    source.file().files(),
-                                    Stream.of(source.identity(), plan.identity())
-                                            .flatMap(List::stream)
-                                            .toList());
+            Path packed = folder.get().path();
+            var digests = new SourceDigest(packed, team, listener);
+            List<Path> files = source.file().files();
+            List<String> words =
+                    Stream.of(source.identity(), plan.identity()).flatMap(List::stream).toList();
+            folder.get().check(source, plan, room, digests.remembered(files, words));
+            String digest = digests.of(files, words);
+            FreeSpace disk = folder.get().disk();
             Optional<PackedWeights> kept =
-                    new Sidecar(folder, digest, plan, team, listener, room::holds).open(source);
+                    new Sidecar(packed, digest, plan, team, listener, room::holds, disk)
+                            .open(source);
             if (kept.isPresent()) {
                 return kept.get();
             }

@@ -17,6 +17,11 @@ interface Memory {
                 }
 
                 @Override
+                public long free() {
+                    return FreeMemory.ofThisProcess().bytes().orElse(total());
+                }
+
+                @Override
                 public OffHeap allocate(long bytes) {
                     return OffHeap.allocate(bytes);
                 }
@@ -24,6 +29,9 @@ interface Memory {
 
     /** Bytes that there are, used or not. */
     long total();
+
+    /** Bytes that could be taken without pushing anything out; all, where nobody can tell. */
+    long free();
 
     OffHeap allocate(long bytes);
 }

@@ -43,14 +43,23 @@ record Room(Memory machine, Path model, KvLayout layout, int context) {
     }
 
     /**
+     * Checks that so many bytes of weights and the pool could be in memory at once.
+     *
+     * @throws LoadException if they could not
+     */
+    void checkWeights(long bytes) {
+        if (!holds(bytes)) {
+            throw weightsTooLarge(bytes, null);
+        }
+    }
+
+    /**
      * Memory for packed weights, if the pool has room beside them.
      *
      * @throws LoadException if there is not so much
      */
     OffHeap weights(long bytes) {
-        if (!holds(bytes)) {
-            throw weightsTooLarge(bytes, null);
-        }
+        checkWeights(bytes);
         try {
             return machine.allocate(bytes);
         } catch (OutOfMemoryError e) {

@@ -22,7 +22,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.function.LongPredicate;
@@ -63,11 +62,6 @@ final class Sidecar {
     private final ColdReader reader;
     private final FreeSpace freeSpace;
 
-    /** Tells how many bytes may still be written into a folder. */
-    interface FreeSpace {
-        long bytes(Path folder) throws IOException;
-    }
-
     /**
      * @param fits whether so many bytes of weights could stay in memory
      */
@@ -78,14 +72,7 @@ final class Sidecar {
             Team team,
             LoadListener listener,
             LongPredicate fits) {
-        this(
-                folder,
-                digest,
-                plan,
-                team,
-                listener,
-                fits,
-                f -> Files.getFileStore(f).getUsableSpace());
+        this(folder, digest, plan, team, listener, fits, FreeSpace.OF_THIS_MACHINE);
     }
 
     Sidecar(
@@ -98,12 +85,52 @@ final class Sidecar {
             FreeSpace freeSpace) {
         this.folder = folder;
         this.digest = digest;
-        this.file = folder.resolve(digest + ".v" + PackPlan.VERSION + ".bands");
+        this.file = file(folder, digest);
         this.plan = plan;
         this.team = team;
         this.listener = listener;
         this.reader = new ColdReader(team, listener, fits);
         this.freeSpace = freeSpace;
+    }
+
+    /** Where the packed weights of a digest are kept. */
+    static Path file(Path folder, String digest) {
+        return folder.resolve(file(digest));
+    }
+
+    /** The name of that file, or a pattern of such names. */
+    static String file(String digest) {
+        return digest + ".v" + PackPlan.VERSION + ".bands";
+    }
+
+    /** Bytes that must be free for the file to be made. */
+    static long needs(PackPlan plan) {
+        return plan.bytes() + headerBytes(plan) + RESERVE;
+    }
+
+    /** Whether a file was made to a plan, by its size and its first bytes. */
+    static boolean isOf(Path file, PackPlan plan) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            ByteBuffer found = ByteBuffer.allocate(FIXED);
+            while (found.hasRemaining() && channel.read(found) >= 0) {
+                // on
+            }
+            return channel.size() == headerBytes(plan) + plan.bytes()
+                    && found.rewind().equals(fixed(plan));
+        } catch (IOException e) {
+            return false; // nor could it be mapped
+        }
+    }
+
+    /** Bytes of the files that were begun, by dead processes or by one that is at work. */
+    static long unfinished(Path folder) throws IOException {
+        long bytes = 0;
+        try (DirectoryStream<Path> parts = Files.newDirectoryStream(folder, PART + "*.part")) {
+            for (Path part : parts) {
+                bytes += Files.size(part);
+            }
+        }
+        return bytes;
     }
 
     /**
@@ -149,7 +176,7 @@ final class Sidecar {
             }
             deleteLeftovers();
             long free = freeSpace.bytes(folder);
-            if (free < plan.bytes() + headerBytes() + RESERVE) {
+            if (free < needs(plan)) {
                 listener.warning(
                         notKept(
                                 "%s has %s free and the packed weights take %s"
@@ -218,11 +245,31 @@ final class Sidecar {
     }
 
     private int chunks() {
+        return chunks(plan);
+    }
+
+    private static int chunks(PackPlan plan) {
         return Math.toIntExact((plan.bytes() + CHUNK - 1) / CHUNK);
     }
 
     private long headerBytes() {
-        return (FIXED + chunks() * 4L + 4 + 4095) / 4096 * 4096;
+        return headerBytes(plan);
+    }
+
+    private static long headerBytes(PackPlan plan) {
+        return (FIXED + chunks(plan) * 4L + 4 + 4095) / 4096 * 4096;
+    }
+
+    /** The header as far as it follows from the plan. */
+    private static ByteBuffer fixed(PackPlan plan) {
+        return ByteBuffer.allocate(FIXED)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .put(MAGIC)
+                .putInt(PackPlan.VERSION)
+                .putInt(Math.toIntExact(headerBytes(plan)))
+                .put(plan.digest())
+                .putLong(plan.bytes())
+                .rewind();
     }
 
     /** The file, if it is there and in order. */
@@ -254,10 +301,7 @@ final class Sidecar {
             return false;
         }
         ByteBuffer head = bytes.asSlice(0, header).asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
-        byte[] expected = header(new int[chunks()]).array();
-        byte[] found = new byte[FIXED];
-        head.get(0, found);
-        if (!Arrays.equals(found, 0, FIXED, expected, 0, FIXED)) {
+        if (!head.slice(0, FIXED).equals(fixed(plan))) {
             return false;
         }
         int sumAt = FIXED + chunks() * 4;
@@ -299,8 +343,7 @@ final class Sidecar {
     private ByteBuffer header(int[] sums) {
         ByteBuffer head =
                 ByteBuffer.allocate(Math.toIntExact(headerBytes())).order(ByteOrder.LITTLE_ENDIAN);
-        head.put(MAGIC).putInt(PackPlan.VERSION).putInt(Math.toIntExact(headerBytes()));
-        head.put(plan.digest()).putLong(plan.bytes());
+        head.put(fixed(plan));
         for (int sum : sums) {
             head.putInt(sum);
         }

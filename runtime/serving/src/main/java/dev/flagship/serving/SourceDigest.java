@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
@@ -51,17 +52,37 @@ final class SourceDigest {
 
     /** One digest for several files and words, in order. */
     String of(List<Path> files, List<String> words) throws IOException {
+        List<String> digests = new ArrayList<>();
+        for (Path file : files) {
+            digests.add(of(file));
+        }
+        return joined(digests, words);
+    }
+
+    /** As {@link #of}, if all files were seen before; no byte of them is read. */
+    Optional<String> remembered(List<Path> files, List<String> words) throws IOException {
+        List<String> digests = new ArrayList<>();
+        for (Path file : files) {
+            recall(known(file)).ifPresent(digests::add);
+        }
+        return digests.size() == files.size()
+                ? Optional.of(joined(digests, words))
+                : Optional.empty();
+    }
+
+    private static String joined(List<String> digests, List<String> words) {
         MessageDigest all = sha256();
         for (String word : words) {
             all.update((word + "\n").getBytes(StandardCharsets.UTF_8));
         }
-        for (Path file : files) {
-            all.update(of(file).getBytes(StandardCharsets.UTF_8));
+        for (String digest : digests) {
+            all.update(digest.getBytes(StandardCharsets.UTF_8));
         }
         return HexFormat.of().formatHex(all.digest());
     }
 
-    private String of(Path file) throws IOException {
+    /** Where the digest of a file in its present state is remembered. */
+    private Path known(Path file) throws IOException {
         Path real = file.toRealPath();
         BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
         String state =
@@ -73,12 +94,17 @@ final class SourceDigest {
                                 attributes.fileKey());
         String key =
                 HexFormat.of().formatHex(sha256().digest(state.getBytes(StandardCharsets.UTF_8)));
-        Path known = memory.resolve(key);
+        return memory.resolve(key);
+    }
+
+    private String of(Path file) throws IOException {
+        Path known = known(file);
         Optional<String> remembered = recall(known);
         if (remembered.isPresent()) {
             return remembered.get();
         }
-        String digest = hash(real, attributes.size());
+        Path real = file.toRealPath();
+        String digest = hash(real, Files.size(real));
         remember(known, digest);
         return digest;
     }

@@ -104,6 +104,11 @@ class KvCacheTest {
     void aPoolThatDoesNotFitNamesASmallerType() throws Exception {
         record Little(long total) implements Memory {
             @Override
+            public long free() {
+                return total;
+            }
+
+            @Override
             public OffHeap allocate(long bytes) {
                 throw new OutOfMemoryError();
             }
@@ -121,7 +126,12 @@ class KvCacheTest {
 
     private static String tooLarge(Path path, LoadOptions options, Memory machine) {
         Throwable thrown =
-                catchThrowable(() -> LoadedModel.load(path, options, LoadListener.SILENT, machine));
+                catchThrowable(() ->
+                        LoadedModel.load(
+                                path,
+                                options,
+                                LoadListener.SILENT,
+                                new Machine(machine, FreeSpace.OF_THIS_MACHINE)));
         assertThat(thrown).isInstanceOf(LoadException.class);
         return Optional.ofNullable(thrown.getMessage()).orElse("");
     }

@@ -400,6 +400,11 @@ class LoadFailuresTest {
     /** A machine with so much memory, all of it in use. */
     private record Full(long total) implements Memory {
         @Override
+        public long free() {
+            return total;
+        }
+
+        @Override
         public OffHeap allocate(long bytes) {
             throw new OutOfMemoryError("no room");
         }
@@ -417,7 +422,8 @@ class LoadFailuresTest {
         }
 
         LoadedModel load(long total, LoadListener listener) throws IOException {
-            return LoadedModel.load(model, options, listener, new Full(total));
+            var machine = new Machine(new Full(total), FreeSpace.OF_THIS_MACHINE);
+            return LoadedModel.load(model, options, listener, machine);
         }
 
         Wanting withPackedFolder(Path folder) {
