@@ -28,6 +28,19 @@ final class Shards {
      */
     record Head(List<TensorEntry> tensors, Map<String, String> withheld) {}
 
+    static final String FETCH_MISSING = "The download is incomplete: fetch what is missing.";
+
+    /** As many names as a reader wants to see at once. */
+    private static final int MOST_NAMED = 8;
+
+    /** Says of files that they are missing. */
+    static String missing(List<String> names) {
+        int more = names.size() - MOST_NAMED;
+        return String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED)))
+                + (more > 0 ? " and " + more + " more" : "")
+                + (names.size() == 1 ? " is missing" : " are missing");
+    }
+
     /** Reads what a file has. */
     interface HeadReader {
         /**

@@ -10,8 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -28,6 +30,10 @@ public final class TorchFile implements ModelFile {
     private static final String FIRST_PART = "consolidated.00.pth";
     private static final String PARTS = "consolidated.[0-9][0-9].pth";
     private static final Pattern PART = Pattern.compile("consolidated\\.[0-9]{2}\\.pth");
+
+    /** Names have two digits. */
+    private static final int MOST_PARTS = 100;
+
     private static final String TYPES_READ =
             "This version reads float32, float16 and bfloat16 here.";
 
@@ -94,17 +100,55 @@ public final class TorchFile implements ModelFile {
         return found;
     }
 
-    private void readParts(List<Path> files) throws IOException {
-        for (int i = 0; i < files.size(); i++) {
-            String expected = FIRST_PART.replace("00", "%02d".formatted(i));
-            Path file = files.get(i);
-            if (!file.endsWith(expected)) {
-                throw new FormatException(
-                        file,
-                        "folder",
-                        expected + " is missing",
-                        "The download is incomplete: fetch the missing part.");
+    /** The name of a part, counted from 0. */
+    private static String partName(int index) {
+        return FIRST_PART.replace("00", "%02d".formatted(index));
+    }
+
+    /** Of parts before the last one that is there; whether others follow, only their sizes tell. */
+    private static void checkGaps(List<Path> files) {
+        Set<String> names = new LinkedHashSet<>();
+        files.forEach(file -> names.add(file.getFileName().toString()));
+        List<String> missing = new ArrayList<>();
+        for (int i = 0; !names.isEmpty(); i++) {
+            if (!names.remove(partName(i))) {
+                missing.add(partName(i));
             }
+        }
+        if (!missing.isEmpty()) {
+            throw partsMissing(files.getLast(), Shards.missing(missing));
+        }
+    }
+
+    private static FormatException partsMissing(Path beside, String problem) {
+        return new FormatException(
+                beside.toAbsolutePath().resolveSibling(""),
+                "folder",
+                problem,
+                Shards.FETCH_MISSING);
+    }
+
+    /**
+     * Refuses a model of Meta's layout that has fewer parts than it was made of.
+     *
+     * @param count as the sizes of the whole and of a part tell it; names have two digits
+     * @throws FormatException that names those that are missing
+     */
+    public void requireParts(int count) {
+        List<String> missing = new ArrayList<>();
+        for (int i = parts.size(); i < count && i < MOST_PARTS; i++) {
+            missing.add(partName(i));
+        }
+        if (!missing.isEmpty()) {
+            throw partsMissing(
+                    files().getLast(), Shards.missing(missing) + ", of " + count + " parts");
+        }
+    }
+
+    private void readParts(List<Path> files) throws IOException {
+        checkGaps(files);
+        for (int i = 0; i < files.size(); i++) {
+            Path file = files.get(i);
             Map<String, TensorEntry> part = new LinkedHashMap<>();
             Shards.Head head = TorchHeader.read(file, mapped.map(file), i);
             head.tensors().forEach(entry -> part.put(entry.name(), entry));

@@ -115,6 +115,7 @@ final class MetaLlama {
                     }
                 });
         int dim = params.integer("dim");
+        file.requireParts(partsPromised(params, dim));
         TensorSource embedding = source(EMBEDDING, dim);
         Llama.Config config =
                 config(
@@ -146,9 +147,7 @@ final class MetaLlama {
     static Llama.Config config(Path path, Settings params, long embeddings, boolean tied) {
         int dim = params.integer("dim");
         int heads = params.integer("n_heads");
-        int headSize =
-                ModelSource.headSize(
-                        path, params.integer("head_dim", heads > 0 ? Math.max(0, dim / heads) : 0));
+        int headSize = headSize(path, params, dim, heads);
         int vocab = params.integer("vocab_size", -1);
         if (vocab == -1) {
             vocab = (int) Math.min(embeddings, Integer.MAX_VALUE);
@@ -165,6 +164,34 @@ final class MetaLlama {
                 params.real("rope_theta", 10_000),
                 scaling(params, dim),
                 tied);
+    }
+
+    private static int headSize(Path path, Settings params, int dim, int heads) {
+        return ModelSource.headSize(
+                path, params.integer("head_dim", heads > 0 ? Math.max(0, dim / heads) : 0));
+    }
+
+    /**
+     * Of how many parts the model was made, by how much of two matrices one of them has; 0 if the
+     * two do not agree, and the file contradicts itself, as the comparison of shapes will say.
+     */
+    private int partsPromised(Settings params, int dim) {
+        int heads = params.integer("n_heads");
+        long queries = (long) heads * headSize(file.path(), params, dim, heads);
+        long byQueries = partsOf("layers.0.attention.wq.weight", queries, dim);
+        long byGates = partsOf("layers.0.feed_forward.w1.weight", hidden(params, dim), dim);
+        return byQueries == byGates ? Math.toIntExact(byQueries) : 0;
+    }
+
+    /** How many times the rows of a part make those of a matrix; 0 if they do not. */
+    private long partsOf(String name, long rows, int cols) {
+        TensorEntry part = file.tensors().get(name);
+        boolean divides =
+                part != null
+                        && part.shape().size() == 2
+                        && part.cols() == cols
+                        && rows % part.rows() == 0;
+        return divides ? rows / part.rows() : 0;
     }
 
     /** FeedForward's width: two thirds of four times the model's, scaled, rounded up. */

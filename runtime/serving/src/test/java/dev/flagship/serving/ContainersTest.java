@@ -234,8 +234,35 @@ class ContainersTest {
                         "consolidated.02.pth is missing"),
                 damage(
                         TinyContainer.CONSOLIDATED,
+                        folder ->
+                                Files.move(
+                                        folder.resolve("consolidated.01.pth"),
+                                        folder.resolve("consolidated.03.pth")),
+                        "consolidated.01.pth, consolidated.02.pth are missing"),
+                damage(
+                        TinyContainer.CONSOLIDATED,
                         folder -> Files.delete(folder.resolve("consolidated.01.pth")),
-                        "[48, 16]"),
+                        "consolidated.01.pth is missing, of 2 parts"),
+                damage(
+                        TinyContainer.CONSOLIDATED,
+                        folder -> {
+                            Path params = folder.resolve("params.json");
+                            TinyModels.replace(params, "\"n_heads\": 4", "\"n_heads\": 8, \"head_dim\": 8");
+                            TinyModels.replace(params, "multiplier\": 0.5", "multiplier\": 1");
+                        },
+                        "consolidated.02.pth, consolidated.03.pth are missing, of 4 parts"),
+                damage(
+                        TinyContainer.CONSOLIDATED_3,
+                        folder -> Files.delete(folder.resolve("consolidated.01.pth")),
+                        "consolidated.01.pth is missing, of 2 parts"),
+                damage(
+                        TinyContainer.CONSOLIDATED,
+                        folder -> {
+                            Files.delete(folder.resolve("consolidated.01.pth"));
+                            TinyModels.replace(
+                                    folder.resolve("params.json"), "\"dim\": 32", "\"dim\": 64");
+                        },
+                        "wk.weight\" has 8 rows, no whole number of heads of 16"),
                 params("\"dim\": 32", "\"dim\": 64", "[48, 64]"),
                 params("\"dim\": 32", "\"dim\": \"32\"", "dim"),
                 params("\"n_heads\": 4", "\"n_heads\": 0", "head size 0"),
