@@ -58,6 +58,24 @@ public final class SafetensorsFile implements ModelFile {
         }
     }
 
+    /**
+     * Maps the shards that an index names, as for its folder.
+     *
+     * @param named the index or one of them
+     * @throws FormatException as {@link #open}, or if the index does not name the shard
+     */
+    static SafetensorsFile openIndexed(Path index, Path named) throws IOException {
+        SafetensorsFile model = new SafetensorsFile(ModelFiles.folderOf(index));
+        try {
+            model.shards.readIndexed(index);
+            model.shards.requireNamed(index, named);
+            return model;
+        } catch (Throwable e) {
+            model.close();
+            throw e;
+        }
+    }
+
     static boolean isModelFolder(Path folder) {
         return Files.exists(folder.resolve(SINGLE)) || Files.exists(folder.resolve(INDEX));
     }

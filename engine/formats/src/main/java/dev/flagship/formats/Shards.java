@@ -148,19 +148,40 @@ final class Shards {
     void readIndexed(Path index) throws IOException {
         Map<String, String> shardOf = weightMap(index);
         List<Path> files = new ArrayList<>();
+        List<String> missing = new ArrayList<>();
         for (String shard : new TreeSet<>(shardOf.values())) {
             Path file = index.resolveSibling(shard);
-            if (!Files.exists(file)) {
-                throw new FormatException(
-                        index,
-                        "weight_map",
-                        "the shard " + shard + " is not in the folder",
-                        "The download is incomplete: fetch the missing shards.");
-            }
             files.add(file);
+            if (!Files.exists(file)) {
+                missing.add(shard);
+            }
+        }
+        if (!missing.isEmpty()) {
+            throw new FormatException(
+                    index,
+                    "weight_map",
+                    missing.size() == 1
+                            ? "the shard " + missing.getFirst() + " is not in the folder"
+                            : "of its shards " + missing(missing),
+                    "The download is incomplete: fetch the missing shards.");
         }
         read(files);
         shardOf.forEach((name, shard) -> promised(index, files, name, shard));
+    }
+
+    /** Refuses a model that was named by a shard which its index does not name. */
+    void requireNamed(Path index, Path named) {
+        Path name = named.getFileName();
+        boolean known =
+                name.equals(index.getFileName())
+                        || mapped.files().stream().anyMatch(file -> file.endsWith(name));
+        if (!known) {
+            throw new FormatException(
+                    index,
+                    "weight_map",
+                    "it does not name the shard " + FormatException.quote(name.toString()),
+                    "Index and shards are of different versions: fetch all of them again, or name the folder.");
+        }
     }
 
     private void promised(Path index, List<Path> files, String name, String shard) {

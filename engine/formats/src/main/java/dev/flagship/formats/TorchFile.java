@@ -63,7 +63,7 @@ public final class TorchFile implements ModelFile {
         try {
             boolean folder = Files.isDirectory(fileOrFolder);
             if (!folder && PART.matcher(fileOrFolder.getFileName().toString()).matches()) {
-                model.readParts(partsIn(fileOrFolder.toAbsolutePath().resolveSibling("")));
+                model.readParts(partsIn(ModelFiles.folderOf(fileOrFolder)));
             } else if (!folder) {
                 model.shards.read(List.of(fileOrFolder));
             } else if (Files.exists(fileOrFolder.resolve(SINGLE))) {
@@ -75,6 +75,24 @@ public final class TorchFile implements ModelFile {
             } else {
                 throw ModelFiles.noModel(fileOrFolder);
             }
+            return model;
+        } catch (Throwable e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Maps the shards that an index names, as for its folder.
+     *
+     * @param named the index or one of them
+     * @throws FormatException as {@link #open}, or if the index does not name the shard
+     */
+    static TorchFile openIndexed(Path index, Path named) throws IOException {
+        TorchFile model = new TorchFile(ModelFiles.folderOf(index));
+        try {
+            model.shards.readIndexed(index);
+            model.shards.requireNamed(index, named);
             return model;
         } catch (Throwable e) {
             model.close();
@@ -122,7 +140,7 @@ public final class TorchFile implements ModelFile {
 
     private static FormatException partsMissing(Path beside, String problem) {
         return new FormatException(
-                beside.toAbsolutePath().resolveSibling(""),
+                ModelFiles.folderOf(beside),
                 "folder",
                 problem,
                 Shards.FETCH_MISSING);

@@ -68,6 +68,10 @@
  * limits: 65,536 tensors in all shards, 524,288 names and unread values in a header or index, 8
  * dimensions, index 100,000,000 bytes.
  *
+ * <p>Any shard named {@code model-00001-of-00002.safetensors}, the index and {@code config.json}
+ * name the whole. So does a model's folder in Hugging Face's cache (huggingface_hub, "Understand
+ * caching"): of {@code snapshots/REVISION}, the one that {@code refs/main} names, or the only one.
+ *
  * <h2>PyTorch</h2>
  *
  * <p>Source: torch/serialization.py, torch/_utils.py and caffe2/serialize/inline_container.cc;

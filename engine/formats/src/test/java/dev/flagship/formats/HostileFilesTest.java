@@ -85,6 +85,8 @@ class HostileFilesTest {
 
     @Test
     void refusesAFolderWithoutAModel() throws IOException {
+        assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("it is empty");
+        Files.writeString(folder.resolve("readme.txt"), "x", StandardCharsets.UTF_8);
         assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("no model.safe");
         Files.writeString(folder.resolve("pytorch_model.bin"), "x", StandardCharsets.UTF_8);
         assertThat(OpenedModels.readAll(folder)).isNotNull().hasMessageContaining("a PyTorch file");
