@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What PEFT saves: changes to another model, which has most of the weights. Told by the names of its
- * files.
+ * What PEFT saves: changes to another model, which has most of the weights. Told by the names of
+ * its files.
  */
 final class Adapter {
     private static final String CONFIG = "adapter_config.json";

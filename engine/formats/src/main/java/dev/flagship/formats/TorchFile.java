@@ -140,10 +140,7 @@ public final class TorchFile implements ModelFile {
 
     private static FormatException partsMissing(Path beside, String problem) {
         return new FormatException(
-                ModelFiles.folderOf(beside),
-                "folder",
-                problem,
-                Shards.FETCH_MISSING);
+                ModelFiles.folderOf(beside), "folder", problem, Shards.FETCH_MISSING);
     }
 
     /**

@@ -157,7 +157,9 @@ class ModelFilesTest {
         refuses(folder, "its base model \"owner/base\\u000a\" by PEFT's merge_and_unload");
         refuses(config, "owner/base");
         for (String bad :
-                new String[] {"", "[", "null", "{\"base_model_name_or_path\": null}", "[".repeat(99)}) {
+                new String[] {
+                    "", "[", "null", "{\"base_model_name_or_path\": null}", "[".repeat(99)
+                }) {
             Files.writeString(config, bad);
             refuses(folder, "adapter", "its base model by");
         }
@@ -207,8 +209,7 @@ class ModelFilesTest {
         try (ModelFile file = ModelFiles.open(folder.resolve("other.safetensors"))) {
             tensor = file.tensors().keySet().iterator().next();
         }
-        Files.writeString(
-                index, "{\"weight_map\": {\"" + tensor + "\": \"other.safetensors\"}}");
+        Files.writeString(index, "{\"weight_map\": {\"" + tensor + "\": \"other.safetensors\"}}");
         refuses(shard, index.toString(), "does not name the shard \"model-00001-of-00001");
         opens(index, folder);
         opens(folder, folder);
@@ -226,8 +227,7 @@ class ModelFilesTest {
             Path file = Files.write(folder.resolve(name), TinyFiles.safetensors());
             opens(file, file);
         }
-        Path gguf =
-                Files.write(folder.resolve("m-00001-of-00002.safetensors"), TinyFiles.gguf(3));
+        Path gguf = Files.write(folder.resolve("m-00001-of-00002.safetensors"), TinyFiles.gguf(3));
         opens(gguf, gguf);
     }
 

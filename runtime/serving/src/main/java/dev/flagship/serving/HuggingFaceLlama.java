@@ -26,6 +26,7 @@ import java.util.Set;
 final class HuggingFaceLlama {
     private static final String CONFIG = "config.json";
     private static final List<String> RECIPE = List.of("temperature", "top_k", "top_p", "min_p");
+    private static final String WEIGHT = ".weight";
     private static final String FUSED_HEADS = "self_attn.qkv_proj.weight";
     private static final String FUSED_GATES = "mlp.gate_up_proj.weight";
 
@@ -57,6 +58,7 @@ final class HuggingFaceLlama {
                     "This version runs llama.");
         }
         refuseVariants(json);
+        refuseRounded(json);
         Llama.Config config = config(file.path(), json);
         BpeTokenizer tokenizer = folder.tokenizer();
         Optional<Settings> generation = folder.find("generation_config.json");
@@ -101,6 +103,36 @@ final class HuggingFaceLlama {
                     "hidden_act is %s".formatted(FormatException.quote(activation)),
                     "This version runs LLaMA models with silu.");
         }
+    }
+
+    /**
+     * Refuses weights in the encoding of another library, where a matrix is in several tensors or
+     * in a type that is not read. The words alone do not count: plain weights may lie beside them.
+     *
+     * <p>Source: transformers' documentation, "Quantization", quantization_config in config.json.
+     */
+    private void refuseRounded(Settings json) {
+        Set<String> withheld = file.withheld().keySet();
+        boolean plain =
+                file.tensors().keySet().stream().allMatch(n -> n.endsWith(WEIGHT) || stray(n))
+                        && withheld.stream().noneMatch(n -> n.contains("weight"));
+        boolean told = json.has("quantization_config");
+        if (plain || !told && withheld.stream().noneMatch(n -> n.endsWith(".qweight"))) {
+            return;
+        }
+        Settings encoding = json.below("quantization_config");
+        boolean bits = encoding.has("load_in_4bit") || encoding.has("load_in_8bit");
+        String usual = !told ? "gptq or awq" : bits ? "bitsandbytes" : "an unnamed method";
+        throw new LoadException(
+                told ? json.file() : folder.path(),
+                "its weights are quantised by "
+                        + FormatException.quote(encoding.text("quant_method", usual)),
+                "This version reads quantised weights from GGUF only: take a GGUF file of the model; or take it unquantised, and let flagship quantize round it.");
+    }
+
+    /** Rotary frequencies, which follow from config.json. */
+    private static boolean stray(String name) {
+        return name.endsWith(".rotary_emb.inv_freq");
     }
 
     /**
@@ -159,9 +191,8 @@ final class HuggingFaceLlama {
         Map<String, TensorSource> tensors = new LinkedHashMap<>();
         for (TensorEntry entry : file.tensors().values()) {
             String name = entry.name();
-            boolean stray = name.endsWith(".rotary_emb.inv_freq");
             boolean shadow = config.tiedHead() && name.equals("lm_head.weight");
-            if (stray || shadow) {
+            if (stray(name) || shadow) {
                 continue;
             }
             for (TensorSource source : split(entry, config)) {

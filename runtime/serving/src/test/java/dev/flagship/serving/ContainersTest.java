@@ -247,7 +247,8 @@ class ContainersTest {
                         TinyContainer.CONSOLIDATED,
                         folder -> {
                             Path params = folder.resolve("params.json");
-                            TinyModels.replace(params, "\"n_heads\": 4", "\"n_heads\": 8, \"head_dim\": 8");
+                            TinyModels.replace(
+                                    params, "\"n_heads\": 4", "\"n_heads\": 8, \"head_dim\": 8");
                             TinyModels.replace(params, "multiplier\": 0.5", "multiplier\": 1");
                         },
                         "consolidated.02.pth, consolidated.03.pth are missing, of 4 parts"),
