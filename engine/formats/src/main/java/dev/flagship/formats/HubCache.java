@@ -23,9 +23,7 @@ record HubCache(Path folder) {
 
     /** The cache that a folder, or the folder of all its snapshots, belongs to. */
     static Optional<HubCache> of(Path folder) {
-        Path above = folder.toAbsolutePath().getParent();
-        boolean all = folder.endsWith(SNAPSHOTS) && above != null;
-        Path cache = all ? above : folder;
+        Path cache = folder.endsWith(SNAPSHOTS) ? ModelFiles.folderOf(folder) : folder;
         return Files.isDirectory(cache.resolve(SNAPSHOTS))
                 ? Optional.of(new HubCache(cache))
                 : Optional.empty();

@@ -186,12 +186,10 @@ final class MetaLlama {
     /** How many times the rows of a part make those of a matrix; 0 if they do not. */
     private long partsOf(String name, long rows, int cols) {
         TensorEntry part = file.tensors().get(name);
-        boolean divides =
-                part != null
-                        && part.shape().size() == 2
-                        && part.cols() == cols
-                        && rows % part.rows() == 0;
-        return divides ? rows / part.rows() : 0;
+        if (part == null || part.shape().size() != 2 || part.cols() != cols) {
+            return 0;
+        }
+        return rows % part.rows() == 0 ? rows / part.rows() : 0;
     }
 
     /** FeedForward's width: two thirds of four times the model's, scaled, rounded up. */

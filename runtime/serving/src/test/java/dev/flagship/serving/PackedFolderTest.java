@@ -95,7 +95,7 @@ class PackedFolderTest {
         stages.clear();
         warnings.clear();
         load(disk, memory).close();
-        return stages.stream().map(stage -> stage.split(" ")[0]).distinct().toList();
+        return stages.stream().map(stage -> stage.replaceFirst(" .*", "")).distinct().toList();
     }
 
     /** Least free bytes for which the file is made: the weights, a page before them, a reserve. */
