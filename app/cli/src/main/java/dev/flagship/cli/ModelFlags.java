@@ -170,8 +170,16 @@ final class ModelFlags {
         check(known.contains(name), "--kernels %s: there are %s", name, String.join(", ", known));
     }
 
+    /** Who tells of a chat template that fails on an ordinary conversation. */
+    enum FailingTemplate {
+        /** Loading, before anybody has a conversation. */
+        TOLD_AT_LOAD,
+        /** The one answer that is asked for, if it takes a conversation at all. */
+        TOLD_BY_ANSWER
+    }
+
     /** Says once what is alike for several models. */
-    private LoadListener once(ProgressLine progress) {
+    private LoadListener once(ProgressLine progress, FailingTemplate failing) {
         return new LoadListener() {
             @Override
             public void progress(String stage, long done, long total) {
@@ -184,6 +192,13 @@ final class ModelFlags {
                     progress.warning(message);
                 }
             }
+
+            @Override
+            public void templateWarning(String message) {
+                if (failing == FailingTemplate.TOLD_AT_LOAD) {
+                    warning(message);
+                }
+            }
         };
     }
 
@@ -192,7 +207,12 @@ final class ModelFlags {
      *
      * @param own what is asked of the model's own template, if it is to lay out conversations
      */
-    TextModel open(ModelStore store, String model, ModelTemplate.Own own, ProgressLine progress)
+    TextModel open(
+            ModelStore store,
+            String model,
+            ModelTemplate.Own own,
+            FailingTemplate failing,
+            ProgressLine progress)
             throws IOException {
         try (progress;
                 var _ = ExitHook.of(() -> progress.end("flagship: stopped"))) {
@@ -205,7 +225,9 @@ final class ModelFlags {
                     options(store.servedName(model))
                             .withPackedFolder(store.home().resolve("packed"));
             return TextModel.open(
-                    path, givesTemplate() ? options : options.withTemplate(own), once(progress));
+                    path,
+                    givesTemplate() ? options : options.withTemplate(own),
+                    once(progress, failing));
         }
     }
 

@@ -2,6 +2,7 @@ package dev.flagship.cli;
 
 import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.launch.Catalogue;
+import dev.flagship.cli.ModelFlags.FailingTemplate;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.ModelTemplate.Own;
 import dev.flagship.serving.TextModel;
@@ -168,7 +169,9 @@ final class RunCommand implements Callable<Integer> {
                 ModelStore.open(
                         ModelStore.defaultHome(context.environment()), context.environment());
         var progress = new ProgressLine(streams.err(), streams.errIsTerminal());
-        try (TextModel text = flags.open(store, model, raw ? Own.IF_ANY : Own.REQUIRED, progress)) {
+        Own own = raw ? Own.IF_ANY : Own.REQUIRED;
+        var failing = chat ? FailingTemplate.TOLD_AT_LOAD : FailingTemplate.TOLD_BY_ANSWER;
+        try (TextModel text = flags.open(store, model, own, failing, progress)) {
             streams.err().println(ModelFlags.describe(text));
             var settings = settings(text.info().sampling());
             return chat

@@ -69,7 +69,12 @@ final class ServeCommand implements Callable<Integer> {
                 var _ = ExitHook.of(server::close)) {
             PrintStream out = context.streams().out();
             for (String model : names.values()) {
-                TextModel text = flags.open(store, model, ModelTemplate.Own.IF_ANY, progress());
+                TextModel text = flags.open(
+                                store,
+                                model,
+                                ModelTemplate.Own.IF_ANY,
+                                ModelFlags.FailingTemplate.TOLD_AT_LOAD,
+                                progress());
                 server.add(text);
                 out.println(ModelFlags.describe(text));
                 text.chatRefusal()

@@ -120,11 +120,14 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         }
     }
 
-    /** What a client is told of a template that failed; its own refusal is in its own words. */
+    /** What a client is told of a template that failed; its own refusal is marked as its words. */
     private static void checkTemplate(ModelTemplate.Usable template, TemplateException error) {
         String told = template.failure(error);
         checkFit(told);
         if (error.clientSafe()) {
+            if (!told.contains("chat template says: \"")) {
+                throw new AssertionError("as if it were ours: " + told, error);
+            }
             return;
         }
         if (!told.contains("chat template") || !REMEDY.matcher(told).matches()) {

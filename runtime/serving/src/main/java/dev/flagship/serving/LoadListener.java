@@ -22,4 +22,9 @@ public interface LoadListener {
 
     /** Something is not as good as it could be; said once. */
     void warning(String message);
+
+    /** A chat template fails on an ordinary conversation, and every such request will say so. */
+    default void templateWarning(String message) {
+        warning(message);
+    }
 }

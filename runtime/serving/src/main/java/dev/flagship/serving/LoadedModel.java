@@ -136,7 +136,7 @@ public final class LoadedModel implements AutoCloseable {
             CausalLm shape = shape(path, source, asItIs);
             ModelTemplate template = template(path, source, options.template());
             if (template instanceof ModelTemplate.Usable usable) {
-                usable.warning(source.tokenizer()).ifPresent(listener::warning);
+                usable.warning(source.tokenizer()).ifPresent(listener::templateWarning);
             }
             PackPlan plan =
                     options.quantize().map(mix -> rounded(source, mix, listener)).orElse(asItIs);

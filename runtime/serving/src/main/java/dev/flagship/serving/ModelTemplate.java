@@ -86,12 +86,15 @@ public sealed interface ModelTemplate {
         }
 
         /**
-         * What is said of a conversation that it failed on: its own refusal as it stands, and what
-         * to do about the rest. Names no file, since clients see it.
+         * What is said of a conversation that it failed on: its own refusal, as the words of the
+         * template, and what to do about the rest. Names no file, since clients see it.
          */
         public String failure(TemplateException error) {
             if (error.clientSafe()) {
-                return error.getMessage();
+                return "The %s says: \"%s\""
+                        .formatted(
+                                given.isPresent() ? "chat template" : "model's chat template",
+                                error.getMessage());
             }
             return given.map(_ ->
                             "%s. This is the template that --chat-template gave. %s"

@@ -199,8 +199,8 @@ class ModelTemplateTest {
             assertThatThrownBy(() -> model.ids(hi()))
                     .isInstanceOf(RequestException.class)
                     .message()
-                    .startsWith("No\\u001b[2J\\n way!!!")
-                    .hasSizeLessThan(1010);
+                    .startsWith("The model's chat template says: \"No\\u001b[2J\\n way!!!")
+                    .hasSizeLessThan(1050);
         }
     }
 
