@@ -132,9 +132,10 @@ final class ShowCommand implements Callable<Integer> {
         line(
                 out,
                 "context",
-                "%d tokens%s"
+                "%d tokens%s%s"
                         .formatted(
                                 s.trained(),
+                                s.trainedAssumed() ? " (assumed: no file tells)" : "",
                                 s.context() < s.trained()
                                         ? "; %d unless --context says more".formatted(s.context())
                                         : ""));
@@ -179,8 +180,14 @@ final class ShowCommand implements Callable<Integer> {
         String title = "chat template";
         switch (s.template()) {
             case ModelTemplate.Absent() ->
-                    line(out, title, "none: it can only continue text (flagship run --raw)");
-            case ModelTemplate.Usable _ -> line(out, title, source.length() + " characters, below");
+                    line(
+                            out,
+                            title,
+                            "none: it can only continue text (flagship run --raw), unless --chat-template FILE gives run and serve one");
+            case ModelTemplate.Usable _ -> {
+                line(out, title, source.length() + " characters, below");
+                s.templateWarning().ifPresent(warning -> line(out, "  warning", warning));
+            }
             case ModelTemplate.Unusable(_, var why) ->
                     line(
                             out,

@@ -222,8 +222,15 @@ class MainTest {
         assertThat(shown.out().lines().filter(l -> l.equals("  | more"))).hasSize(37);
         assertThat(run("show --template " + model).out()).isEqualTo(template);
         assertThat(run("show --json --template " + model).code()).isEqualTo(2);
+        Files.writeString(model.resolve("chat_template.jinja"), "\n{{ messages[0].nosuch() }}");
+        assertThat(run("show " + model).out())
+                .contains("27 characters, below\n  warning      The model's chat template fails")
+                .contains("line 2", "--chat-template FILE");
+        assertThat(run("show --json " + model).out())
+                .contains("\"chat_template_warning\" : \"The model's chat template fails");
         Files.delete(model.resolve("chat_template.jinja"));
-        assertThat(run("show " + model).out()).contains("none: it can only continue text");
+        assertThat(run("show " + model).out())
+                .contains("none: it can only continue text", "--chat-template FILE");
         assertThat(run("show --template " + model).err()).contains("brings no chat template");
     }
 
@@ -416,7 +423,14 @@ class MainTest {
         assertThat(json.code()).isZero();
         assertThat(json.out())
                 .startsWith("{")
-                .contains("\"trained_context\" : 8192", "\"theta\" : 500000.0");
+                .contains("\"trained_context\" : 8192", "\"theta\" : 500000.0")
+                .contains("\"trained_context_assumed\" : false", "\"chat_template_warning\" : null");
+        Path config = model.resolve("config.json");
+        String told = Files.readString(config);
+        Files.writeString(config, told.replace("max_position_embeddings", "unknown"));
+        assertThat(run("show " + model).out()).contains("2048 tokens (assumed: no file tells)\n");
+        assertThat(run("show --json " + model).out())
+                .contains("\"trained_context_assumed\" : true");
     }
 
     @Test

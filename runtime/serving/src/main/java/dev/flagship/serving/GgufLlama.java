@@ -6,6 +6,7 @@ import dev.flagship.formats.GgufMetadata;
 import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
+import dev.flagship.serving.ModelSource.Assumed;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tensor.DType;
 import dev.flagship.tokenizers.BpeTokenizer;
@@ -76,12 +77,13 @@ final class GgufLlama {
         }
         Llama.Config config = config();
         BpeTokenizer tokenizer = tokenizer();
+        OptionalInt context = meta.findInt32("llama.context_length");
         return new ModelSource(
                 file,
                 config,
-                false,
+                context.isPresent() ? Set.of() : Set.of(Assumed.CONTEXT),
                 tensors(config),
-                meta.findInt32("llama.context_length").orElse(2048),
+                context.orElse(2048),
                 tokenizer,
                 ModelTemplate.of(meta.findString("tokenizer.chat_template")),
                 endTokens(tokenizer),

@@ -6,6 +6,7 @@ import dev.flagship.formats.ModelFile;
 import dev.flagship.formats.TensorEntry;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
+import dev.flagship.serving.ModelSource.Assumed;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.Tokenizer;
@@ -25,6 +26,7 @@ import java.util.Set;
  */
 final class HuggingFaceLlama {
     private static final String CONFIG = "config.json";
+    private static final String POSITIONS = "max_position_embeddings";
     private static final List<String> RECIPE = List.of("temperature", "top_k", "top_p", "min_p");
     private static final String WEIGHT = ".weight";
     private static final String FUSED_HEADS = "self_attn.qkv_proj.weight";
@@ -65,9 +67,9 @@ final class HuggingFaceLlama {
         return new ModelSource(
                 file,
                 config,
-                false,
+                json.has(POSITIONS) ? Set.of() : Set.of(Assumed.CONTEXT),
                 tensors(config),
-                json.integer("max_position_embeddings", 2048),
+                json.integer(POSITIONS, 2048),
                 tokenizer,
                 folder.template(),
                 endTokens(json, generation, tokenizer),

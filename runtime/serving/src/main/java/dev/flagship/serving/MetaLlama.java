@@ -5,6 +5,7 @@ import dev.flagship.formats.TensorEntry;
 import dev.flagship.formats.TorchFile;
 import dev.flagship.models.Llama;
 import dev.flagship.nn.Rope;
+import dev.flagship.serving.ModelSource.Assumed;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.Tokenizer;
@@ -127,7 +128,9 @@ final class MetaLlama {
         return new ModelSource(
                 file,
                 config,
-                scaled(params) && !params.has(FACTOR),
+                scaled(params) && !params.has(FACTOR)
+                        ? Set.of(Assumed.CONTEXT, Assumed.SCALING)
+                        : Set.of(Assumed.CONTEXT),
                 tensors(config),
                 contextLength(params),
                 tokenizer,

@@ -20,7 +20,7 @@ import java.util.Set;
  *
  * @param file open container
  * @param tensors by Hugging Face name
- * @param scalingAssumed whether positions are scaled by a factor that no file tells
+ * @param assumed what no file tells
  * @param contextLength most positions that the model was made for
  * @param endTokens tokens that end an answer
  * @param sampling how tokens are chosen where a request does not say
@@ -29,7 +29,7 @@ import java.util.Set;
 record ModelSource(
         ModelFile file,
         Llama.Config config,
-        boolean scalingAssumed,
+        Set<Assumed> assumed,
         Map<String, TensorSource> tensors,
         int contextLength,
         BpeTokenizer tokenizer,
@@ -39,7 +39,16 @@ record ModelSource(
         ModelCard card,
         List<String> identity) {
 
+    /** What is taken from other models of the kind where a model's files do not tell it. */
+    enum Assumed {
+        /** Most positions. */
+        CONTEXT,
+        /** By how much positions are scaled. */
+        SCALING
+    }
+
     ModelSource {
+        assumed = Set.copyOf(assumed);
         tensors = Map.copyOf(tensors);
         endTokens = Set.copyOf(endTokens);
         identity = List.copyOf(identity);

@@ -34,6 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param licence as its makers state it
  * @param parameters weights, tied ones counted once
  * @param trained positions that it was made for
+ * @param trainedAssumed whether no file tells them
  * @param groups those of one purpose together, the largest first
  * @param template what lays out conversations
  * @param weightBytes memory of the packed weights
@@ -52,6 +53,7 @@ public record ModelSummary(
         Architecture architecture,
         long parameters,
         int trained,
+        boolean trainedAssumed,
         Rotary rotary,
         List<Group> groups,
         BpeTokenizer tokenizer,
@@ -122,6 +124,7 @@ public record ModelSummary(
                 architecture(source.config()),
                 source.parameters(),
                 source.contextLength(),
+                source.assumed().contains(ModelSource.Assumed.CONTEXT),
                 Rotary.of(source),
                 groups(source),
                 source.tokenizer(),
@@ -228,6 +231,13 @@ public record ModelSummary(
         return template.source();
     }
 
+    /** What an ordinary conversation fails with, as loading warns of it; empty if it is laid out. */
+    public Optional<String> templateWarning() {
+        return template instanceof ModelTemplate.Usable usable
+                ? usable.warning(tokenizer)
+                : Optional.empty();
+    }
+
     /** All of it as one JSON object, for programs. */
     public String json() {
         ObjectNode root = JsonMapper.shared().createObjectNode();
@@ -249,6 +259,7 @@ public record ModelSummary(
         sizes.put("tied_head", architecture.tiedHead());
         root.put("parameters", parameters);
         root.put("trained_context", trained);
+        root.put("trained_context_assumed", trainedAssumed);
         root.putObject("rotary")
                 .put("theta", rotary.theta())
                 .put("least_divisor", rotary.leastDivisor())
@@ -268,6 +279,7 @@ public record ModelSummary(
         root.put(
                 "chat_template_error",
                 template instanceof ModelTemplate.Unusable(_, var why) ? why.getMessage() : null);
+        root.put("chat_template_warning", templateWarning().orElse(null));
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
         memory.put("context", context);

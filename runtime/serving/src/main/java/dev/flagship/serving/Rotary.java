@@ -27,7 +27,7 @@ public record Rotary(float theta, float leastDivisor, float greatestDivisor, boo
                 c.theta(),
                 rounded(Collections.min(divisors)),
                 rounded(Collections.max(divisors)),
-                source.scalingAssumed());
+                source.assumed().contains(ModelSource.Assumed.SCALING));
     }
 
     private static float rounded(float value) {

@@ -162,6 +162,8 @@ class ModelSummaryTest {
         Path meta = TinyContainer.CONSOLIDATED.in(temp.resolve("meta"));
         Path params = meta.resolve("params.json");
         assertThat(ModelSummary.read(meta).rotary().assumed()).isFalse();
+        assertThat(ModelSummary.read(meta).trainedAssumed()).isTrue();
+        assertThat(ModelSummary.read(TinyModels.gguf("llama3", temp)).trainedAssumed()).isFalse();
         TinyModels.replace(params, "\"norm_eps\"", "\"use_scaled_rope\": true, \"norm_eps\"");
         ModelSummary assumed = ModelSummary.read(meta);
         assertThat(assumed.rotary().text()).startsWith(TOLD).contains("rope_scaling_factor");
