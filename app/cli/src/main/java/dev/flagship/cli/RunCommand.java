@@ -1,8 +1,8 @@
 package dev.flagship.cli;
 
 import dev.flagship.base.InvalidArgumentException;
-import dev.flagship.launch.Catalogue;
 import dev.flagship.cli.ModelFlags.FailingTemplate;
+import dev.flagship.launch.Catalogue;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.ModelTemplate.Own;
 import dev.flagship.serving.TextModel;

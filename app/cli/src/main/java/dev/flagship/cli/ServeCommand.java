@@ -69,7 +69,8 @@ final class ServeCommand implements Callable<Integer> {
                 var _ = ExitHook.of(server::close)) {
             PrintStream out = context.streams().out();
             for (String model : names.values()) {
-                TextModel text = flags.open(
+                TextModel text =
+                        flags.open(
                                 store,
                                 model,
                                 ModelTemplate.Own.IF_ANY,

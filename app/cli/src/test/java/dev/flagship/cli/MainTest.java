@@ -424,7 +424,8 @@ class MainTest {
         assertThat(json.out())
                 .startsWith("{")
                 .contains("\"trained_context\" : 8192", "\"theta\" : 500000.0")
-                .contains("\"trained_context_assumed\" : false", "\"chat_template_warning\" : null");
+                .contains(
+                        "\"trained_context_assumed\" : false", "\"chat_template_warning\" : null");
         Path config = model.resolve("config.json");
         String told = Files.readString(config);
         Files.writeString(config, told.replace("max_position_embeddings", "unknown"));

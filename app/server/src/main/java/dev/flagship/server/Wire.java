@@ -1,5 +1,6 @@
 package dev.flagship.server;
 
+import dev.flagship.base.JsonFault;
 import dev.flagship.http.ErrorRenderer;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -75,14 +76,12 @@ final class Wire {
                     e);
         } catch (JacksonException e) {
             throw ApiException.malformed(
-                    "The body is not valid JSON: %s (line %d, column %d)."
+                    "The body is not valid JSON: %s."
                             .formatted(
-                                    // What follows tells of the parser, not of the text.
-                                    e.getOriginalMessage()
-                                            .replaceFirst("(?s) \\([^(]* at \\[Source.*", "")
-                                            .replaceFirst("(?s): enable `JsonReadFeature.*", ""),
-                                    e.getLocation().getLineNr(),
-                                    e.getLocation().getColumnNr()),
+                                    JsonFault.of(
+                                            e.getOriginalMessage(),
+                                            e.getLocation().getLineNr(),
+                                            e.getLocation().getColumnNr())),
                     e);
         }
         if (!(root instanceof ObjectNode object)) {

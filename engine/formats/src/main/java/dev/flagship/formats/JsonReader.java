@@ -1,5 +1,6 @@
 package dev.flagship.formats;
 
+import dev.flagship.base.JsonFault;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,6 +12,7 @@ import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -207,12 +209,12 @@ final class JsonReader implements AutoCloseable {
     }
 
     private FormatException bad(JacksonException e) {
-        // Broken limits come without a location.
-        String at =
-                e.getLocation() == null
-                        ? ""
-                        : "character " + e.getLocation().getCharOffset() + " of the JSON: ";
-        String problem = at + FormatException.quote(e.getOriginalMessage());
+        TokenStreamLocation at = e.getLocation(); // broken limits have none
+        String problem =
+                JsonFault.of(
+                        e.getOriginalMessage(),
+                        at == null ? 0 : at.getLineNr(),
+                        at == null ? 0 : at.getColumnNr());
         return new FormatException(file, where(), problem, HeaderReader.DAMAGED, e);
     }
 

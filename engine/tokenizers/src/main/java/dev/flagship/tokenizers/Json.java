@@ -1,6 +1,6 @@
 package dev.flagship.tokenizers;
 
-import dev.flagship.base.Quoted;
+import dev.flagship.base.JsonFault;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
@@ -10,12 +10,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -76,16 +78,38 @@ final class Json {
     }
 
     private static TokenizerException unreadable(String what, JacksonException cause) {
-        String place =
-                cause.getLocation() == null
-                        ? ""
-                        : " (line %d, column %d)"
-                                .formatted(
-                                        cause.getLocation().getLineNr(),
-                                        cause.getLocation().getColumnNr());
+        if (cause.getCause() instanceof CharacterCodingException) {
+            return TokenizerException.unreadable(what + " is not UTF-8", cause);
+        }
+        TokenStreamLocation at = cause.getLocation();
         return TokenizerException.unreadable(
-                what + " cannot be read" + place + ": " + Quoted.of(cause.getOriginalMessage()),
+                "%s is not JSON: %s"
+                        .formatted(
+                                what,
+                                JsonFault.of(
+                                        cause.getOriginalMessage(),
+                                        at == null ? 0 : at.getLineNr(),
+                                        at == null ? 0 : at.getColumnNr())),
                 cause);
+    }
+
+    /** What a token is, for people; null is the text's end. */
+    static String title(@Nullable JsonToken token) {
+        return switch (token) {
+            case null -> "the end";
+            case START_OBJECT -> "an object";
+            case END_OBJECT -> "the end of an object";
+            case START_ARRAY -> "a list";
+            case END_ARRAY -> "the end of a list";
+            case VALUE_STRING -> "a text";
+            case PROPERTY_NAME -> "a name";
+            case VALUE_NUMBER_INT -> "a whole number";
+            case VALUE_NUMBER_FLOAT -> "a fraction";
+            case VALUE_TRUE -> "true";
+            case VALUE_FALSE -> "false";
+            case VALUE_NULL -> "null";
+            case VALUE_EMBEDDED_OBJECT, NOT_AVAILABLE -> "something else";
+        };
     }
 
     /** Requires that nothing follows. */
@@ -123,7 +147,7 @@ final class Json {
             case START_OBJECT -> object(parser);
             case NOT_AVAILABLE, END_OBJECT, END_ARRAY, PROPERTY_NAME, VALUE_EMBEDDED_OBJECT ->
                     throw TokenizerException.invalid(
-                            "JSON has %s where a value is expected", token);
+                            "JSON has %s where a value is expected", title(token));
         };
     }
 

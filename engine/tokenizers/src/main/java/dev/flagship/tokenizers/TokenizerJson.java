@@ -321,7 +321,8 @@ final class TokenizerJson {
 
     private static void expect(@Nullable JsonToken found, JsonToken expected, String place) {
         if (found != expected) {
-            throw TokenizerException.invalid("%s: found %s, expected %s", place, found, expected);
+            throw TokenizerException.invalid(
+                    "%s: found %s, expected %s", place, Json.title(found), Json.title(expected));
         }
     }
 

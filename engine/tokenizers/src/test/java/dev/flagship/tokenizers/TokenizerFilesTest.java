@@ -1,9 +1,11 @@
 package dev.flagship.tokenizers;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -19,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -46,6 +49,65 @@ class TokenizerFilesTest {
 
     private BpeTokenizer read() throws IOException {
         return BpeTokenizer.fromFolder(folder).orElseThrow();
+    }
+
+    /** The parser's messages name its own classes, switches and the places of its sources. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            textBlock =
+                    """
+                    {"a": 1,~ "b": }      | line 2, column 7: found "}", expected a value
+                    {"a": 1,}              | line 1, column 9: found "}", expected a name in double quotes
+                    {"a" 1}                | line 1, column 6: found "1", expected a colon behind the name
+                    {"a":1 "b":2}          | line 1, column 8: found "\\"", expected a comma or }
+                    [1 2]                  | line 1, column 4: found "2", expected a comma or ]
+                    {"a": tru}             | line 1, column 7: found "tru", expected a value
+                    {"a": NaN}             | found "NaN", expected a value
+                    {"a": 1                | found the end, expected a comma or }
+                    [1,                    | found the end, expected a comma or ]
+                    {"a": "x               | found the end, expected the quote that ends a text
+                    {"a                    | found the end, expected the quote that ends a name
+                    {"a": "~"}             | found "\\u000a", expected an escape for it, as \\n
+                    {"a": "\\x"}            | found "x", expected a character that JSON has behind \\
+                    {"a": "\\u1"}           | found "\\"", expected four hexadecimal digits behind \\u
+                    {"a": [1}              | found "}", expected a comma or ]
+                    {"a": 1]               | found "]", expected a comma or }
+                    {"a": 01}              | found a number with a 0 in front, expected a number as JSON writes it
+                    {"a": 1.}              | found "}", expected a number as JSON writes it
+                    {"a": +1}              | found "+", expected a number as JSON writes it
+                    {"a": 1e}              | found "}", expected a number as JSON writes it
+                    // a comment           | found "/", expected a value; JSON has no comments
+                    ]                      | found "]", expected nothing that closes
+                    <html>                 | line 1, column 1: found "<", expected a value
+                    """)
+    void textThatIsNoJsonIsToldByItsPlaceAndInPlainWords(String text, String told)
+            throws IOException {
+        byte[] utf8 = text.replace('~', '\n').getBytes(UTF_8);
+        assertThatThrownBy(() -> TokenizerConfig.read(new ByteArrayInputStream(utf8)))
+                .isInstanceOf(TokenizerException.class)
+                .message()
+                .startsWith("tokenizer_config.json is not JSON: line ")
+                .endsWith(told);
+    }
+
+    @Test
+    void jsonBeyondALimitIsToldByTheLimit() {
+        byte[] deep = "[".repeat(100).getBytes(UTF_8);
+        assertThatThrownBy(() -> TokenizerConfig.read(new ByteArrayInputStream(deep)))
+                .hasMessageEndingWith(
+                        "is not JSON: 65 brackets within each other, at most 64 are read");
+    }
+
+    @Test
+    void aValueOfAnotherKindIsNamedInPlainWords() throws IOException {
+        write("tokenizer.json", "{\"model\": {\"vocab\": [1]}}");
+        assertThatThrownBy(this::read)
+                .hasMessage("tokenizer.json: model.vocab: found a list, expected an object");
+        write("tokenizer.json", "{\"model\": {\n\"vocab\": {\"a\" 1}}}");
+        assertThatThrownBy(this::read)
+                .hasMessageContaining("tokenizer.json is not JSON: line 2, column 15: found \"1\"");
     }
 
     /** The pair of files from which a tokenizer.json of the goldens could have been made. */

@@ -311,7 +311,7 @@ final class SafetensorsCases {
         String place = "weight_map of tensor \"a\"";
         return Stream.of(
                 new Index("empty", "", "index"),
-                new Index("not JSON", "hello", "index"),
+                new Index("not JSON", "\nhello", "index: line 2, column 1: found \"hello\""),
                 new Index("array", "[]", "index"),
                 new Index("no map", "{\"metadata\":{\"total_size\":16}}", "weight_map is missing"),
                 new Index("empty map", "{\"weight_map\":{}}", "weight_map is missing"),

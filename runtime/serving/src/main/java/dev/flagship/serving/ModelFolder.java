@@ -1,6 +1,6 @@
 package dev.flagship.serving;
 
-import dev.flagship.base.Quoted;
+import dev.flagship.base.JsonFault;
 import dev.flagship.tokenizers.BpeTokenizer;
 import dev.flagship.tokenizers.TokenizerConfig;
 import java.io.IOException;
@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -67,11 +68,13 @@ record ModelFolder(Path path) {
             JsonNode json = JSON.readTree(text(file));
             return Optional.of(new Settings(file, json));
         } catch (JacksonException e) {
-            throw new LoadException(
-                    file,
-                    "it is not JSON: " + Quoted.of(e.getOriginalMessage()),
-                    "Download it again.",
-                    e);
+            TokenStreamLocation at = e.getLocation();
+            String fault =
+                    JsonFault.of(
+                            e.getOriginalMessage(),
+                            at == null ? 0 : at.getLineNr(),
+                            at == null ? 0 : at.getColumnNr());
+            throw new LoadException(file, "it is not JSON: " + fault, "Download it again.", e);
         }
     }
 

@@ -231,7 +231,9 @@ public record ModelSummary(
         return template.source();
     }
 
-    /** What an ordinary conversation fails with, as loading warns of it; empty if it is laid out. */
+    /**
+     * What an ordinary conversation fails with, as loading warns of it; empty if it is laid out.
+     */
     public Optional<String> templateWarning() {
         return template instanceof ModelTemplate.Usable usable
                 ? usable.warning(tokenizer)

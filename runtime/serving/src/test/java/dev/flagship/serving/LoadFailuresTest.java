@@ -200,7 +200,10 @@ class LoadFailuresTest {
                         scaling,
                         "\"rope_scaling\": {\"type\": \"linear\", \"factor\": -2}",
                         "divisor -2.0"),
-                configText("no JSON", utf8("{"), "not JSON"),
+                configText(
+                        "no JSON",
+                        utf8("{\n\"a\": \n"),
+                        "not JSON: line 3, column 1: found the end, expected a value"),
                 configText("nothing", new byte[0], "config.json"),
                 configText("null", utf8("null"), "model_type"),
                 configText("a list", utf8("[1, 2]"), "model_type"),
@@ -234,7 +237,7 @@ class LoadFailuresTest {
                         folder(
                                 "generation_config that is none",
                                 f -> Files.writeString(f.resolve("generation_config.json"), "]"),
-                                "generation_config.json"),
+                                "generation_config.json: it is not JSON: line 1, column 1: found"),
                         folder(
                                 "generation_config of a fever",
                                 f ->
