@@ -1,6 +1,7 @@
 package dev.flagship.cli;
 
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -31,7 +32,7 @@ final class Failures {
 
     private static int usage(ParameterException e, Context context) {
         PrintStream err = context.streams().err();
-        err.println("flagship: " + usageMessage(e));
+        err.println("flagship: " + Quoted.visible(usageMessage(e)));
         var writer = new PrintWriter(err, false, StandardCharsets.UTF_8);
         if (!isVersion(e)) { // picocli finds "serve" near it
             UnmatchedArgumentException.printSuggestions(e, writer);
@@ -79,7 +80,7 @@ final class Failures {
 
     /** Reports an error; its stack trace only on request. */
     static int failed(Throwable e, Context context) {
-        context.streams().err().println("flagship: " + message(e));
+        context.streams().err().println("flagship: " + Quoted.visible(message(e)));
         trace(e, context);
         return FAILED;
     }

@@ -2,6 +2,7 @@ package dev.flagship.cli;
 
 import dev.flagship.base.Bytes;
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.base.Quoted;
 import dev.flagship.launch.ExitHook;
 import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadOptions;
@@ -67,7 +68,7 @@ final class QuantizeCommand implements Callable<Integer> {
             paramLabel = "TYPE",
             converter = ModelFlags.MixConverter.class,
             description =
-                    "q8_0 (8.5 bits a weight), q4_k (about 4.9) or q4_0 (4.5): how weights are rounded.")
+                    "How weights are rounded: q8_0 (8.5 bits a weight), q4_k (about 4.9 in an 8B) or q4_0 (about 4.6 in an 8B); small models keep more.")
     private QuantMix mix;
 
     @Option(
@@ -99,6 +100,7 @@ final class QuantizeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        checkOutput();
         LoadOptions load = options();
         String sample = text == null ? "" : text(text);
         var streams = context.streams();
@@ -140,7 +142,36 @@ final class QuantizeCommand implements Callable<Integer> {
         }
     }
 
+    /** Before a model is fetched for it. */
+    private void checkOutput() {
+        String name = output.toString();
+        if (name.isEmpty() || name.equals("-")) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    name.isEmpty()
+                            ? "-o names no file; is a variable of the shell empty?"
+                            : "-o - is no file, and a model cannot be written to a pipe; name the GGUF file to write (./- for one of that name)");
+        }
+        if (!Quoted.visible(name).equals(name) || name.contains("\n") || name.contains("\t")) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "-o %s has characters that steer terminals; choose another name"
+                            .formatted(Quoted.of(name)));
+        }
+        QuantizedFile.checkPlace(output, force);
+    }
+
     private static String text(Path file) throws IOException {
+        if (file.toString().isEmpty()) {
+            throw new CliException(
+                    "not_text",
+                    "--perplexity names no file; is a variable of the shell empty?",
+                    null);
+        }
+        if (Files.isDirectory(file)) {
+            throw new CliException(
+                    "not_text", "%s is a folder; give a text file".formatted(file), null);
+        }
         if (!Files.exists(file)) {
             throw new CliException(
                     "not_text", "There is no file %s; give a text file".formatted(file), null);
@@ -209,11 +240,13 @@ final class QuantizeCommand implements Callable<Integer> {
                 progress,
                 String.format(
                         Locale.ROOT,
-                        "Perplexity over %d tokens of %s: %.4f before, %.4f now: %+.2f %%",
+                        "Perplexity over %d tokens of %s: %.4f before (%s numerics), %.4f now (%s): %+.2f %%",
                         after.tokens(),
                         text,
                         before.value(),
+                        before.numerics(),
                         after.value(),
+                        after.numerics(),
                         100 * (after.value() / before.value() - 1)));
     }
 

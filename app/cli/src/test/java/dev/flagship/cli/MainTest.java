@@ -33,7 +33,16 @@ class MainTest {
         return run(line, input.getBytes(StandardCharsets.UTF_8), more);
     }
 
+    /** Words with blanks in them, or none. */
+    private Outcome runWords(String... words) {
+        return run(words, new byte[0], Map.of());
+    }
+
     private Outcome run(String line, byte[] input, Map<String, String> more) {
+        return run(line.isEmpty() ? new String[0] : line.split(" ", -1), input, more);
+    }
+
+    private Outcome run(String[] words, byte[] input, Map<String, String> more) {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         var streams =
@@ -46,7 +55,6 @@ class MainTest {
                         false);
         var environment = new HashMap<>(more);
         environment.put("FLAGSHIP_HOME", home.toString());
-        String[] words = line.isEmpty() ? new String[0] : line.split(" ", -1);
         int code = Main.run(words, streams, environment);
         streams.out().flush();
         return new Outcome(
@@ -434,6 +442,42 @@ class MainTest {
                 .contains("\"trained_context_assumed\" : true");
     }
 
+    /** The model is not looked for, so that nobody waits for it. */
+    @Test
+    void quantizeRefusesAPlaceThatCannotBeBeforeItFetches() {
+        String line = "quantize no-such-model --to q8_0 -o ";
+        Map<String, String> refused =
+                Map.of(
+                        "-", "-o - is no file",
+                        "", "-o names no file",
+                        "a\nb.gguf", "-o \"a\\u000ab.gguf\" has characters that steer terminals",
+                        "a\u001b[2J.gguf", "-o \"a\\u001b[2J.gguf\" has characters",
+                        home.toString(), home + ": it is a folder",
+                        home.resolve("no/x.gguf").toString(), "its folder does not exist");
+        refused.forEach((name, words) -> {
+            var outcome = runWords("quantize", "no-such-model", "--to", "q8_0", "-o", name);
+            assertThat(outcome.code()).as(words).isNotZero();
+            assertThat(outcome.out()).isEmpty();
+            assertThat(outcome.err()).contains(words).doesNotContain("\u001b", "no-such-model");
+        });
+        Path small = home.resolve("small.gguf");
+        Map.of("", "--perplexity names no file", home.toString(), home + " is a folder")
+                .forEach((text, words) ->
+                        assertThat(
+                                        runWords(
+                                                        "quantize",
+                                                        "no-such-model",
+                                                        "--to",
+                                                        "q8_0",
+                                                        "-o",
+                                                        small.toString(),
+                                                        "--perplexity",
+                                                        text)
+                                                .err())
+                                .contains(words));
+        assertThat(runWords("show", "no\u001b[2J.gguf").err()).doesNotContain("\u001b");
+    }
+
     @Test
     void quantisesToAFileThatRuns() throws Exception {
         Path model = TinyModel.in(home);
@@ -452,7 +496,8 @@ class MainTest {
         var outcome = run(line + " --perplexity " + text);
         assertThat(outcome.code()).isZero();
         assertThat(outcome.out())
-                .contains("small.gguf: ", " bits a weight; ", "× Q8_0", "Perplexity over ", " %");
+                .contains("small.gguf: ", " bits a weight; ", "× Q8_0", "Perplexity over ", " %")
+                .containsPattern("\\d before \\(exact numerics\\), [0-9.]+ now \\(fast\\): ");
         var again = run(line);
         assertThat(again.code()).isEqualTo(1);
         assertThat(again.err()).contains("there already", "--force");

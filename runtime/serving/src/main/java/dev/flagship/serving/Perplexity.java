@@ -4,11 +4,13 @@ import dev.flagship.nn.PagedKvCache;
 import dev.flagship.nn.Step;
 import dev.flagship.serving.api.RequestException;
 import dev.flagship.tensor.KvLayout;
+import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.Scratch;
 import dev.flagship.tensor.Tensor;
 import dev.flagship.tokenizers.ControlTokens;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.function.IntConsumer;
 
 /**
  * How well a model foretells a text: e to the mean of −ln p over its tokens. The text is cut into
@@ -16,8 +18,9 @@ import java.nio.file.Path;
  * model has one; what is left at the end is not looked at unless it is all.
  *
  * @param tokens that were foretold
+ * @param numerics in which it was computed
  */
-public record Perplexity(double value, int tokens) {
+public record Perplexity(double value, int tokens, Numerics numerics) {
     private static final int WINDOW = 1024;
     private static final int CHUNK = 128;
 
@@ -58,6 +61,7 @@ public record Perplexity(double value, int tokens) {
         String stage = "Measuring perplexity";
         listener.progress(stage, 0, text.length());
         double sum = 0;
+        long all = (long) windows * (window + begin);
         try (Windows run = new Windows(model, window + begin)) {
             for (int w = 0; w < windows; w++) {
                 int[] own = new int[window + begin];
@@ -65,12 +69,19 @@ public record Perplexity(double value, int tokens) {
                     own[0] = model.tokenizer().bos().orElseThrow();
                 }
                 System.arraycopy(ids, w * window, own, begin, window);
-                sum += run.surprise(own);
-                listener.progress(stage, text.length() * (w + 1L) / windows, text.length());
+                long before = (long) w * own.length;
+                sum +=
+                        run.surprise(
+                                own,
+                                done ->
+                                        listener.progress(
+                                                stage,
+                                                text.length() * (before + done) / all,
+                                                text.length()));
             }
         }
         int tokens = windows * (window + begin - 1);
-        return new Perplexity(Math.exp(sum / tokens), tokens);
+        return new Perplexity(Math.exp(sum / tokens), tokens, model.numerics());
     }
 
     /** Runs windows one after the other. */
@@ -89,8 +100,12 @@ public record Perplexity(double value, int tokens) {
             this.step = new Step(new Scratch(model.kernels(), model.numerics()), cache);
         }
 
-        /** The sum of −ln p over all tokens but the first. */
-        double surprise(int[] ids) {
+        /**
+         * The sum of −ln p over all tokens but the first.
+         *
+         * @param done hears how many are
+         */
+        double surprise(int[] ids, IntConsumer done) {
             double sum = 0;
             try (PagedKvCache.Sequence sequence = cache.sequence()) {
                 for (int from = 0; from < ids.length; from += CHUNK) {
@@ -107,6 +122,7 @@ public record Perplexity(double value, int tokens) {
                             sum += surprise(logits.row(i), ids[from + i + 1]);
                         }
                     }
+                    done.accept(from + count);
                 }
             }
             return sum;

@@ -159,8 +159,13 @@ public final class QuantizedFile implements AutoCloseable {
         return source.tokenizer().encode(text, ControlTokens.AS_TEXT).length;
     }
 
-    private static void checkPlace(Path target, boolean overwrite) {
-        Path folder = target.getParent();
+    /**
+     * Checks whether a file can stand there, as opening does.
+     *
+     * @throws QuantizeException if a file is there already, or a folder is not
+     */
+    public static void checkPlace(Path target, boolean overwrite) {
+        Path folder = target.toAbsolutePath().getParent();
         if (Files.isDirectory(target) || folder == null || !Files.isDirectory(folder)) {
             throw new QuantizeException(
                     target,
