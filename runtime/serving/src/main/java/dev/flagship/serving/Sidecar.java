@@ -361,6 +361,7 @@ final class Sidecar {
     private void write(ModelSource source) throws IOException {
         listener.progress(stage(), 0, plan.bytes());
         Path part = Files.createTempFile(folder, PART, ".part");
+        part.toFile().deleteOnExit(); // Ctrl-C runs no finally, and a model's size is much to leave
         try {
             try (FileChannel channel = FileChannel.open(part, StandardOpenOption.WRITE)) {
                 int[] sums = writeData(source, channel);
