@@ -163,19 +163,30 @@ final class GgufLlama {
                 }
                 divisors.add(divisor);
             }
-            return new Rope.Scaling.Divisors(divisors);
+            return divided(divisors, factor());
         }
+        float factor = factor();
+        return factor == 1
+                ? new Rope.Scaling.None()
+                : divided(Collections.nCopies(Math.max(0, headSize / 2), 1f), factor);
+    }
+
+    /** As llama.cpp does: what the keys say scales all positions, whatever the tensor divides. */
+    private static Rope.Scaling divided(List<Float> divisors, float factor) {
+        return new Rope.Scaling.Divisors(
+                divisors.stream().map(divisor -> divisor * factor).toList());
+    }
+
+    /** By what the keys say that all positions are divided; 1: nothing. */
+    private float factor() {
         // As llama.cpp reads them: files of 2023 have a factor alone, under its older name.
         String type = meta.findString("llama.rope.scaling.type").orElse("linear");
         double factor =
                 meta.findReal("llama.rope.scaling.factor")
                         .orElseGet(() -> meta.findReal("llama.rope.scale_linear").orElse(1));
         return switch (type) {
-            case "none" -> new Rope.Scaling.None();
-            case "linear" ->
-                    factor == 0 || factor == 1
-                            ? new Rope.Scaling.None()
-                            : linear((float) factor, headSize);
+            case "none" -> 1;
+            case "linear" -> factor == 0 ? 1 : checked((float) factor);
             default ->
                     throw new LoadException(
                             file.path(),
@@ -184,14 +195,14 @@ final class GgufLlama {
         };
     }
 
-    private Rope.Scaling linear(float factor, int headSize) {
+    private float checked(float factor) {
         if (!(factor > 0) || Float.isInfinite(factor)) {
             throw new LoadException(
                     file.path(),
                     "its rope scaling factor is %s, expected a positive number".formatted(factor),
                     "Convert the model again.");
         }
-        return new Rope.Scaling.Divisors(Collections.nCopies(Math.max(0, headSize / 2), factor));
+        return factor;
     }
 
     private Map<String, TensorSource> tensors(Llama.Config config) {

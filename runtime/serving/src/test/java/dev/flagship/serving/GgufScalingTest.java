@@ -8,6 +8,7 @@ import dev.flagship.formats.GgufHeader;
 import dev.flagship.formats.TensorEntry;
 import dev.flagship.nn.Rope;
 import java.io.IOException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -24,9 +25,13 @@ class GgufScalingTest {
     @TempDir private Path temp;
 
     private Rope.Scaling scaling(Consumer<GgufHeader> keys) throws IOException {
+        return scaling("quantised-q8_0", keys);
+    }
+
+    private Rope.Scaling scaling(String name, Consumer<GgufHeader> keys) throws IOException {
         Path folder = Files.createTempDirectory(temp, "scaled");
         Path made = folder.resolve("scaled.gguf");
-        try (GgufFile plain = GgufFile.open(TinyModels.gguf("quantised-q8_0", folder))) {
+        try (GgufFile plain = GgufFile.open(TinyModels.gguf(name, folder))) {
             GgufHeader header = new GgufHeader();
             plain.metadata().keys().stream()
                     .filter(key -> !key.startsWith("llama.rope.scal"))
@@ -35,7 +40,13 @@ class GgufScalingTest {
             for (TensorEntry tensor : plain.tensors().values()) {
                 header.tensor(tensor.name(), tensor.type(), tensor.shape());
             }
-            Files.write(made, Arrays.copyOf(header.bytes(), (int) header.fileBytes()));
+            byte[] bytes = Arrays.copyOf(header.bytes(), (int) header.fileBytes());
+            for (TensorEntry placed : header.entries()) {
+                byte[] data =
+                        plain.data(plain.tensor(placed.name())).toArray(ValueLayout.JAVA_BYTE);
+                System.arraycopy(data, 0, bytes, (int) placed.offset(), data.length);
+            }
+            Files.write(made, bytes);
         }
         try (GgufFile read = GgufFile.open(made)) {
             return ModelSource.read(read).config().scaling();
@@ -71,6 +82,33 @@ class GgufScalingTest {
                             header.real(FACTOR, 4);
                         }))
                 .isEqualTo(none);
+    }
+
+    /** llama.cpp hands its rotation both, and this divides each frequency by their product. */
+    @Test
+    void aFactorScalesWhatTheTensorDividesToo() throws IOException {
+        List<Float> tensor = divisors(_ -> {});
+        assertThat(tensor).hasSizeGreaterThan(2).contains(1f, 8f);
+        assertThat(
+                        divisors(header -> {
+                            header.text(TYPE, "linear");
+                            header.real(FACTOR, 4);
+                        }))
+                .isEqualTo(tensor.stream().map(divisor -> divisor * 4).toList());
+        assertThat(
+                        divisors(header -> {
+                            header.text(TYPE, "none");
+                            header.real(FACTOR, 4);
+                        }))
+                .isEqualTo(tensor);
+        assertThatThrownBy(() -> divisors(header -> header.text(TYPE, "yarn")))
+                .isInstanceOf(LoadException.class)
+                .hasMessageContainingAll("rope scaling is \"yarn\"", "This version knows");
+    }
+
+    /** Those of a file whose rope_freqs.weight is as Llama 3.1's, and which has no keys. */
+    private List<Float> divisors(Consumer<GgufHeader> keys) throws IOException {
+        return ((Rope.Scaling.Divisors) scaling("llama31", keys)).values();
     }
 
     @Test
