@@ -21,12 +21,20 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Translates a Hugging Face folder (or a file in one): config.json, weights in safetensors or
- * PyTorch's files, tokenizer files.
+ * Translates a Hugging Face folder (or a file in one) of LLaMA, or of Mistral: config.json, weights
+ * in safetensors or PyTorch's files, tokenizer files.
  */
 final class HuggingFaceLlama {
     private static final String CONFIG = "config.json";
     private static final String POSITIONS = "max_position_embeddings";
+    private static final String MISTRAL = "mistral";
+    private static final String WINDOW = "sliding_window";
+
+    /** What transformers' MistralConfig takes for what is not said. */
+    private static final int MISTRAL_WINDOW = 4096;
+
+    private static final int MISTRAL_POSITIONS = 131_072;
+    private static final int MISTRAL_KV_HEADS = 8;
     private static final List<String> RECIPE = List.of("temperature", "top_k", "top_p", "min_p");
     private static final String WEIGHT = ".weight";
     private static final String FUSED_HEADS = "self_attn.qkv_proj.weight";
@@ -53,11 +61,16 @@ final class HuggingFaceLlama {
     private ModelSource read() throws IOException {
         Settings json = folder.require(CONFIG);
         String type = json.text("model_type", "");
-        if (!type.equals("llama")) {
+        if (!type.equals("llama") && !type.equals(MISTRAL)) {
             throw new LoadException(
                     json.file(),
-                    "model_type is %s".formatted(FormatException.quote(type)),
-                    "This version runs llama.");
+                    type.isEmpty()
+                            ? "model_type is missing"
+                            : "model_type is %s".formatted(FormatException.quote(type)),
+                    "This version runs llama and mistral.");
+        }
+        if (type.equals(MISTRAL)) {
+            refuseWindow(json);
         }
         refuseVariants(json);
         refuseRounded(json);
@@ -69,13 +82,38 @@ final class HuggingFaceLlama {
                 config,
                 json.has(POSITIONS) ? Set.of() : Set.of(Assumed.CONTEXT),
                 tensors(config),
-                json.integer(POSITIONS, 2048),
+                json.integer(POSITIONS, type.equals(MISTRAL) ? MISTRAL_POSITIONS : 2048),
                 tokenizer,
                 folder.template(),
                 endTokens(json, generation, tokenizer),
                 generation.map(HuggingFaceLlama::sampling).orElse(Sampling.usual(0)),
                 ModelCard.of(folder),
                 List.of("hugging face"));
+    }
+
+    /**
+     * Mistral (Jiang et al. 2023, arXiv:2310.06825) is LLaMA with grouped queries, and from v0.2 on
+     * without its sliding window. One that no position leaves behind changes nothing.
+     */
+    private static void refuseWindow(Settings json) {
+        boolean silent = json.json().path(WINDOW).isMissingNode(); // null is that there is none
+        if (!silent && !json.has(WINDOW)) {
+            return;
+        }
+        int window = json.integer(WINDOW, MISTRAL_WINDOW);
+        int positions = json.integer(POSITIONS, MISTRAL_POSITIONS);
+        if (window < positions) {
+            throw new LoadException(
+                    json.file(),
+                    silent
+                            ? "it has no sliding_window, which transformers takes for %d, less than its %d positions"
+                                    .formatted(window, positions)
+                            : "sliding_window is %d, less than its %d positions"
+                                    .formatted(window, positions),
+                    silent
+                            ? "This version has no sliding-window attention; if the model has none either, write \"sliding_window\": null."
+                            : "This version has no sliding-window attention; Mistral's models from v0.2 on need none.");
+        }
     }
 
     private static void refuseVariants(Settings json) {
@@ -155,12 +193,18 @@ final class HuggingFaceLlama {
                 json.integer("intermediate_size"),
                 json.integer("num_hidden_layers"),
                 heads,
-                json.integer("num_key_value_heads", heads),
+                json.integer("num_key_value_heads", unsaidKvHeads(json, heads)),
                 headSize,
                 json.real("rms_norm_eps", 1e-6f),
                 (rope.has("rope_theta") ? rope : json).real("rope_theta", 10_000),
                 scaling(json, headSize),
                 json.flag("tie_word_embeddings", false));
+    }
+
+    /** As transformers: a Mistral without the key has eight, one with null as many as heads. */
+    private static int unsaidKvHeads(Settings json, int heads) {
+        boolean silent = json.json().path("num_key_value_heads").isMissingNode();
+        return silent && json.text("model_type", "").equals(MISTRAL) ? MISTRAL_KV_HEADS : heads;
     }
 
     /**

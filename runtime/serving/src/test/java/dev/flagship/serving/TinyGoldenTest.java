@@ -135,6 +135,36 @@ class TinyGoldenTest {
         }
     }
 
+    /** Without a window that positions leave behind, Mistral is LLaMA. */
+    @ParameterizedTest
+    @ValueSource(strings = {"null", "256"})
+    void mistralGivesTheBitsOfLlama(String window) throws IOException {
+        int[] ids = Golden.read("llama/llama.expected.safetensors").ids("input_ids");
+        Path llama = TinyModels.huggingFace("llama", Files.createDirectory(temp.resolve("l")));
+        Path mistral = TinyModels.huggingFace("llama", Files.createDirectory(temp.resolve("m")));
+        TinyModels.config(
+                mistral,
+                "\"model_type\": \"llama\"",
+                "\"sliding_window\": " + window + ", \"model_type\": \"mistral\"");
+        try (LoadedModel expected = load(llama, "vector");
+                LoadedModel found = load(mistral, "vector")) {
+            assertThat(found.contextLength()).isEqualTo(256);
+            assertEqualBits(record(expected, ids), record(found, ids));
+        }
+        Path made = temp.resolve("made.gguf");
+        try (var file =
+                QuantizedFile.open(
+                        mistral,
+                        made,
+                        new QuantizedFile.Options(QuantMix.Q8_0, 1, false),
+                        LoadListener.SILENT)) {
+            file.write();
+        }
+        try (GgufFile gguf = GgufFile.open(made)) {
+            assertThat(gguf.metadata().string("general.architecture")).isEqualTo("llama");
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"llama2", "quantised-q4_1"})
     void anyNumberOfThreadsGivesEqualBits(String name) throws IOException {
