@@ -24,6 +24,8 @@ public final class JsonFault {
     private static final Pattern RANGE =
             Pattern.compile("^Numeric value \\((-?\\d{1,100})\\) out of range");
 
+    private static final Pattern SURROGATE = Pattern.compile("^[^'\"]*surrogate");
+
     /** What limits are on, by the parser's words. */
     private static final Map<String, String> MEASURES =
             Map.of(
@@ -84,6 +86,9 @@ public final class JsonFault {
         Matcher range = RANGE.matcher(said);
         if (range.find()) {
             return "the number %s is out of range".formatted(range.group(1));
+        }
+        if (SURROGATE.matcher(said).find()) {
+            return "half of a surrogate pair stands alone";
         }
         for (Expected expected : EXPECTED) {
             if (said.contains(expected.said)) {

@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -104,12 +105,24 @@ record ModelFolder(Path path) {
     }
 
     private BpeTokenizer tokenizer(Path folder) throws IOException {
-        return BpeTokenizer.fromFolder(folder)
-                .orElseThrow(() ->
-                        new LoadException(
-                                path,
-                                "tokenizer.json is missing, and so are tokenizer.model and vocab.json with merges.txt",
-                                "Download one of them into the folder, beside the weights."));
+        return BpeTokenizer.fromFolder(folder).orElseThrow(this::noTokenizer);
+    }
+
+    private LoadException noTokenizer() {
+        for (List<String> pair :
+                List.of(List.of("vocab.json", "merges.txt"), List.of("merges.txt", "vocab.json"))) {
+            if (Files.exists(path.resolve(pair.getFirst()))) {
+                return new LoadException(
+                        path,
+                        "%s is there, and %s, its other half, is missing"
+                                .formatted(pair.getFirst(), pair.getLast()),
+                        "Download it, or tokenizer.json, into the folder, beside the weights.");
+            }
+        }
+        return new LoadException(
+                path,
+                "tokenizer.json is missing, and so are tokenizer.model and vocab.json with merges.txt",
+                "Download one of them into the folder, beside the weights.");
     }
 
     /**

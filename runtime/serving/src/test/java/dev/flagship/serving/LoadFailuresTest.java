@@ -136,6 +136,19 @@ class LoadFailuresTest {
         return Stream.of(
                 config("\"model_type\": \"llama\"", "\"model_type\": \"mamba\"", "mamba"),
                 config("\"model_type\": \"llama\"", "\"model_type\": 7", "model_type"),
+                config("\"model_type\": \"llama\"", "\"kind\": 7", "model_type is missing"),
+                config(
+                        "\"model_type\": \"llama\"",
+                        "\"model_type\": \"mistral\", \"sliding_window\": 255",
+                        "sliding_window is 255, less than its 256 positions. This version has no"),
+                folder(
+                        "a Mistral that does not speak of its window",
+                        f -> {
+                            TinyModels.config(f, context, "\"max_position_embeddings\": 8192");
+                            TinyModels.config(
+                                    f, "\"model_type\": \"llama\"", "\"model_type\": \"mistral\"");
+                        },
+                        "no sliding_window, which transformers takes for 4096, less than its 8192"),
                 config("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias"),
                 config("\"mlp_bias\": false", "\"mlp_bias\": \"perhaps\"", "mlp_bias"),
                 config(
@@ -203,7 +216,7 @@ class LoadFailuresTest {
                 configText(
                         "no JSON",
                         utf8("{\n\"a\": \n"),
-                        "not JSON: line 3, column 1: found the end, expected a value"),
+                        "not JSON: line 3, column 1: found the end, expected a comma or }"),
                 configText("nothing", new byte[0], "config.json"),
                 configText("null", utf8("null"), "model_type"),
                 configText("a list", utf8("[1, 2]"), "model_type"),
@@ -221,6 +234,20 @@ class LoadFailuresTest {
                                         f -> Files.delete(f.resolve(name)),
                                         name.equals("model.safetensors") ? "model" : name)),
                 Stream.of(
+                        folder(
+                                "half of a tokenizer",
+                                f ->
+                                        Files.move(
+                                                f.resolve("tokenizer.json"),
+                                                f.resolve("vocab.json")),
+                                "vocab.json is there, and merges.txt, its other half, is missing"),
+                        folder(
+                                "the other half",
+                                f ->
+                                        Files.move(
+                                                f.resolve("tokenizer.json"),
+                                                f.resolve("merges.txt")),
+                                "merges.txt is there, and vocab.json, its other half, is missing"),
                         folder(
                                 "damaged tokenizer",
                                 f -> TinyModels.truncate(f.resolve("tokenizer.json"), 20),
