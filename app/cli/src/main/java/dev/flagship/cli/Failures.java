@@ -73,7 +73,10 @@ final class Failures {
         return message.replaceAll(
                         "^Unknown subcommand '(bench|fuzz|test)'\\.$",
                         "$1 tells itself: flagship $1 --help")
-                .replaceAll("'[-+]?\\d+' is not an? (int|long)$", "the number is too large")
+                .replaceAll(
+                        "'[-+]?\\d+' is not an? int$",
+                        "the number is too large, at most 2147483647 can be")
+                .replaceAll("'[-+]?\\d+' is not an? long$", "the number is too large")
                 .replaceAll("is not an? (int|long)$", "is not a whole number")
                 .replaceAll("is not a (float|double)$", "is not a number");
     }

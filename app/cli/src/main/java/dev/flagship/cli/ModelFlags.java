@@ -23,6 +23,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
@@ -30,6 +31,10 @@ import picocli.CommandLine.TypeConversionException;
 
 /** The flags that say how models are loaded. */
 final class ModelFlags {
+    private static final Pattern SETTING =
+            Pattern.compile(
+                    "^(temperature|top_k|top_p|min_p|repetition_penalty|presence_penalty|frequency_penalty|max_tokens|threads|context)\\b");
+
     /** A chat of this length is what people have; used to say how many fit. */
     private static final int USUAL_CHAT = 2048;
 
@@ -231,6 +236,18 @@ final class ModelFlags {
         }
     }
 
+    /** A number with its noun. */
+    static String counted(long count, String noun) {
+        return count + " " + noun + (count == 1 ? "" : "s");
+    }
+
+    /** The names of settings that the API and loading have, as the flags that they came by. */
+    static String inFlags(String message) {
+        return SETTING.matcher(message)
+                .replaceAll(found -> "--" + found.group().replace('_', '-'))
+                .replace("--repetition-penalty", "--repeat-penalty");
+    }
+
     /** One line about a model that has been loaded. */
     static String describe(TextModel model) {
         ModelInfo info = model.info();
@@ -238,17 +255,17 @@ final class ModelFlags {
         int usual = Math.min(USUAL_CHAT, info.contextLength());
         return String.format(
                 Locale.ROOT,
-                "%s: %.0f M weights in %s; numerics %s; kernels %s, %d threads; context %d; KV pool %s in %s: room for %d chats of %d tokens",
+                "%s: %.0f M weights in %s; numerics %s; kernels %s, %s; context %d; KV pool %s in %s: room for %s of %d tokens",
                 info.id(),
                 info.parameters() / 1e6,
                 Bytes.human(info.weightBytes()),
                 info.numerics(),
                 info.rung(),
-                model.threads(),
+                counted(model.threads(), "thread"),
                 info.contextLength(),
                 Bytes.human(info.kvPoolBytes()),
                 info.kvCache(),
-                room / usual,
+                counted(room / usual, "chat"),
                 usual);
     }
 }

@@ -138,7 +138,7 @@ final class QuantizeCommand implements Callable<Integer> {
         try {
             return LoadOptions.of("quantize").withThreads(threads);
         } catch (InvalidArgumentException e) {
-            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+            throw new ParameterException(spec.commandLine(), ModelFlags.inFlags(e.getMessage()), e);
         }
     }
 

@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -42,10 +41,6 @@ import picocli.CommandLine.Spec;
         sortOptions = false)
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class RunCommand implements Callable<Integer> {
-    private static final Pattern SETTING =
-            Pattern.compile(
-                    "^(temperature|top_k|top_p|min_p|repetition_penalty|presence_penalty|frequency_penalty|max_tokens)\\b");
-
     /** Stands for standard input in a prompt. */
     private static final String INPUT = "-";
 
@@ -223,19 +218,12 @@ final class RunCommand implements Callable<Integer> {
             }
             return settings;
         } catch (InvalidArgumentException e) {
-            throw new ParameterException(spec.commandLine(), flagNames(e.getMessage()), e);
+            throw new ParameterException(spec.commandLine(), ModelFlags.inFlags(e.getMessage()), e);
         }
     }
 
     private static float either(@Nullable Float flag, float usual) {
         return flag == null ? usual : flag;
-    }
-
-    /** The API's names of settings, as the flags that they were given by. */
-    private static String flagNames(String message) {
-        return SETTING.matcher(message)
-                .replaceAll(found -> "--" + found.group().replace('_', '-'))
-                .replace("--repetition-penalty", "--repeat-penalty");
     }
 
     /** A prompt alone looks like a model with words in its name. */

@@ -106,12 +106,13 @@ final class ServeCommand implements Callable<Integer> {
         }
         if (port < 0 || port > 65535) {
             throw new ParameterException(
-                    spec.commandLine(), "--port " + port + " is not between 0 and 65535");
+                    spec.commandLine(),
+                    "--port " + port + " is not between 0, any that is free, and 65535");
         }
         try {
             flags.options("check");
         } catch (InvalidArgumentException e) {
-            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+            throw new ParameterException(spec.commandLine(), ModelFlags.inFlags(e.getMessage()), e);
         }
     }
 

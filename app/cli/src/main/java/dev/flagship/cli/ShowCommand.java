@@ -100,7 +100,7 @@ final class ShowCommand implements Callable<Integer> {
                         .formatted(
                                 s.container(),
                                 Bytes.human(s.fileBytes()),
-                                counted(s.files(), "file")));
+                                ModelFlags.counted(s.files(), "file")));
         line(out, "licence", s.licence().map(Quoted::of).orElse("not stated"));
         ModelSummary.Architecture a = s.architecture();
         line(
@@ -124,7 +124,7 @@ final class ShowCommand implements Callable<Integer> {
                                     count(group.weights()),
                                     group.type(),
                                     Bytes.human(group.bytes()),
-                                    counted(group.tensors(), "tensor"),
+                                    ModelFlags.counted(group.tensors(), "tensor"),
                                     twice ? " (also the head)" : ""));
         }
         line(out, "tokenizer", "%s, %d tokens".formatted(s.tokenizerKind(), s.vocabulary()));
@@ -210,10 +210,6 @@ final class ShowCommand implements Callable<Integer> {
 
     private static void line(PrintStream out, String title, String text) {
         out.println("%-14s %s".formatted(title, text));
-    }
-
-    private static String counted(int count, String noun) {
-        return count + " " + noun + (count == 1 ? "" : "s");
     }
 
     private static String count(long count) {

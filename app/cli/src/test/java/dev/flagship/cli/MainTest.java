@@ -122,9 +122,12 @@ class MainTest {
                 "run m --max-tokens 9999999999 | the number is too large",
                 "run m --temperature hot       | 'hot' is not a number",
                 "run m --max-tokens 0          | --max-tokens 0",
-                "run m --threads -1            | threads -1",
-                "run m --threads 9999          | threads 9999",
-                "run m --context 3             | context 3",
+                "run m --threads -1            | --threads -1 is not in [0, ",
+                "run m --threads 9999          | --threads 9999 is not in [0, ",
+                "serve --threads 9999          | --threads 9999 is not in [0, ",
+                "run m --context 3             | --context 3 is below 16 tokens; left out, it is the model's",
+                "serve --context 0             | --context 0 is below 16 tokens; left out, it is the model's",
+                "serve --context 99999999999   | the number is too large, at most 2147483647 can be",
                 "run m --numerics quick        | neither exact nor fast",
                 "run m --kv-cache q4_0 hi      | \"q4_0\" is none of f16, q8_0 and f32",
                 "serve --kv-cache F16          | \"F16\" is none of f16, q8_0 and f32",
@@ -133,7 +136,7 @@ class MainTest {
                 "quantize m --to q4_k          | --output",
                 "quantize m -o x.gguf          | --to",
                 "quantize --to q4_k -o x.gguf  | SOURCE",
-                "quantize m -o x --to q4_k --threads -1 | threads -1",
+                "quantize m -o x --to q4_k --threads -1 | --threads -1",
                 "show a b                      | 'b'",
                 "run m --raw --system x hi     | --raw takes no --system",
                 "run m --raw                   | --raw needs a prompt",
@@ -402,6 +405,15 @@ class MainTest {
     }
 
     @Test
+    void oneThreadIsNoThreads() throws Exception {
+        Path model = TinyModel.in(home);
+        String line = "run " + model + " the --max-tokens 1 --kernels scalar --threads ";
+        assertThat(run(line + 1).err()).contains("kernels scalar, 1 thread; context");
+        assertThat(run(line + 2).err()).contains("kernels scalar, 2 threads; context");
+        assertThat(ModelFlags.counted(1, "chat")).isEqualTo("1 chat");
+    }
+
+    @Test
     void aDashStandsForStandardInput() throws Exception {
         Path model = TinyModel.in(home);
         String flags = " --temperature 0 --max-tokens 12 --kernels scalar --raw";
@@ -448,12 +460,18 @@ class MainTest {
         String line = "quantize no-such-model --to q8_0 -o ";
         Map<String, String> refused =
                 Map.of(
-                        "-", "-o - is no file",
-                        "", "-o names no file",
-                        "a\nb.gguf", "-o \"a\\u000ab.gguf\" has characters that steer terminals",
-                        "a\u001b[2J.gguf", "-o \"a\\u001b[2J.gguf\" has characters",
-                        home.toString(), home + ": it is a folder",
-                        home.resolve("no/x.gguf").toString(), "its folder does not exist");
+                        "-",
+                        "-o - is no file",
+                        "",
+                        "-o names no file",
+                        "a\nb.gguf",
+                        "-o \"a\\u000ab.gguf\" has characters that steer terminals",
+                        "a\u001b[2J.gguf",
+                        "-o \"a\\u001b[2J.gguf\" has characters",
+                        home.toString(),
+                        home + ": it is a folder",
+                        home.resolve("no/x.gguf").toString(),
+                        "its folder does not exist");
         refused.forEach((name, words) -> {
             var outcome = runWords("quantize", "no-such-model", "--to", "q8_0", "-o", name);
             assertThat(outcome.code()).as(words).isNotZero();

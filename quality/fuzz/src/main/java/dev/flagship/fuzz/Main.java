@@ -1,5 +1,8 @@
 package dev.flagship.fuzz;
 
+import static java.util.stream.Collectors.joining;
+
+import dev.flagship.base.Quoted;
 import dev.flagship.hostile.Format;
 import dev.flagship.hostile.HostileCases;
 import java.io.IOException;
@@ -87,7 +90,24 @@ public final class Main implements Callable<Integer> {
     /** Starts it. */
     public static void main(String[] arguments) {
         PrintStream out = new PrintStream(System.out, true, StandardCharsets.UTF_8);
-        System.exit(new CommandLine(new Main(out)).execute(arguments));
+        System.exit(commandLine(out, System.err).execute(arguments));
+    }
+
+    /** A wrong flag is told in one line, as other commands tell it. */
+    static CommandLine commandLine(PrintStream out, PrintStream err) {
+        return new CommandLine(new Main(out))
+                .setParameterExceptionHandler((wrong, _) -> {
+                    err.println("flagship: " + Quoted.visible(inWords(wrong.getMessage())));
+                    err.println("Try 'flagship fuzz --help'.");
+                    return CommandLine.ExitCode.USAGE;
+                });
+    }
+
+    /** picocli names Java's types. */
+    private static String inWords(String message) {
+        return message.replaceAll("'[-+]?\\d+' is not a long$", "the number is too large")
+                .replaceAll("is not a long$", "is not a whole number")
+                .replaceAll("is not a double$", "is not a number");
     }
 
     @Override
@@ -101,7 +121,8 @@ public final class Main implements Callable<Integer> {
         }
         if (!(minutes > 0 && minutes <= MOST_MINUTES)) {
             throw wrong(
-                    "--minutes is %s, expected more than 0 and a week at most".formatted(minutes));
+                    "--minutes %s is not above 0 and at most %d, a week"
+                            .formatted(minutes, (int) MOST_MINUTES));
         }
         long first = seed.orElseGet(() -> (long) new Random().nextInt());
         boolean held = true;
@@ -131,8 +152,12 @@ public final class Main implements Callable<Integer> {
                             .findFirst()
                             .orElseThrow(() ->
                                     wrong(
-                                            "--target %s is no parser; see --list"
-                                                    .formatted(target))));
+                                            "--target %s is no parser; there are %s"
+                                                    .formatted(
+                                                            target,
+                                                            Arrays.stream(Format.values())
+                                                                    .map(Format::title)
+                                                                    .collect(joining(", "))))));
         }
         return formats.isEmpty() ? List.of(Format.values()) : formats;
     }

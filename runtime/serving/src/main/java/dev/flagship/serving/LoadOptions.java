@@ -51,7 +51,10 @@ public record LoadOptions(
                 threads,
                 mostThreads(),
                 THREADS_PER_PROCESSOR);
-        check(context.orElse(16) >= 16, "context %s is below 16 tokens", context.orElse(16));
+        check(
+                context.orElse(16) >= 16,
+                "context %s is below 16 tokens; left out, it is the model's, at most 8192",
+                context.orElse(16));
     }
 
     /** More threads only take turns, and wait for each other at every operation. */
