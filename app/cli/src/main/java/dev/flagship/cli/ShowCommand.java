@@ -81,7 +81,7 @@ final class ShowCommand implements Callable<Integer> {
             if (template) {
                 printTemplate(summary, streams);
             } else if (json) {
-                streams.out().println(summary.json());
+                streams.out().println(summary.json(summary.templateWarning()));
             } else {
                 print(summary, streams.out());
             }

@@ -78,6 +78,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
         }
         ModelSummary read = attempt.read.orElseThrow();
         Optional<FlagshipException> atUse = used(read);
+        checkTrial(read);
         load(model, read.template());
         return new Reading(atUse, atUse.isPresent(), attempt.cost);
     }
@@ -94,7 +95,7 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                     Meter.of(() -> {
                         try {
                             ModelSummary summary = ModelSummary.read(model);
-                            summary.json();
+                            summary.json(Optional.empty());
                             read.set(summary);
                         } catch (FlagshipException e) {
                             refused.set(e);
@@ -188,6 +189,19 @@ public record Reading(Optional<FlagshipException> error, boolean refusedAtUse, M
                             .formatted(cost.bytes(), MOST_BYTES_OF_USE));
         }
         return Optional.ofNullable(refused.get());
+    }
+
+    /** What {@code show} and loading find out of a template on two conversations. */
+    private static void checkTrial(ModelSummary model) throws IOException {
+        AtomicReference<Optional<String>> warning = new AtomicReference<>(Optional.empty());
+        Meter.Cost cost = Meter.of(() -> warning.set(model.templateWarning()));
+        cost.requireTime(MOST_TIME);
+        if (cost.bytes() > 2 * MOST_BYTES_OF_USE) {
+            throw new AssertionError(
+                    "a template's trial took %d bytes, at most %d may be"
+                            .formatted(cost.bytes(), 2 * MOST_BYTES_OF_USE));
+        }
+        checkWarnings(warning.get().stream().toList());
     }
 
     /**

@@ -240,8 +240,12 @@ public record ModelSummary(
                 : Optional.empty();
     }
 
-    /** All of it as one JSON object, for programs. */
-    public String json() {
+    /**
+     * All of it as one JSON object, for programs.
+     *
+     * @param templateWarning of {@link #templateWarning()}, which runs the template
+     */
+    public String json(Optional<String> templateWarning) {
         ObjectNode root = JsonMapper.shared().createObjectNode();
         root.put("path", path.toString());
         root.put("container", container);
@@ -281,7 +285,7 @@ public record ModelSummary(
         root.put(
                 "chat_template_error",
                 template instanceof ModelTemplate.Unusable(_, var why) ? why.getMessage() : null);
-        root.put("chat_template_warning", templateWarning().orElse(null));
+        root.put("chat_template_warning", templateWarning.orElse(null));
         ObjectNode memory = root.putObject("memory");
         memory.put("weight_bytes", weightBytes);
         memory.put("context", context);

@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,7 +46,7 @@ class ModelSummaryTest {
     void jsonHoldsWhatWasRead() throws IOException {
         ModelSummary summary =
                 ModelSummary.read(TinyContainer.SPLIT_GGUF.in(temp.resolve("model")));
-        JsonNode json = JsonMapper.shared().readTree(summary.json());
+        JsonNode json = JsonMapper.shared().readTree(summary.json(Optional.empty()));
         assertThat(json.get("container").asString()).isEqualTo("GGUF");
         assertThat(json.get("files").asInt()).isEqualTo(3);
         assertThat(json.get("parameters").asLong()).isEqualTo(18_592);
@@ -100,7 +101,10 @@ class ModelSummaryTest {
     }
 
     private static String rotaryJson(ModelSummary summary) {
-        return JsonMapper.shared().readTree(summary.json()).get("rotary").toString();
+        return JsonMapper.shared()
+                .readTree(summary.json(Optional.empty()))
+                .get("rotary")
+                .toString();
     }
 
     /** The same scaling by the keys of Hugging Face and of Meta, and by GGUF's divisors. */

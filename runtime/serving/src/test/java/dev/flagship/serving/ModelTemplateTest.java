@@ -114,7 +114,7 @@ class ModelTemplateTest {
 
         ModelSummary shown = ModelSummary.read(folder);
         assertThat(shown.templateSource()).hasValue(template);
-        JsonNode json = JsonMapper.shared().readTree(shown.json());
+        JsonNode json = JsonMapper.shared().readTree(shown.json(shown.templateWarning()));
         assertThat(json.get("chat_template").asString()).isEqualTo(template);
         assertThat(json.get("chat_template_error").asString()).contains(line, construct);
     }
