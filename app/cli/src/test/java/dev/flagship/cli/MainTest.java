@@ -457,7 +457,6 @@ class MainTest {
     /** The model is not looked for, so that nobody waits for it. */
     @Test
     void quantizeRefusesAPlaceThatCannotBeBeforeItFetches() {
-        String line = "quantize no-such-model --to q8_0 -o ";
         Map<String, String> refused =
                 Map.of(
                         "-",
