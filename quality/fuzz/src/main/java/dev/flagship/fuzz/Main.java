@@ -97,7 +97,9 @@ public final class Main implements Callable<Integer> {
     static CommandLine commandLine(PrintStream out, PrintStream err) {
         return new CommandLine(new Main(out))
                 .setParameterExceptionHandler((wrong, _) -> {
-                    err.println("flagship: " + Quoted.visible(inWords(wrong.getMessage())));
+                    err.println(
+                            "flagship: "
+                                    + Quoted.visible(inWords(String.valueOf(wrong.getMessage()))));
                     err.println("Try 'flagship fuzz --help'.");
                     return CommandLine.ExitCode.USAGE;
                 });
