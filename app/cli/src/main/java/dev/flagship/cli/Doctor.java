@@ -30,7 +30,6 @@ final class Doctor {
     /** The default model twice (as it came, and packed), and room to replace it. */
     private static final long DISK = 500L << 20;
 
-    /** More than any of Linux's books has. */
     private static final String CPU = "cpu";
 
     private static final String FLAGS = "java flags";
