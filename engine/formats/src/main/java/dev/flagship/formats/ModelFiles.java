@@ -54,11 +54,11 @@ public final class ModelFiles {
         Signature signature = signature(path);
         boolean shared = signature == Signature.SAFETENSORS || signature == Signature.PYTORCH;
         Optional<ShardName> shard = shared ? ShardName.of(path) : Optional.empty();
-        if (shard.isPresent()) {
-            if (!Files.exists(shard.get().index())) {
-                throw shard.get().withoutIndex();
-            }
+        if (shard.isPresent() && Files.exists(shard.get().index())) {
             return openIndexed(shard.get().index(), path);
+        }
+        if (shard.isPresent() && shard.get().count() > 1) { // an only one has everything
+            throw shard.get().withoutIndex();
         }
         return switch (signature) {
             case GGUF -> GgufFile.open(path);
@@ -161,7 +161,7 @@ public final class ModelFiles {
     }
 
     /** Files of a folder, in the order of their names. */
-    private static List<Path> found(Path folder, String pattern) throws IOException {
+    static List<Path> found(Path folder, String pattern) throws IOException {
         List<Path> found = new ArrayList<>();
         try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder, pattern)) {
             entries.forEach(found::add);

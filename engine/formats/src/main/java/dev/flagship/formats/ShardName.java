@@ -1,9 +1,11 @@
 package dev.flagship.formats;
 
-import java.nio.file.Files;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -14,10 +16,11 @@ import java.util.regex.Pattern;
  *
  * @param file that is named so
  * @param stem the part of the name that all shards have
+ * @param number of this one, from 1
  * @param count how many there are, by the name
  * @param ending with its dot
  */
-record ShardName(Path file, String stem, int count, String ending) {
+record ShardName(Path file, String stem, int number, int count, String ending) {
     private static final Pattern NAME =
             Pattern.compile("(.+)-([0-9]{5})-of-([0-9]{5})(\\.safetensors|\\.bin)");
 
@@ -30,7 +33,7 @@ record ShardName(Path file, String stem, int count, String ending) {
         int number = Integer.parseInt(name.group(2));
         int count = Integer.parseInt(name.group(3));
         return number >= 1 && number <= count
-                ? Optional.of(new ShardName(file, name.group(1), count, name.group(4)))
+                ? Optional.of(new ShardName(file, name.group(1), number, count, name.group(4)))
                 : Optional.empty();
     }
 
@@ -40,16 +43,23 @@ record ShardName(Path file, String stem, int count, String ending) {
     }
 
     /** The error for a shard without an index, which names other shards that are missing, too. */
-    FormatException withoutIndex() {
+    FormatException withoutIndex() throws IOException {
+        BitSet there = new BitSet();
+        for (Path other : ModelFiles.found(ModelFiles.folderOf(file), "*-of-*")) {
+            of(other).filter(this::belongsTo).ifPresent(shard -> there.set(shard.number));
+        }
         List<String> missing = new ArrayList<>();
         missing.add(index().getFileName().toString());
-        for (int number = 1; number <= count; number++) {
-            String shard = "%s-%05d-of-%05d%s".formatted(stem, number, count, ending);
-            if (!Files.exists(file.resolveSibling(shard))) {
-                missing.add(shard);
-            }
+        int all = 1 + count - there.cardinality();
+        for (int at = 1; missing.size() < Math.min(all, Shards.MOST_NAMED); at++) {
+            at = there.nextClearBit(at);
+            missing.add(String.format(Locale.ROOT, "%s-%05d-of-%05d%s", stem, at, count, ending));
         }
         return new FormatException(
-                file, "one of several shards", Shards.missing(missing), Shards.FETCH_MISSING);
+                file, "one of several shards", Shards.missing(missing, all), Shards.FETCH_MISSING);
+    }
+
+    private boolean belongsTo(ShardName other) {
+        return stem.equals(other.stem) && count == other.count && ending.equals(other.ending);
     }
 }

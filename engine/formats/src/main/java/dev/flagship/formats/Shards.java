@@ -31,14 +31,23 @@ final class Shards {
     static final String FETCH_MISSING = "The download is incomplete: fetch what is missing.";
 
     /** As many names as a reader wants to see at once. */
-    private static final int MOST_NAMED = 8;
+    static final int MOST_NAMED = 8;
 
     /** Says of files that they are missing. */
     static String missing(List<String> names) {
-        int more = names.size() - MOST_NAMED;
+        return missing(names, names.size());
+    }
+
+    /**
+     * As {@link #missing(List)}, of more than are named.
+     *
+     * @param names the first of them, or all
+     */
+    static String missing(List<String> names, int all) {
+        int more = all - MOST_NAMED;
         return String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED)))
                 + (more > 0 ? " and " + more + " more" : "")
-                + (names.size() == 1 ? " is missing" : " are missing");
+                + (all == 1 ? " is missing" : " are missing");
     }
 
     /** Reads what a file has. */

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -120,7 +121,7 @@ public final class TorchFile implements ModelFile {
 
     /** The name of a part, counted from 0. */
     private static String partName(int index) {
-        return FIRST_PART.replace("00", "%02d".formatted(index));
+        return FIRST_PART.replace("00", String.format(Locale.ROOT, "%02d", index));
     }
 
     /** Of parts before the last one that is there; whether others follow, only their sizes tell. */
@@ -128,7 +129,7 @@ public final class TorchFile implements ModelFile {
         Set<String> names = new LinkedHashSet<>();
         files.forEach(file -> names.add(file.getFileName().toString()));
         List<String> missing = new ArrayList<>();
-        for (int i = 0; !names.isEmpty(); i++) {
+        for (int i = 0; i < MOST_PARTS && !names.isEmpty(); i++) {
             if (!names.remove(partName(i))) {
                 missing.add(partName(i));
             }

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Locale;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -197,6 +198,28 @@ class ModelFilesTest {
                 folder.resolve("model.safetensors.index.json"),
                 "{\"weight_map\": {\"a\": \"one.safetensors\", \"b\": \"two.safetensors\"}}");
         refuses(folder, "one.safetensors, two.safetensors are missing");
+    }
+
+    @Test
+    void anOnlyShardNeedsNoIndex() throws IOException {
+        Path shard = folder.resolve("model-00001-of-00001.safetensors");
+        Files.write(shard, TinyFiles.safetensors());
+        opens(shard, shard);
+    }
+
+    @Test
+    void namesHaveTheirOwnDigitsInEveryLocale() throws IOException {
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.forLanguageTag("fa-IR"));
+        try {
+            Path shard = folder.resolve("model-00002-of-00003.safetensors");
+            Files.write(shard, TinyFiles.safetensors());
+            refuses(
+                    shard,
+                    "index.json, model-00001-of-00003.safetensors, model-00003-of-00003.safetensors are missing");
+        } finally {
+            Locale.setDefault(before);
+        }
     }
 
     @Test
