@@ -31,6 +31,9 @@ record PackedFolder(Path path, FreeSpace disk) {
             room.checkWeights(plan.bytes());
             return;
         }
+        if (mayHave(plan, digest)) { // another process has finished it since
+            return;
+        }
         throw new LoadException(
                 room.model(),
                 "its packed weights take %s, and neither disk nor memory holds them: %s, and %s of memory are free"
@@ -73,7 +76,9 @@ record PackedFolder(Path path, FreeSpace disk) {
             return 0;
         }
         try {
-            return disk.bytes(there) + (there.equals(path) ? Sidecar.unfinished(path) : 0);
+            long bytes = disk.bytes(there);
+            long unfinished = there.equals(path) ? Sidecar.unfinished(path) : 0;
+            return bytes > Long.MAX_VALUE - unfinished ? Long.MAX_VALUE : bytes + unfinished;
         } catch (IOException | DirectoryIteratorException e) {
             return 0; // then packing cannot ask either, and keeps them in memory
         }

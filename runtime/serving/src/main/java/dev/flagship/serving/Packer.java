@@ -100,8 +100,9 @@ final class Packer {
     private record Data(MemorySegment numbers, OffHeap gathered) implements AutoCloseable {
         @Override
         public void close() {
-            TensorSource.leave(numbers);
-            gathered.close();
+            try (gathered) {
+                TensorSource.leave(numbers);
+            }
         }
     }
 
@@ -118,8 +119,13 @@ final class Packer {
             return new Data(inPlace.get(), OffHeap.allocate(0));
         }
         OffHeap gathered = OffHeap.allocate(entry.source().bytes());
-        entry.source().gather(source.file(), gathered.segment());
-        return new Data(gathered.segment(), gathered);
+        try {
+            entry.source().gather(source.file(), gathered.segment());
+            return new Data(gathered.segment(), gathered);
+        } catch (RuntimeException | Error e) {
+            gathered.close();
+            throw e;
+        }
     }
 
     private Bands bands(PackPlan.Entry entry, Data data) {

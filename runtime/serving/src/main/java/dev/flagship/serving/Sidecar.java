@@ -33,8 +33,8 @@ import java.util.zip.CRC32C;
  * <p>Little-endian: 8 bytes {@code FLAGBAND}, version, header bytes (a multiple of 4,096), 32 bytes
  * of {@link PackPlan#digest}, data bytes (long), a CRC-32C for each 16 MiB of data, a CRC-32C of
  * the header so far; then the data. The file is written under another name by whoever holds the
- * folder's lock, and renamed; a file that does not check is rebuilt. It is not synced: a disk takes
- * longer for that than packing does, and what a loss of power leaves does not check.
+ * folder's lock, and renamed; a file that does not check is rebuilt. It is not synced, which took a
+ * third of a first load's time: what a loss of power leaves does not check.
  */
 final class Sidecar {
     private static final System.Logger LOG = System.getLogger(Sidecar.class.getName());
@@ -44,8 +44,8 @@ final class Sidecar {
     private static final String PART = "packing-";
     private static final int FIXED = 8 + 4 + 4 + 32 + 8;
 
-    /** Bytes that are packed at a time: little enough for the second and third cache. */
-    private static final long SCRATCH = 4 << 20;
+    /** Bytes that a thread packs at a time, if a band is no larger; little enough for caches. */
+    private static final long SCRATCH = 2 << 20;
 
     /** Left free on the disk, for everybody else. */
     private static final long RESERVE = 64 << 20;
@@ -127,10 +127,18 @@ final class Sidecar {
         long bytes = 0;
         try (DirectoryStream<Path> parts = Files.newDirectoryStream(folder, PART + "*.part")) {
             for (Path part : parts) {
-                bytes += Files.size(part);
+                bytes += sizeOrNothing(part);
             }
         }
         return bytes;
+    }
+
+    private static long sizeOrNothing(Path part) throws IOException {
+        try {
+            return Files.size(part);
+        } catch (NoSuchFileException e) { // finished since
+            return 0;
+        }
     }
 
     /**
@@ -378,7 +386,9 @@ final class Sidecar {
         Packer packer = new Packer(source, team);
         var sums = new ChunkSums(CHUNK);
         try (MappedFileWriter writer = new MappedFileWriter(channel);
-                OffHeap scratch = OffHeap.allocate(Math.max(SCRATCH, Packer.largestBand(plan)))) {
+                OffHeap scratch =
+                        OffHeap.allocate(
+                                team.size() * Math.max(SCRATCH, Packer.largestBand(plan)))) {
             for (PackPlan.Entry entry : plan.entries()) {
                 packer.pack(
                         entry,
