@@ -3,7 +3,10 @@ package dev.flagship.tensor;
 /** The threads that share one operation. Only the owner calls {@link #run}, one task at a time. */
 public interface Team extends AutoCloseable {
 
-    /** Part of an operation. Must not block, and must not depend on which thread runs it. */
+    /**
+     * Part of an operation. Must not block, but for files that loading reads, and must not depend
+     * on which thread runs it.
+     */
     interface Task {
         /** Does the share of thread {@code thread} of {@code threads}. */
         void run(int thread, int threads);
