@@ -11,7 +11,11 @@ import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.net.UnknownHostException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -30,9 +34,12 @@ final class Doctor {
     /** The default model twice (as it came, and packed), and room to replace it. */
     private static final long DISK = 500L << 20;
 
+    private static final int HUB_PATIENCE_MILLIS = 3_000;
+
     private static final String CPU = "cpu";
 
     private static final String FLAGS = "java flags";
+    private static final String HUB = "hub";
     private static final String JAVA = "java";
     private static final String KERNELS = "kernels";
     private static final String PORT = "port";
@@ -42,7 +49,7 @@ final class Doctor {
     private Doctor() {}
 
     /** All checks, in the order in which one would repair. */
-    static List<Finding> examine(String kernels, Path store, int port) {
+    static List<Finding> examine(String kernels, Path store, String hub, int port) {
         var findings = new ArrayList<Finding>();
         findings.add(java(Runtime.version()));
         findings.addAll(
@@ -52,6 +59,7 @@ final class Doctor {
         findings.addAll(kernels(kernels));
         findings.add(memory(FreeMemory.ofThisProcess()));
         findings.add(store(store));
+        findings.add(hub(hub));
         findings.add(port(port));
         return findings;
     }
@@ -168,7 +176,9 @@ final class Doctor {
                             .formatted(
                                     store,
                                     Bytes.human(free),
-                                    Bytes.human(size(store.resolve("models"))),
+                                    Bytes.human(
+                                            size(store.resolve("blobs"))
+                                                    + size(store.resolve("models"))),
                                     Bytes.human(size(store.resolve("packed"))));
             return judged(
                     STORE, what, free < DISK, "make room, or set FLAGSHIP_HOME to another folder");
@@ -183,7 +193,10 @@ final class Doctor {
             return 0;
         }
         try (var files = Files.walk(folder)) {
-            return files.map(Path::toFile).filter(File::isFile).mapToLong(File::length).sum();
+            return files.filter(file -> Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS))
+                    .map(Path::toFile)
+                    .mapToLong(File::length)
+                    .sum();
         }
     }
 
@@ -195,6 +208,27 @@ final class Doctor {
             }
         }
         return Optional.empty();
+    }
+
+    /** Whether anything listens there; nothing is asked. */
+    static Finding hub(String hub) {
+        URI uri = URI.create(hub);
+        int usual = "http".equals(uri.getScheme()) ? 80 : 443;
+        try (var socket = new Socket()) {
+            socket.connect(
+                    new InetSocketAddress(uri.getHost(), uri.getPort() < 0 ? usual : uri.getPort()),
+                    HUB_PATIENCE_MILLIS);
+            return Finding.ok(HUB, hub + " can be reached");
+        } catch (IOException e) {
+            return Finding.warning(
+                    HUB,
+                    "%s cannot be reached from here (%s); models that are here run, others need a mirror (FLAGSHIP_HUB) or files by hand"
+                            .formatted(
+                                    hub,
+                                    e instanceof UnknownHostException
+                                            ? "its name is unknown"
+                                            : e.getMessage()));
+        }
     }
 
     static Finding port(int port) {

@@ -5,7 +5,6 @@ import dev.flagship.launch.ModelStore;
 import dev.flagship.server.FlagshipServer;
 import dev.flagship.serving.LoadOptions;
 import java.io.PrintStream;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -13,12 +12,13 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ArrayNode;
 
 /** {@code flagship doctor}: whether this machine's best is used. */
 @Command(
         name = "doctor",
         description = {
-            "Check Java, the processor, the kernels, memory, the store and the port.",
+            "Check Java, the processor, the kernels, memory, the store, the hub and the port.",
             "Exits with 1 unless the kernels are the best that this processor has."
         },
         sortOptions = false)
@@ -31,6 +31,9 @@ final class DoctorCommand implements Callable<Integer> {
             defaultValue = LoadOptions.AUTO,
             description = "Kernels to examine, as for run. Default: ${DEFAULT-VALUE}.")
     private String kernels = LoadOptions.AUTO;
+
+    @Option(names = "--json", description = "A JSON list of the findings.")
+    private boolean json;
 
     @Spec private CommandSpec spec;
 
@@ -46,9 +49,21 @@ final class DoctorCommand implements Callable<Integer> {
         } catch (InvalidArgumentException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         }
-        Path home = ModelStore.defaultHome(context.environment());
-        List<Finding> findings = Doctor.examine(kernels, home, FlagshipServer.DEFAULT_PORT);
+        ModelStore store = StoreOf.context(context);
+        List<Finding> findings =
+                Doctor.examine(kernels, store.home(), store.hub(), FlagshipServer.DEFAULT_PORT);
         PrintStream out = context.streams().out();
+        if (json) {
+            ArrayNode list = Json.array();
+            for (Finding finding : findings) {
+                list.addObject()
+                        .put("check", finding.check())
+                        .put("verdict", finding.verdict().word())
+                        .put("detail", finding.detail());
+            }
+            Json.print(out, list);
+            return Doctor.healthy(findings) ? 0 : Failures.FAILED;
+        }
         for (Finding finding : findings) {
             out.println(
                     "%-7s  %-10s  %s"

@@ -19,6 +19,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Turns what goes wrong into one message and an exit code. */
 final class Failures {
+    /** All that a person may ask for, some of it by the launcher. */
+    static final String COMMANDS =
+            "run, serve, pull, list, show, ps, cp, rm, quantize, bench, doctor, kernels, fuzz, test and help";
+
     static final int FAILED = 1;
     static final int USAGE = 2;
     private static final int READER_GONE = 141; // as of who is ended by SIGPIPE
@@ -59,8 +63,7 @@ final class Failures {
                             String.join(", ", at.getSubcommands().keySet()));
         }
         String hint = isVersion(e) ? " (it is flagship --version)" : "";
-        return "there is no command \"%s\"%s; there are run, serve, show, quantize, bench, doctor, kernels, fuzz, test and help"
-                .formatted(word, hint);
+        return "there is no command \"%s\"%s; there are %s".formatted(word, hint, COMMANDS);
     }
 
     private static boolean isVersion(ParameterException e) {

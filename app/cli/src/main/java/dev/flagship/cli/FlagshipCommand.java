@@ -22,6 +22,7 @@ import picocli.CommandLine.Spec;
             "                      ~/.flagship)",
             "  FLAGSHIP_MODELS     a folder to take model files from",
             "  FLAGSHIP_HUB        the base URL of the model hub",
+            "  FLAGSHIP_HUB_TOKEN  what opens gated models there (or HF_TOKEN)",
             "  FLAGSHIP_DEBUG=1    show stack traces",
             "  FLAGSHIP_JAVA_OPTS  further flags for Java",
             "  FLAGSHIP_AOT=no     neither make nor use Java's cache of loaded classes",
@@ -54,7 +55,6 @@ final class FlagshipCommand implements Runnable {
             return;
         }
         throw new ParameterException(
-                spec.commandLine(),
-                "which command? There are run, serve, show, quantize, bench, doctor, kernels, fuzz, test and help.");
+                spec.commandLine(), "which command? There are " + Failures.COMMANDS + ".");
     }
 }

@@ -58,7 +58,12 @@ public final class Main {
                             .addSubcommand(new CommandLine.HelpCommand())
                             .addSubcommand(command(new RunCommand(context), "run"))
                             .addSubcommand(command(new ServeCommand(context), "serve"))
+                            .addSubcommand(command(new PullCommand(context), "pull"))
+                            .addSubcommand(command(new ListCommand(context), "list"))
                             .addSubcommand(command(new ShowCommand(context), "show"))
+                            .addSubcommand(command(new PsCommand(context), "ps"))
+                            .addSubcommand(command(new CopyCommand(context), "cp"))
+                            .addSubcommand(command(new RemoveCommand(context), "rm"))
                             .addSubcommand(command(new QuantizeCommand(context), "quantize"))
                             .addSubcommand(command(new DoctorCommand(context), "doctor"))
                             .addSubcommand(

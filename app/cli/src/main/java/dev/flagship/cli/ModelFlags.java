@@ -227,8 +227,7 @@ final class ModelFlags {
             }
             var path = store.resolve(model, progress);
             LoadOptions options =
-                    options(store.servedName(model))
-                            .withPackedFolder(store.home().resolve("packed"));
+                    options(store.servedName(model)).withPackedFolder(StoreOf.packed(store));
             return TextModel.open(
                     path,
                     givesTemplate() ? options : options.withTemplate(own),

@@ -144,6 +144,11 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         ended = true;
     }
 
+    /** Makes room for what others print. */
+    synchronized void erase() {
+        clear();
+    }
+
     /** Leaves no half line behind. */
     @Override
     public synchronized void close() {

@@ -4,7 +4,6 @@ import dev.flagship.base.Bytes;
 import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.base.Quoted;
 import dev.flagship.launch.ExitHook;
-import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.LoadOptions;
 import dev.flagship.serving.Perplexity;
 import dev.flagship.serving.QuantMix;
@@ -104,9 +103,7 @@ final class QuantizeCommand implements Callable<Integer> {
         LoadOptions load = options();
         String sample = text == null ? "" : text(text);
         var streams = context.streams();
-        var store =
-                ModelStore.open(
-                        ModelStore.defaultHome(context.environment()), context.environment());
+        var store = StoreOf.context(context);
         try (var progress = new ProgressLine(streams.err(), streams.errIsTerminal())) {
             Path model = store.resolve(source, progress);
             Optional<Perplexity> before = write(model, sample, load, progress);

@@ -63,8 +63,7 @@ final class Rehearsal {
     private static int serve(ModelStore store) {
         Path path = store.resolve(Catalogue.DEFAULT_MODEL);
         var options =
-                LoadOptions.of(Catalogue.DEFAULT_MODEL)
-                        .withPackedFolder(store.home().resolve("packed"));
+                LoadOptions.of(Catalogue.DEFAULT_MODEL).withPackedFolder(StoreOf.packed(store));
         try (FlagshipServer server = FlagshipServer.start(0)) {
             server.add(TextModel.open(path, options, LoadListener.SILENT));
             server.ready();

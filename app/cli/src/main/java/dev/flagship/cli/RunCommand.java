@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -160,13 +161,12 @@ final class RunCommand implements Callable<Integer> {
         if (chat) {
             checkCanChat();
         }
-        var store =
-                ModelStore.open(
-                        ModelStore.defaultHome(context.environment()), context.environment());
+        var store = StoreOf.context(context);
         var progress = new ProgressLine(streams.err(), streams.errIsTerminal());
         Own own = raw ? Own.IF_ANY : Own.REQUIRED;
         var failing = chat ? FailingTemplate.TOLD_AT_LOAD : FailingTemplate.TOLD_BY_ANSWER;
-        try (TextModel text = flags.open(store, model, own, failing, progress)) {
+        try (var _ = announce(store);
+                TextModel text = flags.open(store, model, own, failing, progress)) {
             streams.err().println(ModelFlags.describe(text));
             var settings = settings(text.info().sampling());
             return chat
@@ -174,6 +174,17 @@ final class RunCommand implements Callable<Integer> {
                     : new OneAnswer(text, streams)
                             .print(request(settings, first ? ready : prompt(input)));
         }
+    }
+
+    private RunningProcess announce(ModelStore store) {
+        return RunningProcess.announce(
+                store.home(),
+                new RunningProcess.Seen(
+                        ProcessHandle.current().pid(),
+                        "run",
+                        List.of(store.servedName(model)),
+                        0,
+                        Instant.now()));
     }
 
     /**

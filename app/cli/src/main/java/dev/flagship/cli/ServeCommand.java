@@ -10,6 +10,7 @@ import dev.flagship.serving.ModelTemplate;
 import dev.flagship.serving.TextModel;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -61,11 +62,10 @@ final class ServeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException, InterruptedException {
         check();
-        var store =
-                ModelStore.open(
-                        ModelStore.defaultHome(context.environment()), context.environment());
+        var store = StoreOf.context(context);
         var names = names(store);
         try (FlagshipServer server = start();
+                var _ = announce(names, server);
                 var _ = ExitHook.of(server::close)) {
             PrintStream out = context.streams().out();
             for (String model : names.values()) {
@@ -130,6 +130,17 @@ final class ServeCommand implements Callable<Integer> {
             }
         }
         return names;
+    }
+
+    private RunningProcess announce(Map<String, String> names, FlagshipServer server) {
+        return RunningProcess.announce(
+                StoreOf.home(context),
+                new RunningProcess.Seen(
+                        ProcessHandle.current().pid(),
+                        "serve",
+                        List.copyOf(names.keySet()),
+                        server.address().getPort(),
+                        Instant.now()));
     }
 
     private FlagshipServer start() {

@@ -3,7 +3,6 @@ package dev.flagship.cli;
 import dev.flagship.base.Bytes;
 import dev.flagship.base.Quoted;
 import dev.flagship.launch.Catalogue;
-import dev.flagship.launch.ModelStore;
 import dev.flagship.serving.ModelSummary;
 import dev.flagship.serving.ModelTemplate;
 import java.io.IOException;
@@ -73,9 +72,7 @@ final class ShowCommand implements Callable<Integer> {
                     "--json and --template are two ways to print; choose one");
         }
         var streams = context.streams();
-        var store =
-                ModelStore.open(
-                        ModelStore.defaultHome(context.environment()), context.environment());
+        var store = StoreOf.context(context);
         try (var progress = new ProgressLine(streams.err(), streams.errIsTerminal())) {
             ModelSummary summary = ModelSummary.read(store.resolve(model, progress));
             if (template) {

@@ -1,5 +1,6 @@
 package dev.flagship.launch;
 
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.base.Quoted;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -8,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** What a person asks to be fetched. */
 sealed interface ModelReference {
@@ -63,11 +65,11 @@ sealed interface ModelReference {
                 String revision = page.group(2) == null ? page.group(3) : page.group(2);
                 return onHub(text, page.group(1), revision, page.group(4));
             }
-            plain = below.get();
-        } else if (plain.contains("://")) {
+        }
+        if (plain.contains("://")) {
             return address(plain);
         }
-        Matcher hubName = ON_HUB.matcher(plain);
+        Matcher hubName = ON_HUB.matcher(below.orElse(plain));
         if (hubName.matches()) {
             return onHub(text, hubName.group(1), hubName.group(2), hubName.group(3));
         }
@@ -95,10 +97,7 @@ sealed interface ModelReference {
     }
 
     private static ModelReference onHub(
-            String text,
-            String repository,
-            @org.jspecify.annotations.Nullable String revision,
-            @org.jspecify.annotations.Nullable String wish) {
+            String text, String repository, @Nullable String revision, @Nullable String wish) {
         if (!HubPlace.isRepository(repository)) {
             throw bad(
                     text,
@@ -110,7 +109,7 @@ sealed interface ModelReference {
         }
         try {
             return new OnHub(new HubPlace(repository, revision == null ? MAIN : revision), file);
-        } catch (dev.flagship.base.InvalidArgumentException e) {
+        } catch (InvalidArgumentException e) {
             throw bad(text, String.valueOf(e.getMessage()));
         }
     }

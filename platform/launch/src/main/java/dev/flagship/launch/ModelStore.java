@@ -259,7 +259,14 @@ public final class ModelStore {
                             .formatted(typed, stored.get().origin(), typed),
                     null);
         }
-        throw unknown(typed, "the catalogue has no model \"%s\".".formatted(typed));
+        throw new LaunchException(
+                "unknown_model",
+                "The catalogue has no model \"%s\".%s It has %s. A model of the hub is OWNER/NAME, one elsewhere an address https://…"
+                        .formatted(
+                                typed,
+                                guess(typed, catalogueNames()),
+                                String.join(", ", catalogueNames())),
+                null);
     }
 
     private Wanted wanted(CatalogueModel model) {
@@ -434,8 +441,7 @@ public final class ModelStore {
                         shelf.adopt(known.get(), Progress.NONE);
                     }
                     return shelf.remove(name, known.map(CatalogueModel::files).orElse(List.of()))
-                            .orElseThrow(() ->
-                                    unknown(name, "\"%s\" is not in the store.".formatted(name)));
+                            .orElseThrow(() -> notStored(name));
                 });
     }
 
@@ -550,22 +556,39 @@ public final class ModelStore {
 
     private List<String> allNames() {
         List<String> names = new ArrayList<>(shelf.names());
-        catalogue.models().stream()
-                .map(CatalogueModel::name)
-                .filter(name -> !names.contains(name))
-                .forEach(names::add);
+        catalogueNames().stream().filter(name -> !names.contains(name)).forEach(names::add);
         return names;
     }
 
+    private List<String> catalogueNames() {
+        return catalogue.models().stream().map(CatalogueModel::name).toList();
+    }
+
     private LaunchException unknown(String typed, String what) {
-        String guess =
-                Catalogue.nearest(typed, allNames())
-                        .map(name -> " Did you mean \"" + name + "\"?")
-                        .orElse("");
         return new LaunchException(
                 "unknown_model",
                 "%s%s Names: %s. For a model of your own give the path of its GGUF file or of its folder"
-                        .formatted(what, guess, names()),
+                        .formatted(what, guess(typed, allNames()), names()),
                 null);
+    }
+
+    private LaunchException notStored(String name) {
+        List<String> names = shelf.names();
+        return new LaunchException(
+                "unknown_model",
+                "\"%s\" is not in the store.%s %s"
+                        .formatted(
+                                name,
+                                guess(name, names),
+                                names.isEmpty()
+                                        ? "Nothing is"
+                                        : "It has " + String.join(", ", names)),
+                null);
+    }
+
+    private static String guess(String typed, List<String> names) {
+        return Catalogue.nearest(typed, names)
+                .map(name -> " Did you mean \"" + name + "\"?")
+                .orElse("");
     }
 }

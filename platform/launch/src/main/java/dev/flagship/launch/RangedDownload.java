@@ -286,8 +286,9 @@ final class RangedDownload {
                     throw new SourceException(
                             "bad_range", "it sent another range than it was asked for");
                 }
+                String now = answer.header("etag");
                 if (answer.size().orElse(size) != size
-                        || !etag.isEmpty() && !answer.header("etag").equals(etag)) {
+                        || !etag.isEmpty() && !now.isEmpty() && !now.equals(etag)) {
                     throw new SourceException(
                             "another_version", "its file changed while it was fetched");
                 }

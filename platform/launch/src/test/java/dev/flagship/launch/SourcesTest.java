@@ -159,7 +159,7 @@ class SourcesTest {
                 new LoopbackHub(
                         (_, out) -> LoopbackHub.head(out, "302 Found", "Location: /again"))) {
             fails(hub(loop), "redirected more than 5 times");
-            assertThat(loop.paths()).hasSize(4);
+            assertThat(loop.paths()).hasSize(6);
         }
     }
 

@@ -71,10 +71,7 @@ final class House {
                                     "tokenizers",
                                     "tensor"),
                             Set.of(JSON, "com.sun.management", "jdk.jfr")),
-                    module(
-                            "platform/launch",
-                            Set.of("serving-api"),
-                            Set.of(JSON, "java.net.http")),
+                    module("platform/launch", Set.of("serving-api"), Set.of(JSON, "java.net.http")),
                     module("platform/http", Set.of(), Set.of("io.helidon")),
                     module(
                             "app/server",
@@ -83,7 +80,7 @@ final class House {
                     module(
                             "app/cli",
                             Set.of("server", "launch", "http", "serving", "serving-api", "tensor"),
-                            Set.of("picocli", "org.jline")),
+                            Set.of(JSON, "picocli", "org.jline")),
                     module(
                             "quality/testing",
                             Set.of("serving-api", "nn", "tensor", "formats"),

@@ -124,6 +124,10 @@ record PackPlan(List<Entry> entries, long bytes, Optional<QuantMix> rounded) {
      * What of the plan decides the packed weights, for their key: nothing for those as they are.
      */
     List<String> identity() {
+        return identity(rounded);
+    }
+
+    static List<String> identity(Optional<QuantMix> rounded) {
         return rounded.map(mix ->
                         List.of("rounded to %s, version %d".formatted(mix, QuantMix.VERSION)))
                 .orElse(List.of());

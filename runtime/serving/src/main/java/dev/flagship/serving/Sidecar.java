@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.LongPredicate;
 import java.util.zip.CRC32C;
@@ -214,12 +215,16 @@ final class Sidecar {
     }
 
     private FileChannel lockFile() throws IOException {
+        return lockFile(folder);
+    }
+
+    static FileChannel lockFile(Path folder) throws IOException {
         return FileChannel.open(
                 folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     }
 
     /** Waits for other processes, and for other threads of this one, whose locks are no locks. */
-    private static FileLock lock(FileChannel channel) throws IOException {
+    static FileLock lock(FileChannel channel) throws IOException {
         while (true) {
             try {
                 return channel.lock();
@@ -441,15 +446,19 @@ final class Sidecar {
         }
     }
 
-    /** Where it is kept which packed weights a source has. */
     private Path record(Path source) throws IOException {
-        // One source may be packed as it is and rounded, and neither replaces the other.
-        String what = source.toRealPath() + String.join("", plan.identity());
-        byte[] key = SourceDigest.sha256().digest(what.getBytes(StandardCharsets.UTF_8));
-        return sources().resolve(HexFormat.of().formatHex(key));
+        return record(folder, source.toRealPath(), plan.identity());
     }
 
-    private Path sources() {
+    /** Where it is kept which packed weights a source has. */
+    static Path record(Path folder, Path source, List<String> identity) {
+        // One source may be packed as it is and rounded, and neither replaces the other.
+        String what = source + String.join("", identity);
+        byte[] key = SourceDigest.sha256().digest(what.getBytes(StandardCharsets.UTF_8));
+        return sources(folder).resolve(HexFormat.of().formatHex(key));
+    }
+
+    private static Path sources(Path folder) {
         return folder.resolve("sources");
     }
 
@@ -466,7 +475,7 @@ final class Sidecar {
                 return;
             }
             SourceDigest.write(own, digest);
-            if (before.isPresent() && !wanted(before.get())) {
+            if (before.isPresent() && !wanted(folder, before.get())) {
                 deleteVersions(before.get());
             }
         } catch (IOException | DirectoryIteratorException e) {
@@ -474,8 +483,9 @@ final class Sidecar {
         }
     }
 
-    private boolean wanted(String digest) throws IOException {
-        try (DirectoryStream<Path> all = Files.newDirectoryStream(sources())) {
+    /** Whether any source has these packed weights. */
+    static boolean wanted(Path folder, String digest) throws IOException {
+        try (DirectoryStream<Path> all = Files.newDirectoryStream(sources(folder))) {
             for (Path each : all) {
                 if (SourceDigest.recall(each).equals(Optional.of(digest))) {
                     return true;

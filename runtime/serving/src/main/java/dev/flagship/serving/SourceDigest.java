@@ -37,9 +37,13 @@ final class SourceDigest {
     private final LoadListener listener;
 
     SourceDigest(Path packedFolder, Team team, LoadListener listener) {
-        this.memory = packedFolder.resolve("digests");
+        this.memory = memory(packedFolder);
         this.team = team;
         this.listener = listener;
+    }
+
+    static Path memory(Path packedFolder) {
+        return packedFolder.resolve("digests");
     }
 
     static MessageDigest sha256() {
@@ -81,8 +85,12 @@ final class SourceDigest {
         return HexFormat.of().formatHex(all.digest());
     }
 
-    /** Where the digest of a file in its present state is remembered. */
     private Path known(Path file) throws IOException {
+        return known(memory, file);
+    }
+
+    /** Where the digest of a file in its present state is remembered. */
+    static Path known(Path memory, Path file) throws IOException {
         Path real = file.toRealPath();
         BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
         String state =

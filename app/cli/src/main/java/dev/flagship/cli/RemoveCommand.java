@@ -1,0 +1,111 @@
+package dev.flagship.cli;
+
+import dev.flagship.base.Bytes;
+import dev.flagship.launch.ModelStore;
+import dev.flagship.launch.StoredModel;
+import dev.flagship.serving.PackedCopies;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code flagship rm}: a model out of the store. */
+@Command(
+        name = "rm",
+        description = {
+            "Remove models from the store, their packed weights too.",
+            "Files that another name shares stay. Nothing is asked; what came from the",
+            "hub can be fetched again."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  flagship rm smollm2-360m tinyllama",
+            "  flagship rm --unfinished    what fetches left that never came to their end"
+        },
+        sortOptions = false)
+@SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
+final class RemoveCommand implements Callable<Integer> {
+    private final Context context;
+
+    @Spec private CommandSpec spec;
+
+    @Parameters(arity = "0..*", paramLabel = "NAME", description = "Names, as list shows them.")
+    private List<String> names = List.of();
+
+    @Option(names = "--unfinished", description = "Also what is left of fetches that were stopped.")
+    private boolean unfinished;
+
+    RemoveCommand(Context context) {
+        this.context = context;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (names.isEmpty() && !unfinished) {
+            throw new ParameterException(
+                    spec.commandLine(), "which model? flagship list shows their names");
+        }
+        var store = StoreOf.context(context);
+        var out = context.streams().out();
+        for (String name : names) {
+            long freed = remove(store, name);
+            out.println(
+                    freed == 0
+                            ? "Removed %s; its files stay, for another name has them."
+                                    .formatted(name)
+                            : "Removed %s: %s are free again.".formatted(name, Bytes.human(freed)));
+            out.flush();
+        }
+        if (unfinished) {
+            out.println(
+                    "Removed unfinished downloads: %s are free again."
+                            .formatted(Bytes.human(store.removeUnfinished())));
+            out.flush();
+        }
+        return 0;
+    }
+
+    private static long remove(ModelStore store, String name) throws IOException {
+        Optional<StoredModel> model =
+                store.stored().stream()
+                        .filter(each -> each.name().equals(name) && each.complete())
+                        .findFirst();
+        Optional<PackedCopies> packed =
+                model.isPresent()
+                        ? Optional.of(
+                                PackedCopies.of(
+                                        StoreOf.packed(store),
+                                        model.get().path(),
+                                        model.get().files()))
+                        : Optional.empty();
+        List<Path> real = model.isPresent() ? real(model.get().files()) : List.of();
+        ModelStore.Removed removed = store.remove(name);
+        long bytes = removed.bytes();
+        if (packed.isPresent()) {
+            bytes += packed.get().delete(gone(real));
+        }
+        return bytes;
+    }
+
+    private static List<Path> real(List<Path> files) throws IOException {
+        List<Path> real = new ArrayList<>();
+        for (Path file : files) {
+            real.add(file.toRealPath());
+        }
+        return real;
+    }
+
+    private static List<Path> gone(List<Path> files) {
+        return files.stream().filter(file -> !Files.exists(file)).toList();
+    }
+}
