@@ -40,9 +40,7 @@ class StoreCommandsTest {
         int code = Main.run(words, streams, Map.of("FLAGSHIP_HOME", home().toString()));
         streams.out().flush();
         return new Outcome(
-                code,
-                out.toString(StandardCharsets.UTF_8),
-                err.toString(StandardCharsets.UTF_8));
+                code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }
 
     private Path home() {
@@ -86,7 +84,8 @@ class StoreCommandsTest {
                 .isEqualTo(answer.out);
         long before = bytesInTheStore();
         Outcome first = run("rm", "mine");
-        assertThat(first.out).isEqualTo("Removed mine; its files stay, for another name has them.\n");
+        assertThat(first.out)
+                .isEqualTo("Removed mine; its files stay, for another name has them.\n");
         assertThat(run("list", "--quiet").out).isEqualTo("yours\n");
         assertThat(json("list", "--json").get(0).get("packed_bytes").longValue()).isPositive();
         assertThat(run("run", "yours", "hi", "--max-tokens", "3", "--temperature", "0").out)
@@ -135,7 +134,8 @@ class StoreCommandsTest {
         assertThat(run("rm").code).isEqualTo(2);
         Outcome taken = run("cp", temp.toString(), "smollm2");
         assertThat(taken.err).contains("is that of the model from the catalogue");
-        assertThat(run("cp", temp.toString(), "mine").err).contains("holds no weights that run here");
+        assertThat(run("cp", temp.toString(), "mine").err)
+                .contains("holds no weights that run here");
     }
 
     @Test

@@ -34,6 +34,8 @@ public final class PackedCopies {
     }
 
     /**
+     * Looks for what is kept of a model.
+     *
      * @param folder {@link LoadOptions#packedFolder}; need not be there
      * @param model what is loaded: a file or a folder, which are there
      * @param files the model's files
