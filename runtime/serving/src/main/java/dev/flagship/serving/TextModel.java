@@ -9,39 +9,30 @@ import dev.flagship.serving.api.ChatModel;
 import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
-import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
-import dev.flagship.tokenizers.ChatTemplate;
-import dev.flagship.tokenizers.ControlTokens;
-import dev.flagship.tokenizers.TemplateException;
 import dev.flagship.tokenizers.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
-import java.time.LocalDateTime;
-import java.time.ZoneId;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
-import org.jspecify.annotations.Nullable;
 
 /** A text model that answers: requests queue for one step thread, which computes them together. */
 public final class TextModel implements ChatModel {
     private static final int QUEUE = 64;
-
-    /** Characters of a prompt that are looked at at all. */
-    private static final long MOST_CHARACTERS = 1 << 26;
 
     /** A prompt is encoded in a fraction of this, so that a model too busy for it is overloaded. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
     private final LoadedModel model;
     private final ModelInfo info;
+    private final PromptCodec codec;
     private final BlockingQueue<Job> arrivals = new ArrayBlockingQueue<>(QUEUE);
 
     /** Laying out and encoding a prompt keeps a processor busy; more at once only share it. */
@@ -68,6 +59,13 @@ public final class TextModel implements ChatModel {
                         cache.bytes(),
                         model.sampling(),
                         Instant.now());
+        this.codec =
+                new PromptCodec(
+                        id,
+                        model.tokenizer(),
+                        model.template(),
+                        info.contextLength(),
+                        info.vocabularySize());
         this.thread = Thread.ofPlatform().name("flagship-step-" + id).daemon().unstarted(loop);
     }
 
@@ -212,94 +210,7 @@ public final class TextModel implements ChatModel {
 
     /** Ids of a prompt, as a generation would see them. */
     public int[] ids(Prompt prompt) {
-        try {
-            return checked(
-                    switch (prompt) {
-                        case Prompt.Conversation c -> conversation(c.messages());
-                        case Prompt.Raw raw -> raw(raw.text());
-                        case Prompt.Tokens tokens ->
-                                tokens.ids().stream().mapToInt(Integer::intValue).toArray();
-                    });
-        } catch (RequestException e) {
-            throw e;
-        } catch (FlagshipException e) {
-            throw RequestException.invalidPrompt(e.getMessage(), e);
-        }
-    }
-
-    private int[] conversation(List<Message> messages) {
-        ModelTemplate.Usable usable = template();
-        List<ChatTemplate.Turn> turns =
-                messages.stream().map(m -> new ChatTemplate.Turn(m.role(), m.content())).toList();
-        int most = mostCharacters();
-        long characters = messages.stream().mapToLong(m -> m.content().length()).sum();
-        if (characters > most) {
-            throw RequestException.promptTooLong(characters, info.contextLength());
-        }
-        try {
-            return model.tokenizer()
-                    .encode(
-                            usable.template()
-                                    .render(
-                                            turns,
-                                            true,
-                                            model.tokenizer(),
-                                            LocalDateTime.now(ZoneId.systemDefault()),
-                                            2 * most + 65_536));
-        } catch (TemplateException e) {
-            throw RequestException.invalidPrompt(usable.failure(e), e);
-        }
-    }
-
-    private ModelTemplate.Usable template() {
-        return switch (model.template()) {
-            case ModelTemplate.Usable usable -> usable;
-            case ModelTemplate.Absent _ -> throw refused(null);
-            case ModelTemplate.Unusable(_, var why) -> throw refused(why);
-        };
-    }
-
-    private RequestException refused(@Nullable FlagshipException why) {
-        return RequestException.invalidPrompt(
-                "Model %s %s, so it cannot take a conversation. Load it with --chat-template FILE; for text alone there is flagship run --raw."
-                        .formatted(info.id(), chatRefusal().orElseThrow()),
-                why);
-    }
-
-    /**
-     * Longer prompts are refused before they are encoded. They could not fit, but for white space
-     * that added tokens take with them and characters that a normalizer puts together.
-     */
-    private int mostCharacters() {
-        long most = (long) info.contextLength() * model.tokenizer().longestToken();
-        return Math.toIntExact(Math.min(most, MOST_CHARACTERS));
-    }
-
-    private int[] raw(String text) {
-        if (text.length() > mostCharacters()) {
-            throw RequestException.promptTooLong(text.length(), info.contextLength());
-        }
-        int[] ids = model.tokenizer().encode(text, ControlTokens.AS_TEXT);
-        if (!model.tokenizer().addsBos()) {
-            return ids;
-        }
-        int[] withBos = new int[ids.length + 1];
-        withBos[0] = model.tokenizer().bos().orElseThrow();
-        System.arraycopy(ids, 0, withBos, 1, ids.length);
-        return withBos;
-    }
-
-    /** A tokenizer may know more tokens than the model has rows for. */
-    private int[] checked(int[] ids) {
-        for (int id : ids) {
-            if (id < 0 || id >= info.vocabularySize()) {
-                throw RequestException.invalidPrompt(
-                        "Token id %d is outside the vocabulary of %d."
-                                .formatted(id, info.vocabularySize()),
-                        null);
-            }
-        }
-        return ids;
+        return codec.ids(prompt);
     }
 
     @Override
