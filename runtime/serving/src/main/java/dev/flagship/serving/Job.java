@@ -19,6 +19,9 @@ final class Job {
         /** A token, with its log-probability and the best alternatives if they were asked for. */
         record Token(int id, float logprob, List<Alternative> top) implements News {}
 
+        /** A token of the prompt, likewise; before all tokens of the answer. */
+        record PromptToken(int id, float logprob, List<Alternative> top) implements News {}
+
         /** The end. */
         record End(FinishReason reason, List<String> warnings) implements News {}
     }
@@ -32,7 +35,7 @@ final class Job {
     final boolean openEnded;
     final long accepted = System.nanoTime();
 
-    /** Holds no more than {@link #mostTokens} and an end, however slowly it is read. */
+    /** Holds no more than prompt, {@link #mostTokens} and an end, however slowly it is read. */
     final BlockingQueue<News> news = new LinkedBlockingQueue<>();
 
     volatile boolean cancelled;
@@ -72,6 +75,11 @@ final class Job {
     /** Tokens of the prompt that are not computed yet. */
     int left() {
         return prompt.length - prefilled;
+    }
+
+    /** Whether rows of its prompt are still to be scored: all that lie before are. */
+    boolean scoring() {
+        return request.scoresPrompt() && !decoding() && shared.scores.size() < prompt.length;
     }
 
     /** Room is reserved for so many tokens, prompt and answer. */

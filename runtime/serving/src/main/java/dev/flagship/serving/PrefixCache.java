@@ -87,6 +87,11 @@ final class PrefixCache implements AutoCloseable {
         return own;
     }
 
+    /** A sequence that holds nothing. */
+    PagedKvCache.Sequence anew() {
+        return cache.sequence();
+    }
+
     private @Nullable Entry best(int[] prompt) {
         Entry best = null;
         int most = LEAST - 1;

@@ -55,7 +55,7 @@ public final class PromptCodec {
             return checked(
                     switch (prompt) {
                         case Prompt.Conversation c -> conversation(c.messages());
-                        case Prompt.Raw raw -> raw(raw.text());
+                        case Prompt.Raw raw -> raw(raw);
                         case Prompt.Tokens tokens ->
                                 tokens.ids().stream().mapToInt(Integer::intValue).toArray();
                     });
@@ -113,12 +113,13 @@ public final class PromptCodec {
         return Math.toIntExact(Math.min(most, MOST_CHARACTERS));
     }
 
-    private int[] raw(String text) {
+    private int[] raw(Prompt.Raw raw) {
+        String text = raw.text();
         if (text.length() > mostCharacters()) {
             throw RequestException.promptTooLong(text.length(), contextLength);
         }
         int[] ids = tokenizer.encode(text, ControlTokens.AS_TEXT);
-        if (!tokenizer.addsBos()) {
+        if (raw.begin() == Prompt.Raw.Begin.NOTHING || !tokenizer.addsBos()) {
             return ids;
         }
         int[] withBos = new int[ids.length + 1];
@@ -135,6 +136,37 @@ public final class PromptCodec {
             }
         }
         return ids;
+    }
+
+    /**
+     * Text of ids, control tokens spelled out.
+     *
+     * @throws RequestException if an id is outside the vocabulary
+     */
+    public String text(int[] ids) {
+        for (int id : ids) {
+            checkKnown(id);
+        }
+        return tokenizer.decode(ids);
+    }
+
+    /**
+     * A token in the vocabulary's own spelling; empty where that has a gap.
+     *
+     * @throws RequestException if the id is outside the vocabulary
+     */
+    public String spelling(int id) {
+        if (id >= tokenizer.vocabularySize() && id < vocabularySize) {
+            return ""; // a row that pads the table of embeddings
+        }
+        checkKnown(id);
+        return tokenizer.token(id);
+    }
+
+    private void checkKnown(int id) {
+        if (id < 0 || id >= tokenizer.vocabularySize()) {
+            throw outside(id, tokenizer.vocabularySize());
+        }
     }
 
     private static RequestException outside(int id, int size) {

@@ -2,6 +2,8 @@ package dev.flagship.serving;
 
 import dev.flagship.nn.PagedKvCache;
 import dev.flagship.tensor.KvLayout;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +15,9 @@ class SharedPrompt {
     private int waiting;
     private @Nullable Job computing;
     private PagedKvCache.@Nullable Sequence kept;
+
+    /** What its first tokens are worth, where that is asked for: found once, and told to all. */
+    final List<Job.News.PromptToken> scores = new ArrayList<>();
 
     /** Tokens that an earlier request had computed; -1 before the first choice has begun. */
     private int cached = -1;
@@ -38,8 +43,11 @@ class SharedPrompt {
      * A sequence for a choice to begin with: {@link #ready} tokens, or else what earlier requests
      * left of them. The choice owns it, whether or not it {@linkplain #begun begins}.
      */
-    PagedKvCache.Sequence opening(int[] prompt, PrefixCache prefixes) {
-        return kept == null ? prefixes.opening(prompt) : kept.fork();
+    PagedKvCache.Sequence opening(Job job, PrefixCache prefixes) {
+        if (kept != null) {
+            return kept.fork();
+        }
+        return job.scoring() ? prefixes.anew() : prefixes.opening(job.prompt); // each row is wanted
     }
 
     /** A choice has begun with its {@link #opening}, which is its sequence now. */

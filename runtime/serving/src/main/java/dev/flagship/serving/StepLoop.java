@@ -36,6 +36,9 @@ final class StepLoop implements Runnable {
     /** Rows of prefill beside running decodes. */
     private static final int SHARED_PREFILL_ROWS = 64;
 
+    /** Rows of prompts in a step of which all logits are wanted: bounds what those take. */
+    static final int SCORED_ROWS = 64;
+
     /** Sequences that run at once. */
     static final int MOST_RUNNING = 8;
 
@@ -66,6 +69,7 @@ final class StepLoop implements Runnable {
     private final @Nullable Job[] planned = new Job[MOST_RUNNING];
     private final int[] rows = new int[MOST_RUNNING];
     private int plannedCount;
+    private int scoredRows; // that may still be planned
     private volatile boolean closing;
     private volatile boolean died;
 
@@ -209,7 +213,7 @@ final class StepLoop implements Runnable {
 
     /** Gives a request what it needs to run, if there are pages for it or can be. */
     private boolean begin(Job job, int wanted) {
-        PagedKvCache.Sequence own = job.shared.opening(job.prompt, prefixes);
+        PagedKvCache.Sequence own = job.shared.opening(job, prefixes);
         boolean begun = false;
         try {
             if (!prefixes.reserve(own, wanted)) {
@@ -218,6 +222,9 @@ final class StepLoop implements Runnable {
             job.sampler = new Sampler(job.request.sampling(), model.kernels(), job.prompt);
             job.reserved(wanted);
             job.prefilled = own.length();
+            if (job.scoring() && job.shared.scores.isEmpty()) { // nothing foretells the first
+                job.shared.scores.add(new Job.News.PromptToken(job.prompt[0], Float.NaN, List.of()));
+            }
             job.firstStep = System.nanoTime();
             job.shared.begun(job, own);
             begun = true;
@@ -298,26 +305,67 @@ final class StepLoop implements Runnable {
             int output = 0;
             for (int i = from; i < to; i++) {
                 Job job = planned(i);
-                sequence(job).advance(rows[i]);
-                boolean prefilling = !job.decoding();
-                if (prefilling) {
-                    job.prefilled += rows[i];
-                }
-                if (job.decoding()) {
-                    int row = output++;
-                    if (!prefilling || shareOrFail(job)) {
-                        publishOrFail(job, logits, row);
-                    }
-                }
+                output +=
+                        switch (wanted(job, rows[i])) {
+                            case NONE -> 0;
+                            case LAST -> 1;
+                            case ALL -> rows[i];
+                        };
+                commit(job, rows[i], logits, output);
             }
         }
         return null;
+    }
+
+    /**
+     * Takes what a pass gave one request.
+     *
+     * @param end of its rows of logits, if it has any
+     */
+    private void commit(Job job, int count, Tensor logits, int end) {
+        sequence(job).advance(count);
+        if (job.decoding()) {
+            publishOrFail(job, logits, end - 1);
+            return;
+        }
+        boolean good = !job.scoring() || scoreOrFail(job, logits, end - count, count);
+        job.prefilled += count;
+        if (good && job.decoding() && shareOrFail(job)) {
+            publishOrFail(job, logits, end - 1);
+        }
+    }
+
+    /** What a prompt's own logits cannot give ends that request alone. */
+    private boolean scoreOrFail(Job job, Tensor logits, int row, int count) {
+        try {
+            List<Job.News.PromptToken> scores = job.shared.scores;
+            // The row of a position foretells the next; a choice that was cancelled may have told.
+            for (int at = scores.size(); at <= job.prefilled + count && at < job.prompt.length; at++) {
+                scores.add(score(job, logits, row + at - 1 - job.prefilled, job.prompt[at]));
+            }
+            return true;
+        } catch (Throwable t) {
+            fail(job, t);
+            return false;
+        }
+    }
+
+    private Job.News.PromptToken score(Job job, Tensor logits, int row, int id) {
+        float logSumExp = model.kernels().logSumExp(logits, row);
+        if (!Float.isFinite(logSumExp)) {
+            throw new Sampler.NoLogitException(logSumExp);
+        }
+        return new Job.News.PromptToken(
+                id, logits.get(row, id) - logSumExp, best(job, logits, row, logSumExp));
     }
 
     /** Shares a prompt that has been computed; that fails for this request alone. */
     private boolean shareOrFail(Job job) {
         try {
             job.shared.computed(job, sequence(job), prefixes);
+            if (job.request.scoresPrompt()) {
+                job.news.addAll(job.shared.scores);
+            }
             return true;
         } catch (Throwable t) {
             fail(job, t);
@@ -330,14 +378,17 @@ final class StepLoop implements Runnable {
             one[0] = job.lastToken();
             step.add(sequence(job), one, 0, 1, Step.Wanted.LAST);
         } else {
-            boolean last = job.prefilled + count == job.prompt.length;
-            step.add(
-                    sequence(job),
-                    job.prompt,
-                    job.prefilled,
-                    count,
-                    last ? Step.Wanted.LAST : Step.Wanted.NONE);
+            step.add(sequence(job), job.prompt, job.prefilled, count, wanted(job, count));
         }
+    }
+
+    /** Which logits a request needs of its next rows. */
+    private static Step.Wanted wanted(Job job, int count) {
+        if (job.scoring()) {
+            return Step.Wanted.ALL;
+        }
+        boolean last = job.decoding() || job.prefilled + count == job.prompt.length;
+        return last && job.mostTokens > 0 ? Step.Wanted.LAST : Step.Wanted.NONE;
     }
 
     private static PagedKvCache.Sequence sequence(Job job) {
@@ -359,12 +410,13 @@ final class StepLoop implements Runnable {
      */
     private void plan() {
         plannedCount = 0;
+        scoredRows = SCORED_ROWS / 2;
         int first = -1;
         int shortest = -1;
         for (int i = 0; i < running.size(); i++) {
             Job job = running.get(i);
             if (job.decoding()) {
-                plan(job, 1);
+                put(job, 1);
             } else {
                 first = first < 0 ? i : first;
                 shortest = shortest < 0 || job.left() < running.get(shortest).left() ? i : shortest;
@@ -375,21 +427,31 @@ final class StepLoop implements Runnable {
         }
         int allowance = plannedCount == 0 ? STEP_ROWS : SHARED_PREFILL_ROWS;
         if (shortest != first) {
-            int count = Math.min(allowance / 2, running.get(shortest).left());
-            plan(running.get(shortest), count);
-            allowance -= count;
+            allowance -= plan(running.get(shortest), allowance / 2);
         }
+        scoredRows += SCORED_ROWS / 2;
         for (int i = first; i < running.size() && allowance > 0; i++) {
             Job job = running.get(i);
             if (!job.decoding() && (i != shortest || i == first)) {
-                int count = Math.min(allowance, job.left());
-                plan(job, count);
-                allowance -= count;
+                allowance -= plan(job, allowance);
             }
         }
     }
 
-    private void plan(Job job, int count) {
+    /** Plans rows of a prompt, at most so many; returns how many. */
+    private int plan(Job job, int most) {
+        int count = Math.min(most, job.left());
+        if (job.scoring()) {
+            count = Math.min(count, scoredRows);
+            scoredRows -= count;
+        }
+        if (count > 0) {
+            put(job, count);
+        }
+        return count;
+    }
+
+    private void put(Job job, int count) {
         planned[plannedCount] = job;
         rows[plannedCount++] = count;
     }
@@ -404,6 +466,10 @@ final class StepLoop implements Runnable {
     }
 
     private void publish(Job job, Tensor logits, int row) {
+        if (job.mostTokens == 0) {
+            remove(job, FinishReason.LENGTH, List.of());
+            return;
+        }
         float logSumExp = 0;
         List<Job.Alternative> top = List.of();
         boolean logprobs = job.request.topLogprobs().isPresent();
@@ -411,8 +477,7 @@ final class StepLoop implements Runnable {
         if (logprobs) {
             Kernels kernels = model.kernels();
             logSumExp = kernels.logSumExp(logits, row);
-            int count = Math.min(job.request.topLogprobs().getAsInt(), logits.rowSize());
-            top = best(logits, row, count, logSumExp);
+            top = best(job, logits, row, logSumExp);
             unmodified = logits.row(row);
         }
         int id = sampler(job).choose(logits, row, job.prompt.length + job.generated);
@@ -425,7 +490,8 @@ final class StepLoop implements Runnable {
         endIfDone(job, id);
     }
 
-    private List<Job.Alternative> best(Tensor logits, int row, int count, float logSumExp) {
+    private List<Job.Alternative> best(Job job, Tensor logits, int row, float logSumExp) {
+        int count = Math.min(job.request.topLogprobs().orElse(0), logits.rowSize());
         if (count == 0) {
             return List.of();
         }

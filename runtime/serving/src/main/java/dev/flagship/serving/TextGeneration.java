@@ -1,5 +1,6 @@
 package dev.flagship.serving;
 
+import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
@@ -17,16 +18,22 @@ import java.util.Set;
 
 /**
  * The caller's end of an answer: turns ids into whole characters, holds back what may become a stop
- * string.
+ * string, and tells the prompt before if that is asked for.
  */
 final class TextGeneration implements Generation {
     private final Job job;
     private final Tokenizer tokenizer;
     private final Set<Integer> endTokens;
     private final StreamingDecoder decoder;
+    private final StreamingDecoder promptDecoder;
     private final StopStrings stops;
     private final Deque<Event> ready = new ArrayDeque<>();
     private final List<TokenLogprob> untold = new ArrayList<>();
+    private final StringBuilder prompt = new StringBuilder();
+
+    /** Code points of prompt and answer until now, told or held back. */
+    private int characters;
+
     private int completionTokens;
     private boolean finished;
 
@@ -34,14 +41,45 @@ final class TextGeneration implements Generation {
         this.job = job;
         this.tokenizer = tokenizer;
         this.endTokens = endTokens;
-        // An answer is a text of its own; what continues a text keeps the space in front.
-        this.decoder =
-                switch (job.request.prompt()) {
-                    case Prompt.Conversation _ -> tokenizer.streaming();
-                    case Prompt.Raw _, Prompt.Tokens _ -> tokenizer.continuing();
-                };
+        this.decoder = decoder(job.request, tokenizer);
+        this.promptDecoder =
+                job.request.prompt() instanceof Prompt.Tokens ? decoder : tokenizer.streaming();
         this.stops = new StopStrings(job.request.stop());
         ready.add(new Event.Started(job.prompt.length));
+        if (job.request.echo() == ChatRequest.Echo.PROMPT && !job.request.scoresPrompt()) {
+            for (int id : job.prompt) {
+                spell(id);
+            }
+            tellPrompt();
+        }
+    }
+
+    /** An answer is a text of its own; what continues a text keeps the space in front. */
+    private static StreamingDecoder decoder(ChatRequest request, Tokenizer tokenizer) {
+        return switch (request.prompt()) {
+            case Prompt.Conversation _ -> tokenizer.streaming();
+            case Prompt.Raw _ -> tokenizer.continuing();
+            case Prompt.Tokens _ ->
+                    request.echo() == ChatRequest.Echo.PROMPT
+                            ? tokenizer.streaming() // one text, whose first ids are the prompt
+                            : tokenizer.continuing();
+        };
+    }
+
+    /** Goes on with the prompt's text. */
+    private void spell(int id) {
+        String text = known(id) ? promptDecoder.accept(id) : "";
+        prompt.append(text);
+        characters += text.codePointCount(0, text.length());
+    }
+
+    private void tellPrompt() {
+        if (job.request.prompt() instanceof Prompt.Raw raw) { // not every tokenizer spells it back
+            prompt.replace(0, prompt.length(), raw.text());
+            characters = prompt.codePointCount(0, prompt.length());
+        }
+        ready.add(new Event.Text(prompt.toString(), untold));
+        untold.clear();
     }
 
     @Override
@@ -52,22 +90,35 @@ final class TextGeneration implements Generation {
         while (ready.isEmpty()) {
             switch (job.news.take()) {
                 case Job.News.Token token -> accept(token);
+                case Job.News.PromptToken token -> accept(token);
                 case Job.News.End end -> finish(end.reason(), end.warnings());
             }
         }
         return ready.remove();
     }
 
+    private void accept(Job.News.PromptToken token) {
+        untold.add(told(token.id(), token.logprob(), token.top()));
+        spell(token.id());
+        if (untold.size() == job.prompt.length) {
+            tellPrompt();
+        }
+    }
+
     private void accept(Job.News.Token token) {
         completionTokens++;
         boolean logprobs = job.request.topLogprobs().isPresent();
-        if (endTokens.contains(token.id())) {
+        boolean ends = endTokens.contains(token.id());
+        // A turn ends by it; a text might have gone on, so that it is one of the text's tokens.
+        if (logprobs && !(ends && job.request.prompt() instanceof Prompt.Conversation)) {
+            untold.add(told(token.id(), token.logprob(), token.top()));
+        }
+        if (ends) {
             return; // the end follows
         }
-        if (logprobs) {
-            untold.add(told(token));
-        }
-        String text = stops.accept(known(token.id()) ? decoder.accept(token.id()) : "");
+        String decoded = known(token.id()) ? decoder.accept(token.id()) : "";
+        characters += decoded.codePointCount(0, decoded.length());
+        String text = stops.accept(decoded);
         if (!text.isEmpty() || logprobs && !stops.stopped()) {
             ready.add(new Event.Text(text, untold));
             untold.clear();
@@ -83,10 +134,11 @@ final class TextGeneration implements Generation {
         return id < tokenizer.vocabularySize();
     }
 
-    private TokenLogprob told(Job.News.Token token) {
-        List<TokenLogprob> top =
-                token.top().stream().map(a -> logprob(a.id(), a.logprob(), List.of())).toList();
-        return logprob(token.id(), token.logprob(), top);
+    private TokenLogprob told(int id, float logprob, List<Job.Alternative> top) {
+        return logprob(
+                id,
+                logprob,
+                top.stream().map(a -> logprob(a.id(), a.logprob(), List.of())).toList());
     }
 
     private TokenLogprob logprob(int id, float logprob, List<TokenLogprob> top) {
@@ -96,7 +148,12 @@ final class TextGeneration implements Generation {
             unsigned.add(b & 0xFF);
         }
         return new TokenLogprob(
-                id, new String(bytes, StandardCharsets.UTF_8), unsigned, logprob, top);
+                id,
+                new String(bytes, StandardCharsets.UTF_8),
+                unsigned,
+                characters,
+                logprob,
+                top);
     }
 
     private byte[] spelled(int id) {

@@ -135,7 +135,11 @@ public final class TextModel implements ChatModel {
         if (prompt.length == 0) {
             throw RequestException.invalidPrompt("The prompt has no tokens; say something.", null);
         }
-        if (room < 1) {
+        if (request.maxTokens().orElse(1) == 0) {
+            if (room < 0) {
+                throw RequestException.promptExceedsContext(prompt.length, info.contextLength());
+            }
+        } else if (room < 1) {
             throw RequestException.contextLengthExceeded(prompt.length, info.contextLength());
         }
         int asked = request.maxTokens().orElse(room);
@@ -174,7 +178,7 @@ public final class TextModel implements ChatModel {
         }
         try {
             refuseIfBusy(choices); // the queue may have filled up meanwhile
-            return ids(prompt);
+            return codec.ids(prompt);
         } finally {
             encoding.end();
         }
@@ -208,9 +212,19 @@ public final class TextModel implements ChatModel {
         }
     }
 
-    /** Ids of a prompt, as a generation would see them. */
+    @Override
     public int[] ids(Prompt prompt) {
-        return codec.ids(prompt);
+        return encodedInTurn(prompt, 0);
+    }
+
+    @Override
+    public String text(int[] ids) {
+        return codec.text(ids);
+    }
+
+    @Override
+    public String spelling(int id) {
+        return codec.spelling(id);
     }
 
     @Override

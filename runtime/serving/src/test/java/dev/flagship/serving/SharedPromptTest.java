@@ -24,6 +24,10 @@ class SharedPromptTest {
     }
 
     private Job choice() {
+        return choice(new int[] {4});
+    }
+
+    private Job choice(int[] prompt) {
         var request =
                 new ChatRequest(
                         new Prompt.Tokens(List.of(4)),
@@ -31,11 +35,11 @@ class SharedPromptTest {
                         OptionalInt.of(3),
                         List.of(),
                         OptionalInt.empty());
-        return new Job(request, new int[] {4}, 3, false, shared);
+        return new Job(request, prompt, 3, false, shared);
     }
 
     private PagedKvCache.Sequence begin(Job job) {
-        PagedKvCache.Sequence opening = shared.opening(job.prompt, prefixes);
+        PagedKvCache.Sequence opening = shared.opening(job, prefixes);
         shared.begun(job, opening);
         return opening;
     }
@@ -43,7 +47,7 @@ class SharedPromptTest {
     @Test
     void aChoiceThatCannotBeginIsCountedOnce() {
         Job broken = choice();
-        shared.opening(broken.prompt, prefixes).close();
+        shared.opening(broken, prefixes).close();
         shared.ended(broken);
         begin(choice());
         assertThat(shared.underWay()).as("one more waits for the prompt").isTrue();
@@ -77,14 +81,14 @@ class SharedPromptTest {
         earlier.advance(20);
         try (PrefixCache keeping = new PrefixCache(cache, 1)) {
             keeping.keep(new int[20], earlier);
-            Job first = choice();
-            PagedKvCache.Sequence sequence = shared.opening(prompt, keeping);
+            Job first = choice(prompt);
+            PagedKvCache.Sequence sequence = shared.opening(first, keeping);
             shared.begun(first, sequence);
             assertThat(sequence.reserve(48)).isTrue();
             sequence.advance(20);
             shared.computed(first, sequence, keeping);
-            Job second = choice();
-            try (PagedKvCache.Sequence another = shared.opening(prompt, keeping)) {
+            Job second = choice(prompt);
+            try (PagedKvCache.Sequence another = shared.opening(second, keeping)) {
                 assertThat(another.length()).isEqualTo(39);
                 shared.begun(second, another);
             }

@@ -38,6 +38,27 @@ public interface ChatModel extends AutoCloseable {
     List<Generation> generate(ChatRequest request, int choices);
 
     /**
+     * Ids of a prompt, as a generation would see them. May wait as {@link #generate} does.
+     *
+     * @throws RequestException as {@link #generate}
+     */
+    int[] ids(Prompt prompt);
+
+    /**
+     * Text of ids, control tokens spelled out.
+     *
+     * @throws RequestException if an id is outside the vocabulary
+     */
+    String text(int[] ids);
+
+    /**
+     * A token in the vocabulary's own spelling, such as {@code Ġ} for a space in front.
+     *
+     * @throws RequestException if the id is outside the vocabulary
+     */
+    String spelling(int id);
+
+    /**
      * Ends running generations with {@link FinishReason#CANCELLED} and frees all off-heap memory.
      */
     @Override

@@ -11,21 +11,38 @@ import java.util.OptionalInt;
  * @param prompt what to continue
  * @param sampling how tokens are chosen
  * @param maxTokens most tokens to generate; empty leaves it to the model's setting and the room in
- *     its context
+ *     its context; 0, which needs an echo, computes the prompt alone
  * @param stop texts that end the answer and are not part of it; at most 16 of at most 64
  *     characters, none a surrogate without its partner
  * @param topLogprobs report this many alternatives a token, at most 20; empty reports no
  *     log-probabilities
+ * @param echo whether the prompt is told as well, with its log-probabilities if there are any
  */
 public record ChatRequest(
         Prompt prompt,
         Sampling sampling,
         OptionalInt maxTokens,
         List<String> stop,
-        OptionalInt topLogprobs) {
+        OptionalInt topLogprobs,
+        Echo echo) {
+
+    /** What an answer tells before its own text. */
+    public enum Echo {
+        NOTHING,
+        /**
+         * The prompt: a text as it was given, ids as the text that they spell. Control tokens add
+         * nothing to it.
+         */
+        PROMPT
+    }
 
     public ChatRequest {
-        check(maxTokens.orElse(1) >= 1, "max_tokens %s is below 1", maxTokens.orElse(1));
+        int least = echo == Echo.PROMPT ? 0 : 1;
+        check(
+                maxTokens.orElse(1) >= least,
+                "max_tokens %s is below %s",
+                maxTokens.orElse(1),
+                least);
         check(stop.size() <= 16, "stop has %s strings, at most 16", stop.size());
         for (String s : stop) {
             check(
@@ -44,6 +61,16 @@ public record ChatRequest(
         stop = List.copyOf(stop);
     }
 
+    /** A request without echo. */
+    public ChatRequest(
+            Prompt prompt,
+            Sampling sampling,
+            OptionalInt maxTokens,
+            List<String> stop,
+            OptionalInt topLogprobs) {
+        this(prompt, sampling, maxTokens, stop, topLogprobs, Echo.NOTHING);
+    }
+
     /** A conversation with the given sampling and no further limits. */
     public static ChatRequest of(List<Message> messages, Sampling sampling) {
         return new ChatRequest(
@@ -60,11 +87,21 @@ public record ChatRequest(
      */
     public ChatRequest choice(int index) {
         return new ChatRequest(
-                prompt, sampling.withSeed(sampling.seed() + index), maxTokens, stop, topLogprobs);
+                prompt,
+                sampling.withSeed(sampling.seed() + index),
+                maxTokens,
+                stop,
+                topLogprobs,
+                echo);
+    }
+
+    /** Whether log-probabilities of the prompt's tokens are wanted. */
+    public boolean scoresPrompt() {
+        return echo == Echo.PROMPT && topLogprobs.isPresent();
     }
 
     /** The same request with another bound on the answer's length. */
     public ChatRequest withMaxTokens(int tokens) {
-        return new ChatRequest(prompt, sampling, OptionalInt.of(tokens), stop, topLogprobs);
+        return new ChatRequest(prompt, sampling, OptionalInt.of(tokens), stop, topLogprobs, echo);
     }
 }

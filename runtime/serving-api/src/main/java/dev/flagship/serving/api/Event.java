@@ -13,7 +13,7 @@ public sealed interface Event {
 
     /**
      * New text: whole code points, never part of a stop string, possibly empty when only
-     * log-probabilities are told.
+     * log-probabilities are told. Where the prompt is told as well, the first of them is it.
      *
      * @param tokens the tokens newly covered, with log-probabilities; empty unless asked for
      */

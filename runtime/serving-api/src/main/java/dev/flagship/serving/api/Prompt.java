@@ -15,11 +15,21 @@ public sealed interface Prompt {
         }
     }
 
-    /**
-     * Plain text, tokenised without template; control tokens are added only where the tokenizer
-     * itself does so.
-     */
-    record Raw(String text) implements Prompt {}
+    /** Plain text, tokenised without template. Text in it never becomes a control token. */
+    record Raw(String text, Begin begin) implements Prompt {
+
+        /** What goes before a text. */
+        public enum Begin {
+            /** The token that begins texts, where the tokenizer itself adds it. */
+            AS_TRAINED,
+            NOTHING
+        }
+
+        /** A text as the model was trained on it. */
+        public Raw(String text) {
+            this(text, Begin.AS_TRAINED);
+        }
+    }
 
     /** Token ids, taken as they are. */
     record Tokens(List<Integer> ids) implements Prompt {

@@ -21,6 +21,15 @@ public final class RequestException extends FlagshipException {
                 null);
     }
 
+    /** A prompt of which no more than its log-probabilities are wanted is longer than the context. */
+    public static RequestException promptExceedsContext(int promptTokens, int contextLength) {
+        return new RequestException(
+                "context_length_exceeded",
+                "The prompt takes %d tokens and the context, as this model was started, holds %d. Shorten the prompt, or start the model with a larger --context if it allows more."
+                        .formatted(promptTokens, contextLength),
+                null);
+    }
+
     /** The laid-out prompt and the answer asked for need more room than the context has. */
     public static RequestException contextLengthExceeded(
             int promptTokens, int maxTokens, int contextLength) {

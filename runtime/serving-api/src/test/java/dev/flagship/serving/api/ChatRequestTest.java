@@ -125,7 +125,7 @@ class ChatRequestTest {
         assertThat(end.usage().totalTokens()).isEqualTo(3);
 
         List<Integer> bytes = new ArrayList<>(List.of(97));
-        var token = new TokenLogprob(1, "a", bytes, -1, List.of());
+        var token = new TokenLogprob(1, "a", bytes, 0, -1, List.of());
         var text = new Event.Text("a", new ArrayList<>(List.of(token)));
         bytes.add(98);
         assertThat(text.tokens().getFirst().bytes()).containsExactly(97);
