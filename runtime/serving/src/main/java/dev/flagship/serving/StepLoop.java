@@ -223,7 +223,8 @@ final class StepLoop implements Runnable {
             job.reserved(wanted);
             job.prefilled = own.length();
             if (job.scoring() && job.shared.scores.isEmpty()) { // nothing foretells the first
-                job.shared.scores.add(new Job.News.PromptToken(job.prompt[0], Float.NaN, List.of()));
+                job.shared.scores.add(
+                        new Job.News.PromptToken(job.prompt[0], Float.NaN, List.of()));
             }
             job.firstStep = System.nanoTime();
             job.shared.begun(job, own);
@@ -340,7 +341,9 @@ final class StepLoop implements Runnable {
         try {
             List<Job.News.PromptToken> scores = job.shared.scores;
             // The row of a position foretells the next; a choice that was cancelled may have told.
-            for (int at = scores.size(); at <= job.prefilled + count && at < job.prompt.length; at++) {
+            for (int at = scores.size();
+                    at <= job.prefilled + count && at < job.prompt.length;
+                    at++) {
                 scores.add(score(job, logits, row + at - 1 - job.prefilled, job.prompt[at]));
             }
             return true;

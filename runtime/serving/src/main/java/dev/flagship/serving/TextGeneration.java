@@ -148,12 +148,7 @@ final class TextGeneration implements Generation {
             unsigned.add(b & 0xFF);
         }
         return new TokenLogprob(
-                id,
-                new String(bytes, StandardCharsets.UTF_8),
-                unsigned,
-                characters,
-                logprob,
-                top);
+                id, new String(bytes, StandardCharsets.UTF_8), unsigned, characters, logprob, top);
     }
 
     private byte[] spelled(int id) {

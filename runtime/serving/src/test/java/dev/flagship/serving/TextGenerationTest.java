@@ -184,6 +184,65 @@ class TextGenerationTest {
         assertThat(usage.decodeNanos()).isEqualTo(400);
     }
 
+    private static Answer told(Prompt prompt, boolean logprobs, String ids, String answer)
+            throws InterruptedException {
+        var request =
+                new ChatRequest(
+                        prompt,
+                        Sampling.greedy(),
+                        OptionalInt.of(100),
+                        List.of("ab"),
+                        logprobs ? OptionalInt.of(0) : OptionalInt.empty(),
+                        ChatRequest.Echo.PROMPT);
+        int[] given = ByteTokens.ids(ids);
+        Job job = new Job(request, given, 100, false, new SharedPrompt(1));
+        if (logprobs) {
+            for (int id : given) {
+                job.news.add(new Job.News.PromptToken(id, -1, List.of()));
+            }
+        }
+        tell(job, ByteTokens.ids(answer));
+        tell(job, ByteTokens.END);
+        end(job, FinishReason.STOP);
+        return Answer.of(generation(job));
+    }
+
+    @Test
+    void thePromptIsToldFirstAndEndsNothing() throws Exception {
+        Answer answer = told(new Prompt.Raw("cab €"), false, "cab €", "x€aby");
+        assertThat(answer.text()).isEqualTo("cab €x€");
+        assertThat(answer.tokens()).isEmpty();
+        Answer scored = told(new Prompt.Tokens(List.of()), true, "cab €", "x€aby");
+        assertThat(scored.text()).isEqualTo("cab €x€");
+    }
+
+    /** In code points; a token of part of a character stands where that begins. */
+    @Test
+    void offsetsAreThoseOfTheToldText() throws Exception {
+        Answer answer = told(new Prompt.Raw("a😀"), true, "a😀", "é!");
+        assertThat(answer.tokens().stream().map(TokenLogprob::offset))
+                .containsExactly(0, 1, 1, 1, 1, 2, 2, 3, 4); // the end token's is the last
+        assertThat(answer.text()).isEqualTo("a😀é!");
+    }
+
+    /** An answer may end a character that a prompt of ids began. */
+    @Test
+    void promptOfIdsAndAnswerAreOneText() throws Exception {
+        var request =
+                new ChatRequest(
+                        new Prompt.Tokens(List.of()),
+                        Sampling.greedy(),
+                        OptionalInt.of(100),
+                        List.of(),
+                        OptionalInt.empty(),
+                        ChatRequest.Echo.PROMPT);
+        int[] euro = ByteTokens.ids("€");
+        Job job = new Job(request, new int[] {'a', euro[0]}, 100, false, new SharedPrompt(1));
+        tell(job, euro[1], euro[2]);
+        end(job, FinishReason.LENGTH);
+        assertThat(Answer.of(generation(job)).text()).isEqualTo("a€");
+    }
+
     @Test
     void anInterruptedCallerStopsWaiting() throws Exception {
         Job job = job(List.of(), OptionalInt.empty());

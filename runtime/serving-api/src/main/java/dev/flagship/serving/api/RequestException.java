@@ -21,7 +21,9 @@ public final class RequestException extends FlagshipException {
                 null);
     }
 
-    /** A prompt of which no more than its log-probabilities are wanted is longer than the context. */
+    /**
+     * A prompt of which no more than its log-probabilities are wanted is longer than the context.
+     */
     public static RequestException promptExceedsContext(int promptTokens, int contextLength) {
         return new RequestException(
                 "context_length_exceeded",
