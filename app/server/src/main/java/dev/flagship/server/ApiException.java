@@ -63,14 +63,18 @@ final class ApiException extends FlagshipException {
         return new ApiException(500, "generation_failed", null, message, Map.of(), null);
     }
 
-    /** What a model says of a request that it cannot serve. */
-    static ApiException of(RequestException e) {
+    /**
+     * What a model says of a request that it cannot serve.
+     *
+     * @param prompt the parameter that holds the prompt
+     */
+    static ApiException of(RequestException e, String prompt) {
         String message = String.valueOf(e.getMessage());
         return switch (e.code()) {
             case "overloaded" -> new ApiException(503, e.code(), null, message, retryAfter(2), e);
             case "model_closed", "model_failed", "request_cancelled" ->
                     new ApiException(503, e.code(), null, message, retryAfter(10), e);
-            default -> new ApiException(400, e.code(), "messages", message, Map.of(), e);
+            default -> new ApiException(400, e.code(), prompt, message, Map.of(), e);
         };
     }
 

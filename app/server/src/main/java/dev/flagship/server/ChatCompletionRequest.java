@@ -6,53 +6,20 @@ import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.Sampling;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.TreeMap;
-import java.util.concurrent.ThreadLocalRandom;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A body of {@code POST /v1/chat/completions}, as OpenAI's API reference describes it, with {@code
- * top_k}, {@code min_p} and {@code repetition_penalty} as other servers name them. What is absent
- * takes its default: the model's sampling, one choice, a random seed. What cannot be honoured is
- * refused.
- *
- * @param model the name asked for; empty if the client leaves it to the server
- * @param chat what each choice is asked, but for its seed; see {@link ChatRequest#choice}
- * @param n number of choices
- * @param includeUsage whether a stream ends with a chunk of usage
- * @param warnings what was accepted and has no effect
+ * Reads bodies of {@code POST /v1/chat/completions}, as OpenAI's API reference describes them. What
+ * is absent takes its default: the model's sampling, one choice, a random seed. What cannot be
+ * honoured is refused.
  */
-record ChatCompletionRequest(
-        Optional<String> model,
-        ChatRequest chat,
-        int n,
-        boolean stream,
-        boolean includeUsage,
-        List<String> warnings) {
-
-    private static final int MOST_CHOICES = 8;
-    private static final int MOST_STOPS = 16;
-    private static final int STOP_LENGTH = 64;
-    private static final int MOST_BIASES = 300;
-
-    ChatCompletionRequest {
-        warnings = List.copyOf(warnings);
-    }
-
-    /**
-     * The model that a body asks for, if it names one.
-     *
-     * @throws ApiException 400 if that is no text
-     */
-    static Optional<String> model(ObjectNode body) {
-        return new Fields(body, "").string("model");
-    }
+final class ChatCompletionRequest {
+    private ChatCompletionRequest() {}
 
     /**
      * Reads a body.
@@ -60,27 +27,29 @@ record ChatCompletionRequest(
      * @param usual sampling of the model, for what the body does not say
      * @throws ApiException 400 that names the parameter at fault
      */
-    static ChatCompletionRequest of(ObjectNode body, Sampling usual) {
+    static CompletionRequest of(ObjectNode body, Sampling usual) {
         var fields = new Fields(body, "");
         var warnings = new ArrayList<String>();
-        Optional<String> model = fields.string("model");
+        fields.string("model"); // found by it
         List<Message> messages = messages(fields, warnings);
-        Sampling sampling = sampling(fields, usual);
+        Sampling sampling = AnswerFields.sampling(fields, usual);
         OptionalInt maxTokens = maxTokens(fields);
-        List<String> stop = stop(fields);
+        List<String> stop = AnswerFields.stop(fields);
         OptionalInt topLogprobs = topLogprobs(fields);
-        int n = (int) fields.integer("n", 1, MOST_CHOICES).orElse(1);
+        int n = AnswerFields.choices(fields);
         boolean stream = fields.flag("stream", false);
-        boolean includeUsage = includeUsage(fields, stream);
+        boolean includeUsage = AnswerFields.includeUsage(fields, stream);
         acceptWithoutEffect(fields);
         fields.refuseOthers();
-        return new ChatCompletionRequest(
-                model,
+        var chat =
                 new ChatRequest(
-                        new Prompt.Conversation(messages), sampling, maxTokens, stop, topLogprobs),
+                        new Prompt.Conversation(messages), sampling, maxTokens, stop, topLogprobs);
+        return new CompletionRequest(
+                List.of(chat),
                 n,
                 stream,
                 includeUsage,
+                new ChatForm(topLogprobs.isPresent()),
                 warnings);
     }
 
@@ -153,81 +122,6 @@ record ChatCompletionRequest(
         return String.join("\n", texts);
     }
 
-    private static Sampling sampling(Fields fields, Sampling usual) {
-        float temperature =
-                fields.number(
-                        "temperature",
-                        usual.temperature(),
-                        t -> t >= 0 && t <= Sampling.MOST_TEMPERATURE,
-                        "between 0 and 2");
-        float topP =
-                fields.number("top_p", usual.topP(), p -> p > 0 && p <= 1, "above 0 and at most 1");
-        long topK = fields.integer("top_k", -1, Integer.MAX_VALUE).orElse(usual.topK());
-        float minP =
-                fields.number(
-                        "min_p", usual.minP(), p -> p >= 0 && p < 1, "at least 0 and below 1");
-        float repetition =
-                fields.number(
-                        "repetition_penalty",
-                        usual.repetitionPenalty(),
-                        p -> p > 0 && p <= 100,
-                        "above 0 and at most 100");
-        float presence = penalty(fields, "presence_penalty");
-        float frequency = penalty(fields, "frequency_penalty");
-        OptionalLong seed = fields.integer("seed", Long.MIN_VALUE, Long.MAX_VALUE);
-        return new Sampling(
-                temperature,
-                (int) Math.max(0, topK), // -1 switches it off, as in vLLM
-                topP,
-                minP,
-                repetition,
-                presence,
-                frequency,
-                logitBias(fields),
-                seed.isPresent() ? seed.getAsLong() : ThreadLocalRandom.current().nextLong());
-    }
-
-    private static float penalty(Fields fields, String name) {
-        return fields.number(name, 0, p -> Math.abs(p) <= 2, "between -2 and 2");
-    }
-
-    private static Map<Integer, Float> logitBias(Fields fields) {
-        Optional<ObjectNode> object = fields.object("logit_bias");
-        if (object.isEmpty()) {
-            return Map.of();
-        }
-        if (object.get().size() > MOST_BIASES) {
-            throw ApiException.invalid(
-                    "logit_bias",
-                    "logit_bias has %d entries, at most %d are allowed."
-                            .formatted(object.get().size(), MOST_BIASES));
-        }
-        var biases = new TreeMap<Integer, Float>();
-        for (Map.Entry<String, JsonNode> entry : object.get().properties()) {
-            float bias =
-                    Fields.number(
-                            entry.getValue(),
-                            "logit_bias",
-                            b -> Math.abs(b) <= 100,
-                            "between -100 and 100");
-            if (biases.put(tokenId(entry.getKey()), bias) != null) {
-                throw ApiException.invalid(
-                        "logit_bias", "logit_bias names token " + entry.getKey() + " twice.");
-            }
-        }
-        return biases;
-    }
-
-    private static int tokenId(String key) {
-        if (!key.isEmpty()
-                && key.length() <= 9
-                && key.chars().allMatch(c -> c >= '0' && c <= '9')) {
-            return Integer.parseInt(key);
-        }
-        throw ApiException.invalid(
-                "logit_bias", "logit_bias must map token ids to numbers; a key is no token id.");
-    }
-
     private static OptionalInt maxTokens(Fields fields) {
         OptionalLong old = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
         OptionalLong now = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
@@ -240,27 +134,6 @@ record ChatCompletionRequest(
         return most.isPresent() ? OptionalInt.of((int) most.getAsLong()) : OptionalInt.empty();
     }
 
-    private static List<String> stop(Fields fields) {
-        Optional<JsonNode> node = fields.any("stop");
-        if (node.isEmpty()) {
-            return List.of();
-        }
-        var stops = new ArrayList<String>();
-        if (node.get().isArray()) {
-            node.get().forEach(each -> stops.add(Fields.text(each, "stop")));
-        } else {
-            stops.add(Fields.text(node.get(), "stop"));
-        }
-        if (stops.size() > MOST_STOPS
-                || stops.stream().anyMatch(s -> s.isEmpty() || s.length() > STOP_LENGTH)) {
-            throw ApiException.invalid(
-                    "stop",
-                    "stop takes at most %d strings of 1 to %d characters."
-                            .formatted(MOST_STOPS, STOP_LENGTH));
-        }
-        return stops;
-    }
-
     private static OptionalInt topLogprobs(Fields fields) {
         boolean logprobs = fields.flag("logprobs", false);
         OptionalLong top = fields.integer("top_logprobs", 0, 20);
@@ -270,38 +143,16 @@ record ChatCompletionRequest(
         return logprobs ? OptionalInt.of((int) top.orElse(0)) : OptionalInt.empty();
     }
 
-    private static boolean includeUsage(Fields fields, boolean stream) {
-        Optional<ObjectNode> options = fields.object("stream_options");
-        if (options.isEmpty()) {
-            return false;
-        }
-        if (!stream) {
-            throw ApiException.invalid("stream_options", "stream_options needs stream: true.");
-        }
-        var inner = new Fields(options.get(), "stream_options.");
-        boolean usage = inner.flag("include_usage", false);
-        if (inner.flag("include_obfuscation", false)) {
-            throw ApiException.unsupported(
-                    "stream_options.include_obfuscation",
-                    "stream_options.include_obfuscation is not supported by this server.");
-        }
-        inner.refuseOthers();
-        return usage;
-    }
-
     /**
      * Labels for the caller's own books, and requests for what happens anyway: none of them changes
      * an answer.
      */
     private static void acceptWithoutEffect(Fields fields) {
-        fields.string("user");
-        fields.string("safety_identifier");
-        fields.string("prompt_cache_key");
-        fields.object("metadata");
-        only(fields, "store", "false", fields.flag("store", false) ? "true" : "false");
+        AnswerFields.labels(fields);
+        AnswerFields.only(fields, "store", "false", fields.flag("store", false) ? "true" : "false");
         withoutTools(fields);
-        String tier = named(fields, "service_tier", "auto");
-        only(fields, "service_tier", "auto", tier.equals("default") ? "auto" : tier);
+        String tier = AnswerFields.named(fields, "service_tier", "auto");
+        AnswerFields.only(fields, "service_tier", "auto", tier.equals("default") ? "auto" : tier);
         String format =
                 fields.object("response_format")
                         .map(object -> {
@@ -312,9 +163,9 @@ record ChatCompletionRequest(
                             return type;
                         })
                         .orElse("text");
-        only(fields, "response_format", "text", format);
+        AnswerFields.only(fields, "response_format", "text", format);
         Optional<ArrayNode> modalities = fields.array("modalities");
-        only(
+        AnswerFields.only(
                 fields,
                 "modalities",
                 "[\"text\"]",
@@ -329,24 +180,9 @@ record ChatCompletionRequest(
         fields.noneOf("tools", "This server does not call functions");
         fields.noneOf("functions", "This server does not call functions");
         for (String choice : List.of("tool_choice", "function_call")) {
-            String value = named(fields, choice, "none");
-            only(fields, choice, "none", value.equals("auto") ? "none" : value);
+            String value = AnswerFields.named(fields, choice, "none");
+            AnswerFields.only(fields, choice, "none", value.equals("auto") ? "none" : value);
         }
         fields.flag("parallel_tool_calls", true);
-    }
-
-    /** A string, or {@code otherwise}; a value of another type reads as itself and is refused. */
-    private static String named(Fields fields, String name, String otherwise) {
-        return fields.any(name)
-                .map(node -> node.isString() ? node.stringValue() : node.toString())
-                .orElse(otherwise);
-    }
-
-    private static void only(Fields fields, String name, String supported, String value) {
-        if (!value.equals(supported)) {
-            throw ApiException.unsupported(
-                    fields.path(name),
-                    "%s other than %s is not supported by this server.".formatted(name, supported));
-        }
     }
 }

@@ -1,6 +1,7 @@
 package dev.flagship.server;
 
 import dev.flagship.serving.api.ChatModel;
+import dev.flagship.serving.api.ChatRequest;
 import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
@@ -30,26 +31,27 @@ final class Choices implements AutoCloseable {
     /** What a choice said. */
     record Heard(int choice, Event event) {}
 
-    private final List<Generation> generations;
+    private final List<Generation> generations = new ArrayList<>();
     private final List<Thread> listeners = new ArrayList<>();
 
     /** Grows no longer than the answers, whose length the request bounds. */
     private final BlockingQueue<Heard> heard = new LinkedBlockingQueue<>();
 
-    private Choices(List<Generation> generations) {
-        this.generations = generations;
-    }
+    private Choices() {}
 
     /**
-     * Starts all choices of a request, or none.
+     * Starts all choices of a request, prompt by prompt, or none.
      *
      * @throws dev.flagship.serving.api.RequestException if the model refuses one
      */
-    static Choices start(ChatModel model, ChatCompletionRequest request) {
-        var choices = new Choices(model.generate(request.chat(), request.n()));
+    static Choices start(ChatModel model, CompletionRequest request) {
+        var choices = new Choices();
         boolean started = false;
         try {
-            for (int i = 0; i < request.n(); i++) {
+            for (ChatRequest prompt : request.prompts()) {
+                choices.generations.addAll(model.generate(prompt, request.n()));
+            }
+            for (int i = 0; i < choices.count(); i++) {
                 int choice = i;
                 choices.listeners.add(
                         Thread.ofVirtual()

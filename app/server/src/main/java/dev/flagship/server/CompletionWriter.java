@@ -6,7 +6,9 @@ import dev.flagship.serving.api.TokenLogprob;
 import java.time.Instant;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -18,75 +20,66 @@ final class CompletionWriter {
     private final String id;
     private final long created = Instant.now().getEpochSecond();
     private final ModelInfo model;
-    private final ChatCompletionRequest request;
+    private final CompletionRequest request;
+    private final CompletionForm form;
 
-    CompletionWriter(ModelInfo model, ChatCompletionRequest request) {
+    CompletionWriter(ModelInfo model, CompletionRequest request) {
         this.model = model;
         this.request = request;
+        this.form = request.form();
         var random = ThreadLocalRandom.current();
         var hex = HexFormat.of();
         this.id =
-                "chatcmpl-"
+                form.idPrefix()
                         + hex.toHexDigits(random.nextLong())
                         + hex.toHexDigits(random.nextInt());
     }
 
     /** A whole completion without its choices. */
     ObjectNode completion(List<String> warnings) {
-        return withWarnings(envelope("chat.completion"), warnings);
+        return withWarnings(envelope(form.object()), warnings);
     }
 
-    static void addChoice(
-            ArrayNode choices,
-            int index,
-            String text,
-            @Nullable ArrayNode logprobs,
-            String reason) {
-        ObjectNode message =
-                Wire.object().put("role", "assistant").put("content", text).putNull("refusal");
+    void addChoice(
+            ArrayNode choices, int index, String text, List<TokenLogprob> tokens, String reason) {
         ObjectNode choice = choices.addObject().put("index", index);
-        choice.set("message", message);
-        putLogprobs(choice, logprobs);
+        form.putWhole(choice, text, tokens);
         choice.put("finish_reason", reason);
     }
 
-    /** The first chunk of a choice. */
-    ObjectNode roleChunk(int choice) {
-        return chunk(choice, Wire.object().put("role", "assistant").put("content", ""), null, null);
+    /** The chunk that a choice begins with before it says anything, if there is one. */
+    Optional<ObjectNode> openingChunk(int choice) {
+        return form.opening().map(fields -> chunk(choice, null, json -> json.setAll(fields)));
     }
 
     /** A chunk with text, and log-probabilities where they were asked for. */
     ObjectNode textChunk(int choice, Event.Text text) {
-        ArrayNode logprobs =
-                request.chat().topLogprobs().isPresent() ? logprobs(text.tokens()) : null;
-        return chunk(choice, Wire.object().put("content", text.text()), logprobs, null);
+        return chunk(choice, null, json -> form.putPiece(json, text));
     }
 
     /** The last chunk of a choice. */
     ObjectNode endChunk(int choice, String reason, List<String> warnings) {
-        return withWarnings(chunk(choice, Wire.object(), null, reason), warnings);
+        return withWarnings(chunk(choice, reason, form::putEnd), warnings);
     }
 
     /** The last chunk of a choice that failed: clients of OpenAI raise on the error in it. */
     ObjectNode errorChunk(int choice, ApiException error) {
-        ObjectNode chunk = chunk(choice, Wire.object(), null, "error");
+        ObjectNode chunk = chunk(choice, "error", form::putEnd);
         chunk.setAll(Wire.errorJson(error));
         return chunk;
     }
 
     /** The chunk that a stream ends with if usage was asked for. */
     ObjectNode usageChunk(ObjectNode usage) {
-        ObjectNode chunk = envelope("chat.completion.chunk");
+        ObjectNode chunk = envelope(form.chunkObject());
         chunk.putArray("choices");
         return chunk.set("usage", usage);
     }
 
-    private ObjectNode chunk(
-            int choice, ObjectNode delta, @Nullable ArrayNode logprobs, @Nullable String reason) {
-        ObjectNode chunk = envelope("chat.completion.chunk");
+    private ObjectNode chunk(int choice, @Nullable String reason, Consumer<ObjectNode> content) {
+        ObjectNode chunk = envelope(form.chunkObject());
         ObjectNode json = chunk.putArray("choices").addObject().put("index", choice);
-        json.set("delta", delta);
-        putLogprobs(json, logprobs);
+        content.accept(json);
         json.put("finish_reason", reason);
         if (request.includeUsage()) {
             chunk.putNull("usage");
@@ -123,34 +116,6 @@ final class CompletionWriter {
                         .put("total_tokens", promptTokens + completionTokens);
         usage.putObject("prompt_tokens_details").put("cached_tokens", cachedTokens);
         return usage;
-    }
-
-    private static void putLogprobs(ObjectNode choice, @Nullable ArrayNode logprobs) {
-        if (logprobs == null) {
-            choice.putNull("logprobs");
-        } else {
-            ObjectNode object = choice.putObject("logprobs");
-            object.set("content", logprobs);
-            object.putNull("refusal");
-        }
-    }
-
-    static ArrayNode logprobs(List<TokenLogprob> tokens) {
-        ArrayNode array = Wire.object().arrayNode();
-        for (TokenLogprob token : tokens) {
-            ArrayNode top = putToken(array, token).putArray("top_logprobs");
-            token.top().forEach(alternative -> putToken(top, alternative));
-        }
-        return array;
-    }
-
-    private static ObjectNode putToken(ArrayNode array, TokenLogprob token) {
-        ObjectNode json = array.addObject().put("token", token.text());
-        // JSON has no infinity; OpenAI uses this number for "practically impossible".
-        json.put("logprob", Math.max(-9999f, token.logprob()));
-        ArrayNode bytes = json.putArray("bytes");
-        token.bytes().forEach(bytes::add);
-        return json;
     }
 
     /**

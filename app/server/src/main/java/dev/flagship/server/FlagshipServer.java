@@ -41,10 +41,10 @@ public final class FlagshipServer implements AutoCloseable {
 
     static FlagshipServer start(int port, Duration heartbeat) {
         var models = new Models();
-        var chat = new ChatCompletions(models, heartbeat);
+        var completions = new Completions(models, heartbeat);
         var routes =
                 List.of(
-                        Route.post("/v1/chat/completions", typed(chat::handle)),
+                        Route.post("/v1/chat/completions", typed(completions::chat)),
                         Route.get("/v1/models", typed(models::list)),
                         Route.get("/v1/models/{id}", typed(models::show)),
                         Route.get("/health", typed(models::health)));

@@ -6,6 +6,7 @@ import dev.flagship.serving.api.Event;
 import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
 import dev.flagship.serving.api.ModelInfo;
+import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.serving.api.TokenLogprob;
 import dev.flagship.serving.api.Usage;
@@ -117,6 +118,27 @@ final class FakeChatModel implements ChatModel {
             all.add(answer);
         }
         return all;
+    }
+
+    /** One for each character. */
+    @Override
+    public int[] ids(Prompt prompt) {
+        return switch (prompt) {
+            case Prompt.Raw raw -> raw.text().chars().toArray();
+            case Prompt.Tokens tokens ->
+                    tokens.ids().stream().mapToInt(Integer::intValue).toArray();
+            case Prompt.Conversation talk -> new int[talk.messages().size()];
+        };
+    }
+
+    @Override
+    public String text(int[] ids) {
+        return new String(ids, 0, ids.length);
+    }
+
+    @Override
+    public String spelling(int id) {
+        return "<" + (char) id + ">";
     }
 
     @Override

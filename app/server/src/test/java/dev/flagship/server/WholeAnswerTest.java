@@ -114,16 +114,23 @@ class WholeAnswerTest extends ServedTest {
                         3,
                         "\uD83D\uDC1F",
                         List.of(240, 159, 144, 159),
+                        0,
                         -0.5f,
                         List.of(
                                 new TokenLogprob(
                                         3,
                                         "\uD83D\uDC1F",
                                         List.of(240, 159, 144, 159),
+                                        0,
                                         -0.5f,
                                         List.of()),
                                 new TokenLogprob(
-                                        4, "a", List.of(97), Float.NEGATIVE_INFINITY, List.of())));
+                                        4,
+                                        "a",
+                                        List.of(97),
+                                        0,
+                                        Float.NEGATIVE_INFINITY,
+                                        List.of())));
         model.says(text("\uD83D\uDC1F", fish), end(FinishReason.STOP, 2));
         String expected =
                 "{\"content\":[{\"token\":\"\uD83D\uDC1F\",\"logprob\":-0.5,\"bytes\":[240,159,144,159],\"top_logprobs\":["

@@ -4,32 +4,44 @@ import dev.flagship.http.EventStream;
 import dev.flagship.http.Exchange;
 import dev.flagship.serving.api.ChatModel;
 import dev.flagship.serving.api.Event;
+import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.serving.api.RequestException;
 import dev.flagship.serving.api.TokenLogprob;
 import dev.flagship.serving.api.Usage;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code POST /v1/chat/completions}. */
-final class ChatCompletions {
+/** Answers completions of all kinds, whole or as streams. */
+final class Completions {
+    /** How a kind of completion is asked for. */
+    private interface Kind {
+        CompletionRequest read(ObjectNode body, ModelInfo model);
+    }
+
     private final Models models;
     private final Duration heartbeat;
 
     /**
      * @param heartbeat after so long without an event a stream shows a sign of life
      */
-    ChatCompletions(Models models, Duration heartbeat) {
+    Completions(Models models, Duration heartbeat) {
         this.models = models;
         this.heartbeat = heartbeat;
     }
 
-    void handle(Exchange exchange) throws InterruptedException {
+    /** {@code POST /v1/chat/completions}. */
+    void chat(Exchange exchange) throws InterruptedException {
+        answer(exchange, (body, model) -> ChatCompletionRequest.of(body, model.sampling()));
+    }
+
+    private void answer(Exchange exchange, Kind kind) throws InterruptedException {
         ObjectNode body = Wire.read(exchange.body());
-        ChatModel model = models.find(ChatCompletionRequest.model(body));
-        var request = ChatCompletionRequest.of(body, model.info().sampling());
+        ChatModel model = models.find(CompletionRequest.model(body));
+        CompletionRequest request = kind.read(body, model.info());
         checkBiases(request, model.info().vocabularySize());
         var writer = new CompletionWriter(model.info(), request);
         try (Choices choices = start(model, request)) {
@@ -43,8 +55,8 @@ final class ChatCompletions {
         }
     }
 
-    private static void checkBiases(ChatCompletionRequest request, int vocabulary) {
-        for (int id : request.chat().sampling().logitBias().keySet()) {
+    private static void checkBiases(CompletionRequest request, int vocabulary) {
+        for (int id : request.prompts().getFirst().sampling().logitBias().keySet()) {
             if (id >= vocabulary) {
                 throw ApiException.invalid(
                         "logit_bias",
@@ -54,11 +66,11 @@ final class ChatCompletions {
         }
     }
 
-    private static Choices start(ChatModel model, ChatCompletionRequest request) {
+    private static Choices start(ChatModel model, CompletionRequest request) {
         try {
             return Choices.start(model, request);
         } catch (RequestException e) {
-            throw ApiException.of(e);
+            throw ApiException.of(e, request.form().promptField());
         }
     }
 
@@ -69,15 +81,14 @@ final class ChatCompletions {
         String reason = "";
     }
 
-    private ObjectNode whole(
-            Choices choices, CompletionWriter writer, ChatCompletionRequest request)
+    private ObjectNode whole(Choices choices, CompletionWriter writer, CompletionRequest request)
             throws InterruptedException {
         var answers = new ArrayList<Answer>();
         for (int i = 0; i < choices.count(); i++) {
             answers.add(new Answer());
         }
         var warnings = new ArrayList<>(request.warnings());
-        var tally = new Tally(choices.count());
+        var tally = new Tally(request);
         while (tally.running()) {
             Choices.Heard heard = choices.next(heartbeat);
             if (heard == null) {
@@ -93,33 +104,24 @@ final class ChatCompletions {
                 case Event.Finished end -> {
                     answer.reason = CompletionWriter.finishReason(end);
                     warnings.addAll(end.warnings());
-                    tally.add(end);
+                    tally.add(heard.choice(), end);
                 }
             }
         }
         ObjectNode json = writer.completion(warnings);
         ArrayNode array = json.putArray("choices");
-        boolean logprobs = request.chat().topLogprobs().isPresent();
         for (int i = 0; i < answers.size(); i++) {
             Answer answer = answers.get(i);
-            CompletionWriter.addChoice(
-                    array,
-                    i,
-                    answer.text.toString(),
-                    logprobs ? CompletionWriter.logprobs(answer.logprobs) : null,
-                    answer.reason);
+            writer.addChoice(array, i, answer.text.toString(), answer.logprobs, answer.reason);
         }
         return json.set("usage", tally.usage());
     }
 
     private void stream(
-            Exchange exchange,
-            Choices choices,
-            CompletionWriter writer,
-            ChatCompletionRequest request)
+            Exchange exchange, Choices choices, CompletionWriter writer, CompletionRequest request)
             throws InterruptedException {
         EventStream events = exchange.events(); // not closed on failure: a broken stream looks so
-        var tally = new Tally(choices.count());
+        var tally = new Tally(request);
         while (tally.running()) {
             Choices.Heard heard = choices.next(heartbeat);
             if (heard == null) {
@@ -128,11 +130,13 @@ final class ChatCompletions {
             }
             int choice = heard.choice();
             switch (heard.event()) {
-                case Event.Started _ -> events.send(Wire.text(writer.roleChunk(choice)));
+                case Event.Started _ ->
+                        writer.openingChunk(choice)
+                                .ifPresent(chunk -> events.send(Wire.text(chunk)));
                 case Event.Text text -> events.send(Wire.text(writer.textChunk(choice, text)));
                 case Event.Finished end -> {
                     events.send(Wire.text(lastChunk(writer, choice, end, request)));
-                    tally.add(end);
+                    tally.add(choice, end);
                 }
             }
         }
@@ -144,10 +148,7 @@ final class ChatCompletions {
     }
 
     private static ObjectNode lastChunk(
-            CompletionWriter writer,
-            int choice,
-            Event.Finished end,
-            ChatCompletionRequest request) {
+            CompletionWriter writer, int choice, Event.Finished end, CompletionRequest request) {
         try {
             var warnings = new ArrayList<>(request.warnings());
             warnings.addAll(end.warnings());
@@ -157,31 +158,40 @@ final class ChatCompletions {
         }
     }
 
-    /** Counts ends and tokens; the prompt counts once, however many choices it has. */
+    /** Counts ends and tokens; a prompt counts once, however many choices it has. */
     private static final class Tally {
+        private final int n;
+        private final int[] promptTokens;
+        private final int[] cachedTokens;
         private int running;
-        private int promptTokens;
-        private int cachedTokens;
         private int completionTokens;
 
-        Tally(int choices) {
-            running = choices;
+        Tally(CompletionRequest request) {
+            n = request.n();
+            running = request.choices();
+            promptTokens = new int[request.prompts().size()];
+            cachedTokens = new int[promptTokens.length];
         }
 
         boolean running() {
             return running > 0;
         }
 
-        void add(Event.Finished end) {
+        void add(int choice, Event.Finished end) {
             running--;
             Usage usage = end.usage();
-            promptTokens = Math.max(promptTokens, usage.promptTokens());
-            cachedTokens = Math.max(cachedTokens, usage.cachedTokens()); // 0 if it never began
+            int prompt = choice / n;
+            promptTokens[prompt] = Math.max(promptTokens[prompt], usage.promptTokens());
+            // 0 if it never began
+            cachedTokens[prompt] = Math.max(cachedTokens[prompt], usage.cachedTokens());
             completionTokens += usage.completionTokens();
         }
 
         ObjectNode usage() {
-            return CompletionWriter.usage(promptTokens, cachedTokens, completionTokens);
+            return CompletionWriter.usage(
+                    Arrays.stream(promptTokens).sum(),
+                    Arrays.stream(cachedTokens).sum(),
+                    completionTokens);
         }
     }
 }
