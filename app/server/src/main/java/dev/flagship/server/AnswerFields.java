@@ -1,5 +1,6 @@
 package dev.flagship.server;
 
+import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.Sampling;
 import java.util.ArrayList;
 import java.util.List;
@@ -150,6 +151,13 @@ final class AnswerFields {
         }
         inner.refuseOthers();
         return usage;
+    }
+
+    /** What goes before a text. */
+    static Prompt.Raw.Begin begin(Fields fields) {
+        return fields.flag("add_special_tokens", true)
+                ? Prompt.Raw.Begin.AS_TRAINED
+                : Prompt.Raw.Begin.NOTHING;
     }
 
     /** Labels for the caller's own books: none of them changes an answer. */

@@ -53,7 +53,8 @@ final class ChatCompletionRequest {
                 warnings);
     }
 
-    private static List<Message> messages(Fields fields, List<String> warnings) {
+    /** The conversation. */
+    static List<Message> messages(Fields fields, List<String> warnings) {
         ArrayNode array =
                 fields.array("messages")
                         .orElseThrow(

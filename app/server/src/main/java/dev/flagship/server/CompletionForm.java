@@ -7,7 +7,7 @@ import java.util.Optional;
 import tools.jackson.databind.node.ObjectNode;
 
 /** How one kind of completion lays out its choices. */
-sealed interface CompletionForm permits ChatForm {
+sealed interface CompletionForm permits ChatForm, TextForm {
     /** JSON has no infinity; OpenAI uses this number for "practically impossible". */
     float IMPOSSIBLE = -9999;
 

@@ -37,7 +37,7 @@ final class CompletionWriter {
 
     /** A whole completion without its choices. */
     ObjectNode completion(List<String> warnings) {
-        return withWarnings(envelope(form.object()), warnings);
+        return Wire.putWarnings(envelope(form.object()), warnings);
     }
 
     void addChoice(
@@ -59,7 +59,7 @@ final class CompletionWriter {
 
     /** The last chunk of a choice. */
     ObjectNode endChunk(int choice, String reason, List<String> warnings) {
-        return withWarnings(chunk(choice, reason, form::putEnd), warnings);
+        return Wire.putWarnings(chunk(choice, reason, form::putEnd), warnings);
     }
 
     /** The last chunk of a choice that failed: clients of OpenAI raise on the error in it. */
@@ -98,14 +98,6 @@ final class CompletionWriter {
                         "system_fingerprint",
                         "flagship-%s-kv-%s-%s"
                                 .formatted(model.numerics(), model.kvCache(), model.rung()));
-    }
-
-    private static ObjectNode withWarnings(ObjectNode json, List<String> warnings) {
-        if (!warnings.isEmpty()) {
-            ArrayNode array = json.putArray("warnings");
-            warnings.forEach(array::add);
-        }
-        return json;
     }
 
     static ObjectNode usage(int promptTokens, int cachedTokens, int completionTokens) {

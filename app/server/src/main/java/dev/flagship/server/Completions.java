@@ -38,6 +38,11 @@ final class Completions {
         answer(exchange, (body, model) -> ChatCompletionRequest.of(body, model.sampling()));
     }
 
+    /** {@code POST /v1/completions}. */
+    void text(Exchange exchange) throws InterruptedException {
+        answer(exchange, TextCompletionRequest::of);
+    }
+
     private void answer(Exchange exchange, Kind kind) throws InterruptedException {
         ObjectNode body = Wire.read(exchange.body());
         ChatModel model = models.find(CompletionRequest.model(body));

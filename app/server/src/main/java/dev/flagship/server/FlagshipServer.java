@@ -42,9 +42,13 @@ public final class FlagshipServer implements AutoCloseable {
     static FlagshipServer start(int port, Duration heartbeat) {
         var models = new Models();
         var completions = new Completions(models, heartbeat);
+        var tokenization = new Tokenization(models);
         var routes =
                 List.of(
                         Route.post("/v1/chat/completions", typed(completions::chat)),
+                        Route.post("/v1/completions", typed(completions::text)),
+                        Route.post("/tokenize", typed(tokenization::tokenize)),
+                        Route.post("/detokenize", typed(tokenization::detokenize)),
                         Route.get("/v1/models", typed(models::list)),
                         Route.get("/v1/models/{id}", typed(models::show)),
                         Route.get("/health", typed(models::health)));

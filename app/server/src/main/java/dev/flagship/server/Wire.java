@@ -5,6 +5,7 @@ import dev.flagship.http.ErrorRenderer;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
@@ -13,6 +14,7 @@ import tools.jackson.core.exc.StreamConstraintsException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -22,7 +24,7 @@ final class Wire {
 
     private static final int DEPTH = 64;
     private static final int STRING = 256 << 10;
-    private static final int ARRAY = 10_000;
+    private static final int ARRAY = 131_072; // ids of the longest context that models are made for
     private static final int DIGITS = 100;
 
     /** Bounds the tree in memory: far more than any conversation within a body's limit needs. */
@@ -55,6 +57,15 @@ final class Wire {
 
     static String text(ObjectNode json) {
         return MAPPER.writeValueAsString(json);
+    }
+
+    /** Adds what was accepted and has no effect, if there is such. */
+    static ObjectNode putWarnings(ObjectNode json, List<String> warnings) {
+        if (!warnings.isEmpty()) {
+            ArrayNode array = json.putArray("warnings");
+            warnings.forEach(array::add);
+        }
+        return json;
     }
 
     /**
