@@ -31,7 +31,8 @@ final class Client implements AutoCloseable {
             for (JsonNode chunk : chunks) {
                 for (JsonNode each : chunk.get("choices")) {
                     if (each.get("index").intValue() == choice) {
-                        text.append(each.get("delta").path("content").stringValue(""));
+                        text.append(each.path("delta").path("content").stringValue(""));
+                        text.append(each.path("text").stringValue(""));
                     }
                 }
             }
@@ -86,8 +87,17 @@ final class Client implements AutoCloseable {
         return send(HttpRequest.newBuilder(URI.create(base + path)).method(method, body).build());
     }
 
+    /** A text completion, or whatever else the path is for. */
+    Reply post(String path, String body) throws IOException, InterruptedException {
+        return send(post(path, HttpRequest.BodyPublishers.ofString(body)));
+    }
+
     private HttpRequest post(HttpRequest.BodyPublisher body) {
-        return HttpRequest.newBuilder(URI.create(base + "/v1/chat/completions"))
+        return post("/v1/chat/completions", body);
+    }
+
+    private HttpRequest post(String path, HttpRequest.BodyPublisher body) {
+        return HttpRequest.newBuilder(URI.create(base + path))
                 .header("Content-Type", "application/json")
                 .POST(body)
                 .build();
@@ -102,7 +112,11 @@ final class Client implements AutoCloseable {
     Streamed stream(String... fields) throws IOException, InterruptedException {
         var all = new ArrayList<>(List.of(fields));
         all.add("\"stream\": true");
-        var request = post(HttpRequest.BodyPublishers.ofString(body(all.toArray(String[]::new))));
+        return stream("/v1/chat/completions", body(all.toArray(String[]::new)));
+    }
+
+    Streamed stream(String path, String body) throws IOException, InterruptedException {
+        var request = post(path, HttpRequest.BodyPublishers.ofString(body));
         var response = http.send(request, HttpResponse.BodyHandlers.ofString());
         assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
         assertThat(response.headers().firstValue("Content-Type"))

@@ -7,6 +7,7 @@ import dev.flagship.serving.api.FinishReason;
 import dev.flagship.serving.api.Generation;
 import dev.flagship.serving.api.ModelInfo;
 import dev.flagship.serving.api.Prompt;
+import dev.flagship.serving.api.RequestException;
 import dev.flagship.serving.api.Sampling;
 import dev.flagship.serving.api.TokenLogprob;
 import dev.flagship.serving.api.Usage;
@@ -30,6 +31,7 @@ final class FakeChatModel implements ChatModel {
     interface Script extends Function<ChatRequest, List<Event>> {}
 
     final List<ChatRequest> requests = new CopyOnWriteArrayList<>();
+    final List<Prompt> asked = new CopyOnWriteArrayList<>();
     final List<Answer> answers = new CopyOnWriteArrayList<>();
     private final String id;
     private volatile Script script = _ -> List.of(text("Hello"), end(FinishReason.STOP, 1));
@@ -37,6 +39,7 @@ final class FakeChatModel implements ChatModel {
     private volatile Optional<String> failure = Optional.empty();
     private volatile Sampling sampling = Sampling.usual(0);
     private volatile Optional<Throwable> breach = Optional.empty();
+    private volatile Optional<RequestException> refusal = Optional.empty();
 
     FakeChatModel(String id) {
         this.id = id;
@@ -120,9 +123,22 @@ final class FakeChatModel implements ChatModel {
         return all;
     }
 
-    /** One for each character. */
+    /** It takes no prompt to look at its tokens. */
+    void refuses(RequestException why) {
+        refusal = Optional.of(why);
+    }
+
+    private void refuse() {
+        refusal.ifPresent(why -> {
+            throw why;
+        });
+    }
+
+    /** One for each character, or for each message. */
     @Override
     public int[] ids(Prompt prompt) {
+        refuse();
+        asked.add(prompt);
         return switch (prompt) {
             case Prompt.Raw raw -> raw.text().chars().toArray();
             case Prompt.Tokens tokens ->
@@ -133,6 +149,7 @@ final class FakeChatModel implements ChatModel {
 
     @Override
     public String text(int[] ids) {
+        refuse();
         return new String(ids, 0, ids.length);
     }
 

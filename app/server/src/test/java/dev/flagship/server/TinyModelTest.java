@@ -14,6 +14,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
 
 /** A real, tiny model behind the API: what the engine promises holds on the wire. */
 class TinyModelTest {
@@ -101,6 +102,82 @@ class TinyModelTest {
         }
         assertThat(spelt.toString())
                 .isEqualTo(reply.json().at("/choices/0/message/content").stringValue());
+    }
+
+    private JsonNode completed(String fields) throws Exception {
+        var reply = client.post("/v1/completions", "{" + fields + "}");
+        assertThat(reply.status()).as(reply.json().toString()).isEqualTo(200);
+        return reply.json();
+    }
+
+    @Test
+    void textsAndTheirIdsAreContinuedAndScoredAlike() throws Exception {
+        String text = "the cat in a hat";
+        var tokens =
+                client.post("/tokenize", "{\"prompt\": \"" + text + "\"}").json().get("tokens");
+        assertThat(client.post("/detokenize", "{\"tokens\": " + tokens + "}").json().get("prompt"))
+                .hasToString("\"" + text + "\"");
+        String how =
+                ", \"echo\": true, \"logprobs\": 2, \"seed\": 3, \"logit_bias\": {\"1\": -100}";
+        JsonNode of = completed("\"prompt\": \"" + text + "\"" + how).at("/choices/0");
+        assertThat(completed("\"prompt\": " + tokens + how).at("/choices/0")).isEqualTo(of);
+        assertThat(of.get("text").stringValue()).startsWith(text).hasSizeGreaterThan(text.length());
+        var offsets = of.at("/logprobs/text_offset");
+        assertThat(offsets).hasSize(tokens.size() + 16);
+        for (int i = 0; i < offsets.size(); i++) { // this vocabulary has no parts of characters
+            assertThat(of.get("text").stringValue().substring(offsets.get(i).intValue()))
+                    .startsWith(of.at("/logprobs/tokens").get(i).stringValue());
+        }
+        JsonNode harness =
+                completed(
+                        "\"prompt\": "
+                                + tokens
+                                + ", \"echo\": true, \"logprobs\": 2, \"max_tokens\": 0");
+        assertThat(harness.at("/choices/0/text").stringValue()).isEqualTo(text);
+        assertThat(harness.at("/usage/completion_tokens").intValue()).isZero();
+        for (int i = 0; i < tokens.size(); i++) {
+            assertThat(harness.at("/choices/0/logprobs/token_logprobs").get(i))
+                    .isEqualTo(of.at("/logprobs/token_logprobs").get(i));
+        }
+    }
+
+    /** Who scores a text with one token more takes the last value away, whatever that token is. */
+    @Test
+    void theEndTokenOfATextIsToldAsATokenAndIsNoText() throws Exception {
+        JsonNode json =
+                completed(
+                        "\"prompt\": [5, 6], \"echo\": true, \"logprobs\": 0, \"max_tokens\": 1, \"logit_bias\": {\"1\": 100}, \"temperature\": 0");
+        assertThat(json.at("/choices/0/finish_reason").stringValue()).isEqualTo("stop");
+        assertThat(json.at("/choices/0/logprobs/tokens")).hasSize(3);
+        assertThat(json.at("/usage/completion_tokens").intValue()).isEqualTo(1);
+        String text = json.at("/choices/0/text").stringValue();
+        assertThat(json.at("/choices/0/logprobs/text_offset/2").intValue())
+                .isEqualTo(text.length());
+    }
+
+    @Test
+    void severalChoicesOfSeveralPromptsAreWhatEachIsAlone() throws Exception {
+        JsonNode all = completed("\"prompt\": [\"the cat\", \"a hat\"], \"n\": 2, \"seed\": 4");
+        int at = 0;
+        for (String prompt : List.of("the cat", "a hat")) {
+            for (int seed : new int[] {4, 5}) {
+                JsonNode alone = completed("\"prompt\": \"" + prompt + "\", \"seed\": " + seed);
+                assertThat(all.get("choices").get(at++).get("text"))
+                        .isEqualTo(alone.at("/choices/0/text"));
+            }
+        }
+    }
+
+    @Test
+    void aScoredPromptMayFillTheWholeContext() throws Exception {
+        String ids = "[7" + ",7".repeat(255) + "]";
+        String scored = "{\"prompt\": %s, \"echo\": true, \"logprobs\": 0, \"max_tokens\": %d}";
+        var whole = client.post("/v1/completions", scored.formatted(ids, 0));
+        assertThat(whole.json().at("/choices/0/logprobs/tokens")).hasSize(256);
+        var more = client.post("/v1/completions", scored.formatted(ids, 1));
+        assertThat(more.error().get("code").stringValue()).isEqualTo("context_length_exceeded");
+        var longer = client.post("/v1/completions", scored.formatted(ids.replace("]", ",7]"), 0));
+        assertThat(longer.error().get("message").stringValue()).contains("257 tokens", "holds 256");
     }
 
     @Test
