@@ -21,7 +21,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 final class Failures {
     /** All that a person may ask for, some of it by the launcher. */
     static final String COMMANDS =
-            "run, serve, pull, list, show, ps, cp, rm, quantize, bench, doctor, kernels, fuzz, test and help";
+            "run, serve, pull, list, show, ps, cp, rm, tokenize, quantize, bench, doctor, kernels, fuzz, test and help";
 
     static final int FAILED = 1;
     static final int USAGE = 2;

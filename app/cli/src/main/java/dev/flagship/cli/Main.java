@@ -64,6 +64,7 @@ public final class Main {
                             .addSubcommand(command(new PsCommand(context), "ps"))
                             .addSubcommand(command(new CopyCommand(context), "cp"))
                             .addSubcommand(command(new RemoveCommand(context), "rm"))
+                            .addSubcommand(command(new TokenizeCommand(context), "tokenize"))
                             .addSubcommand(command(new QuantizeCommand(context), "quantize"))
                             .addSubcommand(command(new DoctorCommand(context), "doctor"))
                             .addSubcommand(

@@ -7,6 +7,8 @@ import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
@@ -59,7 +61,7 @@ final class PipedText {
      */
     String toEnd() throws IOException, InterruptedException {
         try {
-            return text(all.get());
+            return text("standard input", all.get()).stripTrailing();
         } catch (ExecutionException e) {
             throw unreadable(e);
         }
@@ -72,9 +74,30 @@ final class PipedText {
      */
     String toEnd(Duration patience, PrintStream err) throws IOException, InterruptedException {
         try {
-            return text(bytes(patience, err));
+            return text("standard input", bytes(patience, err)).stripTrailing();
         } catch (ExecutionException e) {
             throw unreadable(e);
+        }
+    }
+
+    /** As {@link #toEnd(Duration, PrintStream)}, and as it is, blanks at its end included. */
+    String asItIs(Duration patience, PrintStream err) throws IOException, InterruptedException {
+        try {
+            return text("standard input", bytes(patience, err));
+        } catch (ExecutionException e) {
+            throw unreadable(e);
+        }
+    }
+
+    /**
+     * A file's text, as it is.
+     *
+     * @throws CliException if it is no UTF-8 text, or more than 16 MiB
+     * @throws IOException if it cannot be read
+     */
+    static String of(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return text(file.toString(), in.readNBytes(MOST + 1));
         }
     }
 
@@ -95,21 +118,17 @@ final class PipedText {
         }
     }
 
-    private static String text(byte[] bytes) {
+    private static String text(String source, byte[] bytes) {
         if (bytes.length > MOST) {
             throw new CliException(
                     "input_too_long",
-                    "standard input has more than 16 MiB, which fits no context",
+                    source + " has more than 16 MiB, which fits no context",
                     null);
         }
         try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString()
-                    .stripTrailing();
+            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
         } catch (CharacterCodingException e) {
-            throw new CliException("input_no_text", "standard input is no UTF-8 text", e);
+            throw new CliException("input_no_text", source + " is no UTF-8 text", e);
         }
     }
 }

@@ -78,6 +78,7 @@ class MainTest {
                 "run --help",
                 "serve -h",
                 "show -h",
+                "tokenize -h",
                 "quantize -h",
                 "doctor -h",
                 "kernels dump -h"
@@ -97,6 +98,7 @@ class MainTest {
                         "  run ",
                         "  serve ",
                         "  show ",
+                        "  tokenize ",
                         "  quantize ",
                         "  bench ",
                         "  doctor ",

@@ -1,6 +1,7 @@
 package dev.flagship.serving;
 
 import dev.flagship.base.FlagshipException;
+import dev.flagship.base.Quoted;
 import dev.flagship.serving.api.Message;
 import dev.flagship.serving.api.Prompt;
 import dev.flagship.serving.api.RequestException;
@@ -8,10 +9,15 @@ import dev.flagship.tokenizers.ChatTemplate;
 import dev.flagship.tokenizers.ControlTokens;
 import dev.flagship.tokenizers.TemplateException;
 import dev.flagship.tokenizers.Tokenizer;
+import java.nio.charset.StandardCharsets;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What a model's tokenizer and template make of prompts, and back; needs no weights. Safe for use
@@ -43,6 +49,20 @@ public final class PromptCodec {
         this.template = template;
         this.contextLength = contextLength;
         this.vocabularySize = vocabularySize;
+    }
+
+    /**
+     * Of a model whose weights nobody reads: texts may be longer than its context.
+     *
+     * @param model its name, for messages
+     */
+    public static PromptCodec of(String model, ModelSummary summary) {
+        return new PromptCodec(
+                model,
+                summary.tokenizer(),
+                summary.template(),
+                Integer.MAX_VALUE,
+                summary.architecture().vocabulary());
     }
 
     /**
@@ -161,6 +181,63 @@ public final class PromptCodec {
         }
         checkKnown(id);
         return tokenizer.token(id);
+    }
+
+    /**
+     * A token for people: its text in quotes, with what no screen shows and parts of characters
+     * escaped as {@code \n} and {@code \xe2}; a control token as it is written, without quotes.
+     *
+     * @throws RequestException if the id is outside the vocabulary
+     */
+    public String shown(int id) {
+        String spelling = spelling(id);
+        if (spelling.isEmpty() || tokenizer.isSpecial(id)) {
+            return Quoted.visible(spelling);
+        }
+        byte[] bytes = tokenizer.bytes(id);
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        if (Arrays.equals(text.getBytes(StandardCharsets.UTF_8), bytes)) {
+            return "\"" + Quoted.visible(escaped(text)) + "\"";
+        }
+        var shown = new StringBuilder();
+        for (byte b : bytes) {
+            boolean plain = b >= ' ' && b <= '~';
+            shown.append(plain ? escaped("" + (char) b) : "\\x%02x".formatted(b & 0xFF));
+        }
+        return "\"" + shown + "\"";
+    }
+
+    /**
+     * Tokens as one JSON object for programs, with the names of {@code POST /tokenize}.
+     *
+     * @param trained positions that the model was made for
+     */
+    public String json(int[] ids, int trained) {
+        ObjectNode root =
+                JsonMapper.shared()
+                        .createObjectNode()
+                        .put("count", ids.length)
+                        .put("max_model_len", trained);
+        ArrayNode tokens = root.putArray("tokens");
+        ArrayNode spellings = root.putArray("token_strs");
+        for (int id : ids) {
+            tokens.add(id);
+            spellings.add(spelling(id));
+        }
+        return root.toString();
+    }
+
+    /** Text as one JSON object for programs, with the name of {@code POST /detokenize}. */
+    public static String json(String text) {
+        return JsonMapper.shared().createObjectNode().put("prompt", text).toString();
+    }
+
+    private static String escaped(String text) {
+        return text.replace("\\", "\\\\")
+                .replace("\"", "\\\"")
+                .replace("\n", "\\n")
+                .replace("\t", "\\t")
+                .replace("\r", "\\r");
     }
 
     private void checkKnown(int id) {
