@@ -86,7 +86,7 @@ class TokenizeTest {
     }
 
     @Test
-    void layesAChatOutByTheTemplate() {
+    void laysAChatOutByTheTemplate() {
         assertThat(out("", "--chat", "--ids", model, "the")).isEqualTo("45 29\n");
     }
 
