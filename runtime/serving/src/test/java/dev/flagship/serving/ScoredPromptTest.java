@@ -98,7 +98,7 @@ class ScoredPromptTest {
                 int[] best =
                         IntStream.range(0, VOCABULARY)
                                 .boxed()
-                                .sorted(Comparator.comparing(id -> -row[id]))
+                                .sorted(Comparator.comparingDouble(id -> -row[id]))
                                 .limit(3)
                                 .mapToInt(Integer::intValue)
                                 .toArray();
