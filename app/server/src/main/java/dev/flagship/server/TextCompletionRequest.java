@@ -25,6 +25,10 @@ final class TextCompletionRequest {
     private static final int MOST_CHOICES = 32;
 
     private static final int MOST_LOGPROBS = 20;
+
+    /** Values for each place in a text, of all choices together: as many as a chat can ask for. */
+    private static final int MOST_VALUES = 8 * (MOST_LOGPROBS + 1);
+
     private static final String PROMPT = "prompt";
 
     private TextCompletionRequest() {}
@@ -52,6 +56,7 @@ final class TextCompletionRequest {
         int n = AnswerFields.choices(fields);
         refuseRanking(fields, n);
         boundChoices(prompts.size(), n);
+        boundAlternatives(prompts.size() * n, logprobs);
         boolean stream = fields.flag("stream", false);
         boolean includeUsage = AnswerFields.includeUsage(fields, stream);
         if (fields.string("suffix").filter(text -> !text.isEmpty()).isPresent()) {
@@ -116,6 +121,16 @@ final class TextCompletionRequest {
                     PROMPT,
                     "prompt has %d prompts, with n: %d for each; at most %d choices can be asked for at once."
                             .formatted(prompts, n, MOST_CHOICES));
+        }
+    }
+
+    private static void boundAlternatives(int choices, OptionalLong logprobs) {
+        long most = MOST_VALUES / choices - 1L;
+        if (logprobs.isPresent() && logprobs.getAsLong() > most) {
+            throw ApiException.invalid(
+                    "logprobs",
+                    "logprobs is %d; with %d choices it can be %d at most."
+                            .formatted(logprobs.getAsLong(), choices, most));
         }
     }
 

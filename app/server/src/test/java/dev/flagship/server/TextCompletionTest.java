@@ -334,6 +334,15 @@ class TextCompletionTest extends ServedTest {
         assertThat(client.post(PATH, body).status()).isEqualTo(status);
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, 8, 20, 200", "1, 9, 20, 400", "4, 4, 9, 200", "4, 4, 10, 400", "32, 1, 4, 200"})
+    void alternativesAreBoundedForAllChoicesTogether(int prompts, int n, int logprobs, int status)
+            throws Exception {
+        String all = String.join(",", Collections.nCopies(prompts, "\"a\""));
+        String body = "{\"prompt\": [%s], \"n\": %d, \"logprobs\": %d}".formatted(all, n, logprobs);
+        assertThat(client.post(PATH, body).status()).isEqualTo(status);
+    }
+
     @Test
     void longArraysOfIdsAreRead() throws Exception {
         String ids = String.join(",", Collections.nCopies(120_000, "42"));

@@ -27,6 +27,9 @@ import java.util.concurrent.BlockingQueue;
 public final class TextModel implements ChatModel {
     private static final int QUEUE = 64;
 
+    /** Values of a scored prompt that are told at once: some 300 bytes of the heap for each. */
+    private static final int MOST_SCORES = 1 << 20;
+
     /** A prompt is encoded in a fraction of this, so that a model too busy for it is overloaded. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
@@ -146,6 +149,13 @@ public final class TextModel implements ChatModel {
         if (request.maxTokens().isPresent() && asked > room) {
             throw RequestException.contextLengthExceeded(
                     prompt.length, asked, info.contextLength());
+        }
+        if (request.scoresPrompt()) {
+            int alternatives = request.topLogprobs().getAsInt();
+            if ((long) prompt.length * (alternatives + 1) * choices > MOST_SCORES) {
+                throw RequestException.tooManyScores(
+                        prompt.length, alternatives, choices, MOST_SCORES);
+            }
         }
         var shared = new SharedPrompt(choices);
         List<Job> jobs = new ArrayList<>(choices);

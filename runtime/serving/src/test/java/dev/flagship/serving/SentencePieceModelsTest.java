@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
@@ -173,5 +174,34 @@ class SentencePieceModelsTest {
             }
         }
         assertThat(spaced).as("answers that begin with a space").isPositive();
+    }
+
+    private static RunningLoop.Answer echoed(TextModel model, Prompt prompt) throws Exception {
+        return RunningLoop.Answer.of(
+                model.generate(
+                        new ChatRequest(
+                                prompt,
+                                Sampling.greedy(),
+                                OptionalInt.of(12),
+                                List.of(),
+                                OptionalInt.of(0),
+                                ChatRequest.Echo.PROMPT)));
+    }
+
+    @Test
+    void anEchoIsTheTextAndItsContinuation() throws Exception {
+        String text = "the a  thing1 ";
+        try (TextModel model = open(folder())) {
+            int[] ids = model.ids(new Prompt.Raw(text));
+            List<Integer> boxed = Arrays.stream(ids).boxed().toList();
+            String further = answer(model, new Prompt.Raw(text)).text();
+            for (Prompt prompt : List.of(new Prompt.Raw(text), new Prompt.Tokens(boxed))) {
+                RunningLoop.Answer echoed = echoed(model, prompt);
+                assertThat(echoed.text()).isEqualTo(text + further);
+                assertThat(echoed.ids()).startsWith(ids);
+                int at = echoed.tokens().get(ids.length).offset();
+                assertThat(echoed.text().substring(at)).isEqualTo(further);
+            }
+        }
     }
 }

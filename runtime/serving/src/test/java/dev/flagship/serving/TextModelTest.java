@@ -82,6 +82,25 @@ class TextModelTest {
     }
 
     @Test
+    void scoresAreToldUpToALimit() throws Exception {
+        try (TextModel model = open(8192)) {
+            ChatRequest most = // 8192 · 16 · 8 values
+                    new ChatRequest(
+                            tokens(8192, OptionalInt.empty()).prompt(),
+                            Sampling.greedy(),
+                            OptionalInt.of(0),
+                            List.of(),
+                            OptionalInt.of(15),
+                            ChatRequest.Echo.PROMPT);
+            model.generate(most, 8).forEach(Generation::close);
+            RequestException refusal =
+                    catchThrowableOfType(RequestException.class, () -> model.generate(most, 9));
+            assertThat(refusal.code()).isEqualTo("too_many_logprobs");
+            assertThat(refusal).hasMessageContainingAll("8192", "15", "9 choices", "1048576");
+        }
+    }
+
+    @Test
     void whatDoesNotFitIsRefusedAndNeverCut() throws Exception {
         try (TextModel model = open(64)) {
             assertThat(refused(model, tokens(64, OptionalInt.empty())))

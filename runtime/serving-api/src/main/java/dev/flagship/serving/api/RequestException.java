@@ -46,6 +46,16 @@ public final class RequestException extends FlagshipException {
                 null);
     }
 
+    /** More log-probabilities of a prompt are wanted than are told at once. */
+    public static RequestException tooManyScores(
+            int promptTokens, int alternatives, int choices, int most) {
+        return new RequestException(
+                "too_many_logprobs",
+                "Log-probabilities of %d tokens of the prompt, with %d alternatives to each, told to %d choices: these are more values than the %d that are told at once. Ask for fewer logprobs or choices, or score the text in parts."
+                        .formatted(promptTokens, alternatives, choices, most),
+                null);
+    }
+
     /** The prompt is so long that it is not even tokenised. */
     public static RequestException promptTooLong(long characters, int contextLength) {
         return new RequestException(
