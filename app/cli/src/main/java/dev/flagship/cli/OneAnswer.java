@@ -28,7 +28,10 @@ final class OneAnswer {
                 switch (generation.next()) {
                     case Event.Started _ -> {}
                     case Event.Text text -> {
-                        out.print(text.text());
+                        out.print(
+                                streams.outIsTerminal()
+                                        ? ModelText.visible(text.text())
+                                        : text.text());
                         if (out.checkError()) { // flushes
                             return FAILED; // whoever started us says why
                         }
