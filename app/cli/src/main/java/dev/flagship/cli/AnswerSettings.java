@@ -29,4 +29,20 @@ record AnswerSettings(
         return new ChatRequest(
                 prompt, sampling.withSeed(chosen), maxTokens, List.of(), OptionalInt.empty());
     }
+
+    AnswerSettings withSystem(@Nullable String text) {
+        return new AnswerSettings(text, sampling, seed, maxTokens);
+    }
+
+    AnswerSettings withSampling(Sampling other) {
+        return new AnswerSettings(system, other, seed, maxTokens);
+    }
+
+    AnswerSettings withSeed(@Nullable Long number) {
+        return new AnswerSettings(system, sampling, number, maxTokens);
+    }
+
+    AnswerSettings withMaxTokens(OptionalInt most) {
+        return new AnswerSettings(system, sampling, seed, most);
+    }
 }

@@ -121,7 +121,8 @@ final class Failures {
         };
     }
 
-    private static String message(Throwable e) {
+    /** What went wrong, for people. */
+    static String message(Throwable e) {
         return switch (e) {
             case FlagshipException known -> known.getMessage();
             case NoSuchFileException gone -> "there is no file " + gone.getFile();
