@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
             "  FLAGSHIP_MODELS     a folder to take model files from",
             "  FLAGSHIP_HUB        the base URL of the model hub",
             "  FLAGSHIP_HUB_TOKEN  what opens gated models there (or HF_TOKEN)",
+            "  FLAGSHIP_HISTORY=no keep nothing of what is typed in chats",
             "  FLAGSHIP_DEBUG=1    show stack traces",
             "  FLAGSHIP_JAVA_OPTS  further flags for Java",
             "  FLAGSHIP_AOT=no     neither make nor use Java's cache of loaded classes",

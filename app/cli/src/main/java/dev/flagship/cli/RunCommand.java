@@ -37,13 +37,16 @@ import picocli.CommandLine.Spec;
         name = "run",
         description = {
             "Answer a prompt, or chat.",
-            "With a prompt, or text on standard input, it prints the answer and exits; without, it chats."
+            "With a prompt, or text on standard input, it prints the answer and exits; without, it chats: /help there lists its commands, and @FILE puts a file into a message."
         },
         sortOptions = false)
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class RunCommand implements Callable<Integer> {
     /** Stands for standard input in a prompt. */
     private static final String INPUT = "-";
+
+    /** {@code no} keeps nothing of what is typed. */
+    private static final String HISTORY = "FLAGSHIP_HISTORY";
 
     /** How long standard input is waited for without a word about it. */
     private static final Duration PATIENCE = Duration.ofSeconds(3);
@@ -138,6 +141,12 @@ final class RunCommand implements Callable<Integer> {
             description = "Most tokens of an answer. Default: what the context holds.")
     private @Nullable Integer maxTokens;
 
+    @Option(
+            names = "--no-history",
+            description =
+                    "Keep nothing of what is typed in a chat; so does FLAGSHIP_HISTORY=no. Default: 1000 entries in FLAGSHIP_HOME/history.")
+    private boolean noHistory;
+
     @Mixin private ModelFlags flags;
 
     RunCommand(Context context) {
@@ -170,7 +179,7 @@ final class RunCommand implements Callable<Integer> {
             streams.err().println(ModelFlags.describe(text));
             var settings = settings(text.info().sampling());
             return chat
-                    ? Chat.onTerminal(text, settings)
+                    ? Chat.onTerminal(text, settings, history(store), context.environment())
                     : new OneAnswer(text, streams)
                             .print(request(settings, first ? ready : prompt(input)));
         }
@@ -185,6 +194,13 @@ final class RunCommand implements Callable<Integer> {
                         List.of(store.servedName(model)),
                         0,
                         Instant.now()));
+    }
+
+    private Optional<ChatHistory> history(ModelStore store) {
+        boolean kept = !noHistory && !context.environment().getOrDefault(HISTORY, "").equals("no");
+        return kept
+                ? Optional.of(new ChatHistory(store.home().resolve("history")))
+                : Optional.empty();
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.flagship.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -306,5 +308,69 @@ class ProcessTest {
         processes.add(process);
         assertThat(exit(process)).isEqualTo(2);
         assertThat(stderr()).contains("LC_ALL=C.UTF-8");
+    }
+
+    /** A newcomer's first minutes, on a real terminal. */
+    @Test
+    @EnabledOnOs(OS.LINUX) // elsewhere script(1) takes other words
+    void chatsOnATerminal() throws Exception {
+        assumeTrue(Files.exists(Path.of("/usr/bin/script")));
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        var builder =
+                new ProcessBuilder(
+                        "script",
+                        "-qefc",
+                        "stty cols 80 rows 24; exec \"$JAVA\" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp \"$CP\" dev.flagship.cli.Main run \"$MODEL\" --temperature 0 --kernels scalar",
+                        "/dev/null");
+        builder.environment()
+                .putAll(
+                        Map.of(
+                                "JAVA", java,
+                                "CP", System.getProperty("java.class.path"),
+                                "MODEL", model.toString(),
+                                "FLAGSHIP_HOME", home.toString(),
+                                "TERM", "xterm-256color"));
+        builder.directory(home.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(home.resolve("screen").toFile());
+        Process process = builder.start();
+        processes.add(process);
+        screenBehind(0, "Ctrl-D leaves");
+        int at = press(process, "the cat\r", 0, "\u001b[?2004l"); // the line is taken
+        while (screen().length() < at + 20) { // and answered
+            Thread.sleep(20);
+        }
+        at = press(process, "\u0003", at, "(stopped)");
+        at = press(process, "\u001b[200~the\rcat\u001b[201~", at, "cat");
+        at = press(process, "\u0003", at, "> "); // a message that is not sent
+        at = press(process, "\u0003", at, "(Ctrl-D or /bye leaves.)");
+        at = press(process, "/set max-tokens 4\r", at, "max-tokens is 4");
+        at = press(process, "/retry\r", at, "(ended by max-tokens)");
+        at = press(process, "/save talk\r", at, "Saved 1 exchange in talk");
+        press(process, "\u0004", at, "");
+        assertThat(exit(process)).as(screen()).isZero();
+        assertThat(screen()).doesNotContain("Exception", "\tat ");
+        assertThat(Files.readString(home.resolve("history")))
+                .isEqualTo("the cat\n/set max-tokens 4\n/retry\n/save talk\n");
+    }
+
+    /** Presses keys; returns where the screen stood behind what was awaited. */
+    private int press(Process process, String keys, int at, String awaited) throws Exception {
+        process.getOutputStream().write(keys.getBytes(StandardCharsets.UTF_8));
+        process.getOutputStream().flush();
+        return screenBehind(at, awaited);
+    }
+
+    private int screenBehind(int at, String text) throws Exception {
+        long end = System.nanoTime() + 60_000_000_000L;
+        while (screen().indexOf(text, at) < 0) {
+            assertThat(System.nanoTime()).as("%s in: %s", text, screen()).isLessThan(end);
+            Thread.sleep(20);
+        }
+        return screen().indexOf(text, at) + text.length();
+    }
+
+    private String screen() throws IOException {
+        return new String(Files.readAllBytes(home.resolve("screen")), StandardCharsets.UTF_8);
     }
 }
