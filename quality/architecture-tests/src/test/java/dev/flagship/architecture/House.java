@@ -82,6 +82,10 @@ final class House {
                             Set.of("server", "launch", "http", "serving", "serving-api", "tensor"),
                             Set.of(JSON, "picocli", "org.jline")),
                     module(
+                            "app/embedded",
+                            Set.of("launch", "serving", "serving-api"),
+                            Set.of()),
+                    module(
                             "quality/testing",
                             Set.of("serving-api", "nn", "tensor", "formats"),
                             Set.of("org.junit", "org.assertj", "com.sun.management")),

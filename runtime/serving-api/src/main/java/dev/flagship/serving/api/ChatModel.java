@@ -59,6 +59,18 @@ public interface ChatModel extends AutoCloseable {
     String spelling(int id);
 
     /**
+     * Waits for the whole answer to one message, sampled as the model's makers recommend. More than
+     * one message takes a {@link Chat}; limits, other sampling and reasons to end take {@link
+     * #generate(ChatRequest)}.
+     *
+     * @throws RequestException as {@link #generate(ChatRequest)}, and if the model fails or is
+     *     closed before the answer is whole
+     */
+    default String answer(String message) throws InterruptedException {
+        return new Chat(this).say(message);
+    }
+
+    /**
      * Ends running generations with {@link FinishReason#CANCELLED} and frees all off-heap memory.
      */
     @Override

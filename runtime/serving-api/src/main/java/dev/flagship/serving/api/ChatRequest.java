@@ -104,4 +104,14 @@ public record ChatRequest(
     public ChatRequest withMaxTokens(int tokens) {
         return new ChatRequest(prompt, sampling, OptionalInt.of(tokens), stop, topLogprobs, echo);
     }
+
+    /** The same request with tokens chosen otherwise. */
+    public ChatRequest withSampling(Sampling other) {
+        return new ChatRequest(prompt, other, maxTokens, stop, topLogprobs);
+    }
+
+    /** The same request, ended by any of these texts, which are not part of the answer. */
+    public ChatRequest withStop(List<String> texts) {
+        return new ChatRequest(prompt, sampling, maxTokens, texts, topLogprobs);
+    }
 }
