@@ -21,7 +21,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 final class Failures {
     /** All that a person may ask for, some of it by the launcher. */
     static final String COMMANDS =
-            "run, serve, pull, list, show, ps, cp, rm, tokenize, quantize, bench, doctor, kernels, fuzz, test and help";
+            "run, serve, pull, list, show, ps, cp, rm, tokenize, quantize, bench, doctor, kernels, completion, fuzz, test, dist and help";
 
     static final int FAILED = 1;
     static final int USAGE = 2;
@@ -74,7 +74,7 @@ final class Failures {
     /** picocli names Java's types, and knows none of the launcher's own commands. */
     private static String inWords(String message) {
         return message.replaceAll(
-                        "^Unknown subcommand '(bench|fuzz|test)'\\.$",
+                        "^Unknown subcommand '(bench|fuzz|test|dist)'\\.$",
                         "$1 tells itself: flagship $1 --help")
                 .replaceAll(
                         "'[-+]?\\d+' is not an? int$",

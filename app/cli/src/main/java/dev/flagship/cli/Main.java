@@ -55,7 +55,7 @@ public final class Main {
         if (!isCommand(args)) {
             line =
                     command(new FlagshipCommand(context), "flagship")
-                            .addSubcommand(new CommandLine.HelpCommand())
+                            .addSubcommand(help())
                             .addSubcommand(command(new RunCommand(context), "run"))
                             .addSubcommand(command(new ServeCommand(context), "serve"))
                             .addSubcommand(command(new PullCommand(context), "pull"))
@@ -67,6 +67,7 @@ public final class Main {
                             .addSubcommand(command(new TokenizeCommand(context), "tokenize"))
                             .addSubcommand(command(new QuantizeCommand(context), "quantize"))
                             .addSubcommand(command(new DoctorCommand(context), "doctor"))
+                            .addSubcommand(command(new CompletionCommand(context), "completion"))
                             .addSubcommand(
                                     command(new KernelsCommand(), "kernels")
                                             .addSubcommand(
@@ -83,6 +84,12 @@ public final class Main {
                 .setUsageHelpWidth(80)
                 .setOut(new PrintWriter(streams.out(), true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(streams.err(), true, StandardCharsets.UTF_8));
+    }
+
+    private static CommandLine help() {
+        var help = new CommandLine(new CommandLine.HelpCommand());
+        help.getCommandSpec().usageMessage().footer("", "Example:", "  flagship help run");
+        return help;
     }
 
     private static CommandLine command(Object command, String name) {
