@@ -30,7 +30,8 @@ final class BashCompletion {
                         case "$command $word" in
                 """);
         for (Completed command : commands.subList(1, commands.size())) {
-            out.append("        '%s') command+=\" $word\" first=yes ;;\n".formatted(command.path()));
+            out.append(
+                    "        '%s') command+=\" $word\" first=yes ;;\n".formatted(command.path()));
         }
         out.append(
                 """

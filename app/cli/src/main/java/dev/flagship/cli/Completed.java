@@ -24,8 +24,7 @@ import picocli.CommandLine.Model.PositionalParamSpec;
  * @param words what may follow: its own commands, or choices of its first word
  * @param first what its first word is, where it is none of {@code words}
  */
-record Completed(
-        String path, String about, List<Flag> flags, List<Completed> words, Value first) {
+record Completed(String path, String about, List<Flag> flags, List<Completed> words, Value first) {
     Completed {
         flags = List.copyOf(flags);
         words = List.copyOf(words);

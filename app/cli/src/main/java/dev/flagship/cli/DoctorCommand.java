@@ -21,7 +21,13 @@ import tools.jackson.databind.node.ArrayNode;
             "Check Java, the processor, the kernels, memory, the store, the hub and the port.",
             "Exits with 1 unless the kernels are the best that this processor has."
         },
-        sortOptions = false)
+        sortOptions = false,
+        footer = {
+            "",
+            "Examples:",
+            "  flagship doctor",
+            "  flagship doctor --kernels vector   whether those would run, and what is lost"
+        })
 final class DoctorCommand implements Callable<Integer> {
     private final Context context;
 

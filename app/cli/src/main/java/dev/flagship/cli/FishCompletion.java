@@ -52,8 +52,12 @@ final class FishCompletion {
     }
 
     private static void arm(Completed command, StringBuilder out) {
-        String first = "complete -c flagship -n %s".formatted(quoted("__flagship_at " + quoted(command.path())));
-        String any = "complete -c flagship -n %s".formatted(quoted("__flagship_at " + quoted(command.path()) + " any"));
+        String first =
+                "complete -c flagship -n %s"
+                        .formatted(quoted("__flagship_at " + quoted(command.path())));
+        String any =
+                "complete -c flagship -n %s"
+                        .formatted(quoted("__flagship_at " + quoted(command.path()) + " any"));
         for (Completed word : command.words()) {
             out.append(
                     "%s -a %s -d %s\n".formatted(first, quoted(word.name()), quoted(word.about())));

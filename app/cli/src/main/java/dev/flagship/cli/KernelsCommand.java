@@ -19,7 +19,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "kernels",
         description = "Look at the machine code that Flagship makes.",
-        sortOptions = false)
+        sortOptions = false,
+        footer = {
+            "",
+            "Example:",
+            "  flagship kernels dump code"
+        })
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class KernelsCommand implements Runnable {
     @Spec private CommandSpec spec;
@@ -36,7 +41,13 @@ final class KernelsCommand implements Runnable {
                 "Write each kernel's bytes to a file for a disassembler.",
                 "A file's name tells operation, type, tile and instruction set."
             },
-            sortOptions = false)
+            sortOptions = false,
+            footer = {
+                "",
+                "Examples:",
+                "  flagship kernels dump code",
+                "  objdump -D -b binary -m i386:x86-64 code/*   what is in them"
+            })
     static final class Dump implements Callable<Integer> {
         private final Context context;
 

@@ -39,7 +39,15 @@ import picocli.CommandLine.Spec;
             "Answer a prompt, or chat.",
             "With a prompt, or text on standard input, it prints the answer and exits; without, it chats: /help there lists its commands, and @FILE puts a file into a message."
         },
-        sortOptions = false)
+        sortOptions = false,
+        footer = {
+            "",
+            "Examples:",
+            "  flagship run                                     chat with the default model",
+            "  flagship run smollm2 'Name three fish.'          one answer",
+            "  flagship run model.gguf 'Sum this up.' < notes   about what comes in",
+            "  flagship run ~/models/llama --context 2048       a folder, as downloaded"
+        })
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class RunCommand implements Callable<Integer> {
     /** Stands for standard input in a prompt. */

@@ -28,7 +28,13 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "serve",
         description = "Serve models by OpenAI's API, on this machine only.",
-        sortOptions = false)
+        sortOptions = false,
+        footer = {
+            "",
+            "Examples:",
+            "  flagship serve                               the default model",
+            "  flagship serve --model a.gguf --model b.gguf --port 8080"
+        })
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class ServeCommand implements Callable<Integer> {
     private final Context context;

@@ -29,7 +29,8 @@ final class ZshCompletion {
                         case "$command $word" in
                 """);
         for (Completed command : commands.subList(1, commands.size())) {
-            out.append("        '%s') command+=\" $word\" first=yes ;;\n".formatted(command.path()));
+            out.append(
+                    "        '%s') command+=\" $word\" first=yes ;;\n".formatted(command.path()));
         }
         out.append(
                 """

@@ -5,7 +5,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /**
- * Loads models. {@snippet lang=java :
+ * Loads models.
+ *
+ * {@snippet lang=java :
  * try (ChatModel model = Flagship.load("smollm2")) {
  *     System.out.println(model.answer("Name a fish."));
  * }

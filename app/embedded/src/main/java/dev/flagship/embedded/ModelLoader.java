@@ -11,7 +11,9 @@ import java.nio.file.Path;
 import java.util.function.UnaryOperator;
 
 /**
- * How a model is to be loaded; each setting gives a new loader. {@snippet lang=java :
+ * How a model is to be loaded; each setting gives a new loader.
+ *
+ * {@snippet lang=java :
  * ChatModel model = Flagship.model("smollm2")
  *         .home(Path.of("/srv/models"))
  *         .options(o -> o.withContext(4096).withThreads(4))

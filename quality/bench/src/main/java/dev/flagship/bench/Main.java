@@ -41,6 +41,13 @@ import picocli.CommandLine.Spec;
         description = {
             "Measures a model's speed against this machine's limits, in the same run.",
             "Everything is measured in turns; figures are medians, with least and greatest."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  flagship bench                                    the default model",
+            "  flagship bench model.gguf --against llama.cpp     in turns with a peer",
+            "  flagship bench --parity                           distance from the reference"
         })
 public final class Main implements Callable<Integer> {
     private static final double READING_SECONDS = 1;

@@ -38,6 +38,13 @@ import picocli.CommandLine.Spec;
         description = {
             "Damages tiny valid models at random and watches what reading them does.",
             "A failure prints its seed and leaves the model that broke a promise."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  flagship fuzz --minutes 30",
+            "  flagship fuzz --minutes 5 --target gguf,template",
+            "  flagship fuzz --seed 42 --minutes 0.01 --target gguf   once more"
         })
 public final class Main implements Callable<Integer> {
     private static final double MOST_MINUTES = 7 * 24 * 60;
