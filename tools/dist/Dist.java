@@ -44,12 +44,16 @@ import java.util.zip.ZipOutputStream;
  * </pre>
  */
 final class Dist {
-    /**
-     * Modules that jdeps does not see from our own jars: the HTTP library's logging and Unsafe, and
-     * what Java finds by itself.
-     */
+    /** Modules that jdeps does not see: what is looked for by name. */
     private static final List<String> FOUND_AT_RUN_TIME =
             List.of("java.logging", "jdk.incubator.vector", "jdk.unsupported");
+
+    /**
+     * What jdeps sees in libraries that do without: support of types that nobody here has, and of
+     * bench's for peers that are written in Java, which need a JDK.
+     */
+    private static final List<String> OPTIONAL =
+            List.of("java.desktop", "java.sql", "java.compiler");
 
     /** For tests alone: 9 MB, of which bench reads nothing. */
     private static final String TEST_MODELS = "dev/flagship/testing/golden/llama/";
@@ -198,13 +202,9 @@ final class Dist {
 
     private void link(Path top) throws Exception {
         var modules = new TreeSet<>(FOUND_AT_RUN_TIME);
-        List<String> ours = new ArrayList<>();
+        List<String> all = new ArrayList<>();
         for (Path folder : List.of(top.resolve("lib"), top.resolve("lib/bench"))) {
-            for (Path jar : jars(folder)) {
-                if (jar.getFileName().toString().startsWith("flagship-")) {
-                    ours.add(jar.toString());
-                }
-            }
+            jars(folder).forEach(jar -> all.add(jar.toString()));
         }
         List<String> jdeps =
                 new ArrayList<>(
@@ -216,14 +216,14 @@ final class Dist {
                                 "--print-module-deps",
                                 "-cp",
                                 top.resolve("lib") + "/*"));
-        jdeps.addAll(ours);
+        jdeps.addAll(all);
         String needed = run(jdeps).lines().reduce("", (_, last) -> last).strip();
         for (String module : needed.split(",")) {
             if (module.startsWith("java.") || module.startsWith("jdk.")) {
                 modules.add(module);
             }
         }
-        modules.removeAll(optional());
+        modules.removeAll(OPTIONAL);
         run(
                 List.of(
                         tool("jlink"),
@@ -237,11 +237,6 @@ final class Dist {
                         top.resolve("runtime").toString()));
         // For heaps of more than 32 GB.
         Files.deleteIfExists(top.resolve("runtime/lib/server/classes_nocoops.jsa"));
-    }
-
-    /** What jdeps finds in libraries that do without: support of types that nobody here has. */
-    private static List<String> optional() {
-        return List.of("java.desktop", "java.sql", "java.compiler");
     }
 
     private String tool(String name) throws Failure {
@@ -302,7 +297,7 @@ final class Dist {
             throw new Failure(
                     "%s ended with %d: %s%s"
                             .formatted(
-                                    String.join(" ", command),
+                                    command.getFirst(),
                                     code,
                                     errors.toString(StandardCharsets.UTF_8),
                                     output));
