@@ -44,9 +44,9 @@ import java.util.zip.ZipOutputStream;
  * </pre>
  */
 final class Dist {
-    /** Modules that jdeps does not see: what is looked for by name. */
+    /** Beside what jdeps says: what is looked for by name, and java.xml, which Jackson links to. */
     private static final List<String> FOUND_AT_RUN_TIME =
-            List.of("java.logging", "jdk.incubator.vector", "jdk.unsupported");
+            List.of("java.logging", "java.xml", "jdk.incubator.vector", "jdk.unsupported");
 
     /**
      * What jdeps sees in libraries that do without: support of types that nobody here has, and of

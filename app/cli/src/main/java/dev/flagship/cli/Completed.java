@@ -161,8 +161,8 @@ record Completed(String path, String about, List<Flag> flags, List<Completed> wo
     }
 
     /**
-     * The commands that the launcher has without this program. A test of the architecture tests
-     * compares their flags with what they say of themselves.
+     * The commands that the launcher has without this program. A test compares their flags with
+     * what they say of themselves.
      */
     private static List<Completed> launchers() {
         var model = new Value.Model();
@@ -205,7 +205,7 @@ record Completed(String path, String about, List<Flag> flags, List<Completed> wo
                 launcher(
                         "dist",
                         "Make an archive that runs without a JDK",
-                        Map.of("--output", file),
+                        Map.of("-o --output", file),
                         List.of(),
                         List.of(),
                         new Value.None()));
@@ -221,7 +221,10 @@ record Completed(String path, String about, List<Flag> flags, List<Completed> wo
         List<Flag> flags = new ArrayList<>();
         known.entrySet().stream()
                 .sorted(Map.Entry.comparingByKey())
-                .forEach(each -> flags.add(new Flag(List.of(each.getKey()), "", each.getValue())));
+                .forEach(each ->
+                        flags.add(
+                                new Flag(
+                                        List.of(each.getKey().split(" ")), "", each.getValue())));
         guessed.forEach(flag -> flags.add(new Flag(List.of(flag), "", new Value.Any())));
         bare.forEach(flag -> flags.add(new Flag(List.of(flag), "", new Value.None())));
         flags.add(new Flag(List.of("-h", "--help"), "Show this help", new Value.None()));

@@ -62,6 +62,15 @@ final class DocumentsTest {
         assertThat(named).as("files named").isGreaterThan(5);
     }
 
+    /** Which .ci/run compiles and runs. */
+    @Test
+    void javaExampleIsTheSample() {
+        String page = REPOSITORY.read("docs/java-api.md");
+        int begin = page.indexOf("```java\n") + "```java\n".length();
+        assertThat(page.substring(begin, page.indexOf("```\n", begin)))
+                .isEqualTo(REPOSITORY.read("samples/embed/src/main/java/sample/Ask.java"));
+    }
+
     @Test
     void readmeNamesEveryModuleAndFitsOnAFewScreens() {
         String readme = REPOSITORY.read("README.md");

@@ -3,9 +3,11 @@ package dev.flagship.architecture;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import javax.xml.parsers.ParserConfigurationException;
@@ -75,6 +77,32 @@ final class ProjectsTest {
     void engineModulesAreNamedAndOthersAreNot(House.Module module) {
         assertThat(REPOSITORY.exists(module.folder() + "/src/main/java/module-info.java"))
                 .isEqualTo(module.named());
+    }
+
+    /** What is deployed is what a program that embeds models needs, and nothing else. */
+    @Test
+    void deployedAreTheEmbeddedModuleAndWhatItNeeds() {
+        var needed = new TreeSet<String>();
+        var open = new ArrayDeque<>(List.of(House.named("embedded")));
+        while (!open.isEmpty()) {
+            House.Module module = open.remove();
+            if (needed.add(module.folder())) {
+                dependencies(module).stream()
+                        .filter(d -> d.group().equals("dev.flagship") && !d.scope().equals("test"))
+                        .map(d -> House.named(d.artifact().substring("flagship-".length())))
+                        .forEach(open::add);
+            }
+        }
+        for (House.Module module : House.MODULES) {
+            Element pom = pom(module.folder() + "/pom.xml");
+            boolean skipped =
+                    childrenOf(pom, "properties").stream()
+                            .anyMatch(p -> text(p, "maven.deploy.skip").equals("true"));
+            assertThat(!skipped).as(module.folder()).isEqualTo(needed.contains(module.folder()));
+            assertThat(skipped || text(pom, "name").equals(module.artifact()))
+                    .as("%s has the name that public repositories ask for", module.folder())
+                    .isTrue();
+        }
     }
 
     private static List<Dependency> dependencies(House.Module module) {
