@@ -223,8 +223,7 @@ record Completed(String path, String about, List<Flag> flags, List<Completed> wo
                 .sorted(Map.Entry.comparingByKey())
                 .forEach(each ->
                         flags.add(
-                                new Flag(
-                                        List.of(each.getKey().split(" ")), "", each.getValue())));
+                                new Flag(List.of(each.getKey().split(" ")), "", each.getValue())));
         guessed.forEach(flag -> flags.add(new Flag(List.of(flag), "", new Value.Any())));
         bare.forEach(flag -> flags.add(new Flag(List.of(flag), "", new Value.None())));
         flags.add(new Flag(List.of("-h", "--help"), "Show this help", new Value.None()));

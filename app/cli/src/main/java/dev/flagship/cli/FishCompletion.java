@@ -77,7 +77,8 @@ final class FishCompletion {
                                 : " -s " + name.substring(1));
             }
             if (!(flag.value() instanceof Value.None)) {
-                out.append(" -r").append(offer(flag.value()));
+                String offered = offer(flag.value());
+                out.append(" -r").append(offered.isEmpty() ? " -f" : offered);
             }
             if (!flag.about().isEmpty()) {
                 out.append(" -d ").append(quoted(flag.about()));

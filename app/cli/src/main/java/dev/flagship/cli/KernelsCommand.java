@@ -20,11 +20,7 @@ import picocli.CommandLine.Spec;
         name = "kernels",
         description = "Look at the machine code that Flagship makes.",
         sortOptions = false,
-        footer = {
-            "",
-            "Example:",
-            "  flagship kernels dump code"
-        })
+        footer = {"", "Example:", "  flagship kernels dump code"})
 @SuppressWarnings("NullAway.Init") // picocli sets the annotated fields
 final class KernelsCommand implements Runnable {
     @Spec private CommandSpec spec;

@@ -73,8 +73,7 @@ final class CommandsPageTest {
         Path launcher =
                 Path.of(Objects.requireNonNull(System.getProperty("flagship.root")), "flagship");
         Process process = new ProcessBuilder("sh", launcher.toString(), word, "--help").start();
-        String help =
-                new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        String help = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).isZero();
         page.tells("flagship " + word, help);
     }

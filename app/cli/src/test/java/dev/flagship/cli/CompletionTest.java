@@ -120,7 +120,13 @@ final class CompletionTest {
         assumeThat(has("fish")).isTrue();
         Path script = Files.writeString(folder.resolve("flagship.fish"), script("fish"));
         List<String> lines =
-                run("fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script.toString(), line);
+                run(
+                        "fish",
+                        "--no-config",
+                        "-c",
+                        "source $argv[1]; complete -C $argv[2]",
+                        script.toString(),
+                        line);
         String given = line.substring(line.lastIndexOf(' ') + 1);
         String kept = given.contains("=") ? given.substring(0, given.indexOf('=') + 1) : "";
         assertThat(
@@ -155,7 +161,9 @@ final class CompletionTest {
         String script = script("bash");
         int arm = script.indexOf("    '" + command + "')\n");
         int from = script.indexOf("options='", arm) + "options='".length();
-        var offered = new ArrayList<>(List.of(script.substring(from, script.indexOf('\'', from)).split(" ")));
+        var offered =
+                new ArrayList<>(
+                        List.of(script.substring(from, script.indexOf('\'', from)).split(" ")));
         offered.removeIf(flag -> !flag.startsWith("--"));
         var told = new TreeSet<String>(List.of("--help"));
         Pattern.compile("(?m)^ +(?:-\\w, )?(--[\\w-]+)")

@@ -81,10 +81,7 @@ final class House {
                             "app/cli",
                             Set.of("server", "launch", "http", "serving", "serving-api", "tensor"),
                             Set.of(JSON, "picocli", "org.jline")),
-                    module(
-                            "app/embedded",
-                            Set.of("launch", "serving", "serving-api"),
-                            Set.of()),
+                    module("app/embedded", Set.of("launch", "serving", "serving-api"), Set.of()),
                     module(
                             "quality/testing",
                             Set.of("serving-api", "nn", "tensor", "formats"),

@@ -11,7 +11,6 @@ final class CommandsPageTest {
     @Test
     void thePageHasTheHelp() {
         var out = new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
-        CommandsPage.here()
-                .tells("flagship fuzz", Main.commandLine(out, out).getUsageMessage());
+        CommandsPage.here().tells("flagship fuzz", Main.commandLine(out, out).getUsageMessage());
     }
 }

@@ -88,13 +88,18 @@ public final class CommandsPage {
         int begin = section.indexOf(BEGIN);
         String next =
                 begin < 0
-                        ? "\n## " + command + "\n" + BEGIN + help + END + "\nExits with 0, 1 or 2.\n"
+                        ? "\n## "
+                                + command
+                                + "\n"
+                                + BEGIN
+                                + help
+                                + END
+                                + "\nExits with 0, 1 or 2.\n"
                         : section.substring(0, begin + BEGIN.length())
                                 + help
                                 + section.substring(section.indexOf(END, begin + BEGIN.length()));
         try {
-            Files.writeString(
-                    file, section.isEmpty() ? page + next : page.replace(section, next));
+            Files.writeString(file, section.isEmpty() ? page + next : page.replace(section, next));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -25,7 +25,19 @@ final class ChatTest {
         public ModelInfo info() {
             var sampling = Sampling.at(0.5f, 0);
             return new ModelInfo(
-                    "fake", "fake", 1, 1, 1, "exact", "none", 1, "f32", 1, 1, sampling, Instant.MIN);
+                    "fake",
+                    "fake",
+                    1,
+                    1,
+                    1,
+                    "exact",
+                    "none",
+                    1,
+                    "f32",
+                    1,
+                    1,
+                    sampling,
+                    Instant.MIN);
         }
 
         @Override
