@@ -76,6 +76,21 @@ final class ChatTest {
         }
 
         @Override
+        public int[] ids(Prompt prompt) {
+            throw new AssertionError("a chat counts nothing");
+        }
+
+        @Override
+        public String text(int[] ids) {
+            throw new AssertionError("a chat decodes nothing");
+        }
+
+        @Override
+        public String spelling(int id) {
+            throw new AssertionError("a chat spells nothing");
+        }
+
+        @Override
         public void close() {}
     }
 
