@@ -27,12 +27,18 @@ final class CommandsPageTest {
 
     private static final List<String> SCRIPTS = List.of("flagship test", "flagship dist");
 
+    /** Second names, which the help of the first tells. */
+    private static final List<String> ALIASES = List.of("flagship ls");
+
     private final CommandsPage page = CommandsPage.here();
 
     /** All that are registered, as completion knows them. */
     static Stream<String> commands() {
         var arms = Pattern.compile("(?m)^    '(flagship[a-z ]*)'\\)$");
-        return arms.matcher(out("completion", "bash")).results().map(found -> found.group(1));
+        return arms.matcher(out("completion", "bash"))
+                .results()
+                .map(found -> found.group(1))
+                .filter(command -> !ALIASES.contains(command));
     }
 
     static Stream<String> programs() {
