@@ -132,7 +132,7 @@ final class CompletionTest {
         assertThat(
                         sorted(
                                 lines.stream()
-                                        .map(each -> each.split("\t")[0])
+                                        .map(each -> each.split("\t", 2)[0])
                                         .map(each -> each.substring(kept.length()))
                                         .toList()))
                 .isEqualTo(words(offered));
