@@ -16,6 +16,10 @@ final class WrappedText {
     private int wordColumns;
     private int column;
     private int gap;
+
+    /** Whether a part is out already of a word that fits no line; no line is broken within it. */
+    private boolean tooLong;
+
     private String hanging = "";
     private int hangingColumns;
 
@@ -43,8 +47,9 @@ final class WrappedText {
         }
         word.appendCodePoint(c);
         wordColumns += Math.max(0, columns);
-        if (limit == 0) {
-            endWord();
+        if (limit == 0 || tooLong || hangingColumns + wordColumns > limit) {
+            flushWord();
+            tooLong = true;
         }
     }
 
@@ -104,11 +109,17 @@ final class WrappedText {
     }
 
     private void endWord() {
+        flushWord();
+        tooLong = false;
+    }
+
+    private void flushWord() {
         if (word.isEmpty()) {
             return;
         }
         boolean breaks =
                 limit > 0
+                        && !tooLong
                         && column > hangingColumns
                         && gap + column + wordColumns > limit
                         && hangingColumns + wordColumns <= limit;

@@ -202,6 +202,16 @@ class MarkdownStreamTest {
     }
 
     @Test
+    void aWordThatFitsNoLineIsNotHeldBack() {
+        var stream = new MarkdownStream(24);
+        assertThat(stream.accept("so " + "x".repeat(30))).hasSizeGreaterThan(20);
+        for (int length = 24; length < 100; length++) {
+            String text = "so " + "x".repeat(length);
+            assertThat(wrapped(text, 24)).isEqualTo(text);
+        }
+    }
+
+    @Test
     void wideCharactersTakeTwoColumns() {
         assertThat(wrapped("一二三四五六七八九十一二", 21)).isEqualTo("一二三四五六七八九十\n一二");
     }

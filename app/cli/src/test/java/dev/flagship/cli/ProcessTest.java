@@ -320,11 +320,12 @@ class ProcessTest {
                 new ProcessBuilder(
                         "script",
                         "-qefc",
-                        "stty cols 80 rows 24; exec \"$JAVA\" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp \"$CP\" dev.flagship.cli.Main run \"$MODEL\" --temperature 0 --kernels scalar",
+                        "stty cols 80 rows 24; exec $SIGNALS \"$JAVA\" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp \"$CP\" dev.flagship.cli.Main run \"$MODEL\" --temperature 0 --kernels scalar",
                         "/dev/null");
         builder.environment()
                 .putAll(
                         Map.of(
+                                "SIGNALS", interruptIsIgnored() ? "env --default-signal=INT" : "",
                                 "JAVA", java,
                                 "CP", System.getProperty("java.class.path"),
                                 "MODEL", model.toString(),
