@@ -201,9 +201,8 @@ final class Chat {
         return true;
     }
 
-    /** What hangs on the conversation so far. */
+    /** What hangs on the conversation so far; a message that did not fit it is still to be sent. */
     private void forget() {
-        unanswered = null;
         stats = null;
         warnedAt = 0;
     }
@@ -325,6 +324,7 @@ final class Chat {
         try {
             SavedChat saved = SavedChat.read(place.places().resolve(file), settings);
             forget();
+            unanswered = null;
             exchanges.clear();
             exchanges.addAll(saved.exchanges());
             settings = saved.settings();

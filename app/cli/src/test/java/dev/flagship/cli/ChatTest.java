@@ -279,6 +279,9 @@ class ChatTest {
                 .containsPattern("takes 8\\d of 100 tokens \\(8\\d %\\)")
                 .contains("/drop N forgets", "/new begins another");
         assertThat(warnings.getLast()).containsPattern("\\(9[5-9] %\\)");
+        enter("/drop 99", "; 0 left.");
+        enter("/retry", "(ended by max-tokens)"); // the message that did not fit
+        assertThat(exchanges().stream().map(Exchange::asked)).containsExactly("the cat");
     }
 
     @Test

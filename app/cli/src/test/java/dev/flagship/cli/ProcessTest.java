@@ -325,12 +325,18 @@ class ProcessTest {
         builder.environment()
                 .putAll(
                         Map.of(
-                                "SIGNALS", interruptIsIgnored() ? "env --default-signal=INT" : "",
-                                "JAVA", java,
-                                "CP", System.getProperty("java.class.path"),
-                                "MODEL", model.toString(),
-                                "FLAGSHIP_HOME", home.toString(),
-                                "TERM", "xterm-256color"));
+                                "SIGNALS",
+                                interruptIsIgnored() ? "env --default-signal=INT" : "",
+                                "JAVA",
+                                java,
+                                "CP",
+                                System.getProperty("java.class.path"),
+                                "MODEL",
+                                model.toString(),
+                                "FLAGSHIP_HOME",
+                                home.toString(),
+                                "TERM",
+                                "xterm-256color"));
         builder.directory(home.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(home.resolve("screen").toFile());
