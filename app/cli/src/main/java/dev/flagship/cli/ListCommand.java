@@ -153,12 +153,12 @@ final class ListCommand implements Callable<Integer> {
                 table.add(
                         model.name(),
                         Bytes.human(model.bytes()),
-                        model.licence().name() + (model.licence().open() ? "" : " *"),
+                        model.licence().id() + (model.licence().open() ? "" : " *"),
                         here.contains(model.name()) ? "yes" : "-",
                         Quoted.visible(model.purpose()));
             }
             table.print(out);
-            out.println("* You are asked to accept these terms before the first download.");
+            out.println("* These terms are shown, and must be accepted, before the first download.");
         }
     }
 
