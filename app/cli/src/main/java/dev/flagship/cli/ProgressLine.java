@@ -21,6 +21,8 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     /** Bytes that nobody handles in a moment, so that their stage is told at once. */
     private static final long MANY = 512 << 20;
 
+    private static final long UNKNOWN = -1;
+
     private final PrintStream err;
     private final boolean terminal;
     private final LongSupplier clock;
@@ -47,7 +49,7 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
 
     @Override
     public void stage(String text) {
-        begin(text, 0);
+        begin(text, UNKNOWN);
         say(text);
         announced = true;
     }
@@ -79,6 +81,9 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     }
 
     private synchronized void show(long done, long total) {
+        if (began == UNKNOWN) { // a fetch may go on where an earlier one ended
+            began = done;
+        }
         long now = clock.getAsLong();
         boolean soon = now - startedAt < PATIENCE_NANOS && (done > 0 || total < MANY);
         if (ended || total <= 0 || soon) {
@@ -107,13 +112,14 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         String line =
                 String.format(
                         Locale.ROOT,
-                        "[%s%s] %3d %%  %s of %s, %s/s",
+                        "[%s%s] %3d %%  %s of %s, %s/s%s",
                         "#".repeat(filled),
                         "-".repeat(BAR - filled),
                         100 * done / total,
                         Bytes.human(done),
                         Bytes.human(total),
-                        Bytes.human((long) rate));
+                        Bytes.human((long) rate),
+                        left(total - done, rate));
         if (!announced) {
             announced = true;
             say(stage);
@@ -121,6 +127,20 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
         err.print("\r" + line + " ".repeat(Math.max(0, width - line.length())));
         err.flush();
         width = line.length();
+    }
+
+    /** How long the rest takes at this rate, if that can be told. */
+    private static String left(long bytes, double rate) {
+        if (bytes == 0 || rate < 1) {
+            return "";
+        }
+        long seconds = (long) Math.ceil(bytes / rate);
+        if (seconds < 100) {
+            return ", %d s left".formatted(seconds);
+        }
+        return seconds < 6_000
+                ? ", %d min left".formatted(Math.ceilDiv(seconds, 60))
+                : ", %d h left".formatted(Math.ceilDiv(seconds, 3_600));
     }
 
     private synchronized void say(String text) {

@@ -63,10 +63,23 @@ class ProgressLineTest {
         line.progress("Packing", 0, 4096);
         now += 2 * SECOND;
         line.progress("Packing", 2048, 4096);
-        String bar = "[############------------]  50 %  2.0 KiB of 4.0 KiB, 1.0 KiB/s";
+        String bar = "[############------------]  50 %  2.0 KiB of 4.0 KiB, 1.0 KiB/s, 2 s left";
         assertThat(said()).isEqualTo("Packing\n\r" + bar);
         line.close();
         assertThat(said()).endsWith(bar + "\r" + " ".repeat(bar.length()) + "\r");
+    }
+
+    @Test
+    void whatWasFetchedBeforeCountsForNoRate() {
+        var line = line(true);
+        line.stage("Fetching the rest");
+        line.bytes(1_000_000, 2_000_000);
+        now += SECOND;
+        line.bytes(1_010_240, 2_000_000);
+        assertThat(said()).endsWith("50 %  986.6 KiB of 1.9 MiB, 10.0 KiB/s, 97 s left");
+        now += SECOND;
+        line.bytes(1_010_242, 2_000_000);
+        assertThat(said()).endsWith("5.0 KiB/s, 4 min left");
     }
 
     @Test
