@@ -101,6 +101,7 @@ final class Dist {
         Path top = Files.createDirectories(work.resolve(name));
         copyJars(lib, benchLib, top.resolve("lib"));
         checkLicences(top.resolve("lib"));
+        Files.writeString(top.resolve("lib/build"), build(top.resolve("lib")) + "\n");
         link(top);
         Path bin = Files.createDirectories(top.resolve("bin"));
         Files.copy(root.resolve("flagship"), bin.resolve("flagship"));
@@ -172,6 +173,15 @@ final class Dist {
                 }
             }
         }
+    }
+
+    /** Tells builds apart, whose jars have equal dates: an AOT cache is of one of them. */
+    private static String build(Path lib) throws Exception {
+        MessageDigest digest = MessageDigest.getInstance("SHA-256");
+        for (Path jar : jars(lib)) {
+            digest.update(Files.readAllBytes(jar));
+        }
+        return HexFormat.of().formatHex(digest.digest()).substring(0, 16);
     }
 
     private static List<Path> jars(Path folder) throws IOException {

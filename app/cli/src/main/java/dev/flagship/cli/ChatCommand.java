@@ -1,5 +1,6 @@
 package dev.flagship.cli;
 
+import dev.flagship.base.EditDistance;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -182,29 +183,8 @@ sealed interface ChatCommand {
         }
         int most = lower.length() <= 4 ? 1 : 2;
         return names.stream()
-                .filter(known -> distance(lower, known) <= most)
-                .min(Comparator.comparingInt(known -> distance(lower, known)));
+                .filter(known -> EditDistance.of(lower, known) <= most)
+                .min(Comparator.comparingInt(known -> EditDistance.of(lower, known)));
     }
 
-    /** Levenshtein's. */
-    private static int distance(String a, String b) {
-        if (Math.abs(a.length() - b.length()) > 2) {
-            return Integer.MAX_VALUE;
-        }
-        int[] row = new int[b.length() + 1];
-        for (int j = 0; j <= b.length(); j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= a.length(); i++) {
-            int corner = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.length(); j++) {
-                int above = row[j];
-                int change = a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1;
-                row[j] = Math.min(Math.min(above, row[j - 1]) + 1, corner + change);
-                corner = above;
-            }
-        }
-        return row[b.length()];
-    }
 }

@@ -1,6 +1,7 @@
 package dev.flagship.cli;
 
 import dev.flagship.base.Bytes;
+import dev.flagship.base.Quoted;
 import dev.flagship.launch.Progress;
 import dev.flagship.serving.LoadListener;
 import java.io.PrintStream;
@@ -108,7 +109,7 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     }
 
     private void draw(long done, long total, double rate) {
-        int filled = (int) (BAR * ((double) done / total));
+        int filled = (int) Math.clamp(BAR * done / total, 0L, BAR);
         String line =
                 String.format(
                         Locale.ROOT,
@@ -146,7 +147,7 @@ final class ProgressLine implements Progress, LoadListener, AutoCloseable {
     private synchronized void say(String text) {
         if (!ended) {
             clear();
-            err.println(text);
+            err.println(Quoted.visible(text)); // names of files and words of servers among it
         }
     }
 

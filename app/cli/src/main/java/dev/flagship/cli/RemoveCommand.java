@@ -78,7 +78,7 @@ final class RemoveCommand implements Callable<Integer> {
     private static long remove(ModelStore store, String name) throws IOException {
         Optional<StoredModel> model =
                 store.stored().stream()
-                        .filter(each -> each.name().equals(name) && each.complete())
+                        .filter(each -> each.name().equals(name))
                         .findFirst();
         Optional<PackedCopies> packed =
                 model.isPresent()
@@ -100,7 +100,7 @@ final class RemoveCommand implements Callable<Integer> {
     private static List<Path> real(List<Path> files) throws IOException {
         List<Path> real = new ArrayList<>();
         for (Path file : files) {
-            real.add(file.toRealPath());
+            real.add(PackedCopies.real(file));
         }
         return real;
     }

@@ -55,18 +55,29 @@ final class RunningProcess implements AutoCloseable {
         try {
             Path folder = Files.createDirectories(home.resolve(FOLDER));
             Path file = folder.resolve(Long.toString(seen.pid));
+            FileChannel channel = locked(file);
+            channel.write(ByteBuffer.wrap(text(seen).getBytes(StandardCharsets.UTF_8)));
+            return new RunningProcess(file, channel);
+        } catch (IOException | OverlappingFileLockException e) {
+            LOG.log(Level.DEBUG, "flagship ps will not show this process", e);
+            return new RunningProcess(null, null);
+        }
+    }
+
+    /** Whoever looks just now holds the lock for a moment, and deletes what he finds unlocked. */
+    private static FileChannel locked(Path file) throws IOException {
+        while (true) {
             FileChannel channel =
                     FileChannel.open(
                             file,
                             StandardOpenOption.CREATE,
                             StandardOpenOption.TRUNCATE_EXISTING,
                             StandardOpenOption.WRITE);
-            channel.tryLock();
-            channel.write(ByteBuffer.wrap(text(seen).getBytes(StandardCharsets.UTF_8)));
-            return new RunningProcess(file, channel);
-        } catch (IOException | OverlappingFileLockException e) {
-            LOG.log(Level.DEBUG, "flagship ps will not show this process", e);
-            return new RunningProcess(null, null);
+            channel.lock();
+            if (Files.exists(file)) {
+                return channel;
+            }
+            channel.close();
         }
     }
 

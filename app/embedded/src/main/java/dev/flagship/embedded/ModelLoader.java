@@ -53,10 +53,11 @@ public final class ModelLoader {
     }
 
     /**
-     * Makes the options of the usual ones, which are those of {@code flagship run} without flags.
+     * Changes the options: at first those of {@code flagship run} without flags, then what earlier
+     * changes made of them.
      */
     public ModelLoader options(UnaryOperator<LoadOptions> change) {
-        return new ModelLoader(model, home, change, listener);
+        return new ModelLoader(model, home, o -> change.apply(options.apply(o)), listener);
     }
 
     /**

@@ -24,6 +24,9 @@ final class TextCompletionRequest {
     /** Choices of all prompts together: half of what can wait for a model. */
     private static final int MOST_CHOICES = 32;
 
+    /** Values of scored prompts in one answer: some 300 bytes of the heap for each. */
+    private static final int MOST_SCORES = 1 << 20;
+
     private static final int MOST_LOGPROBS = 20;
 
     /** Values for each place in a text, of all choices together: as many as a chat can ask for. */
@@ -57,6 +60,9 @@ final class TextCompletionRequest {
         refuseRanking(fields, n);
         boundChoices(prompts.size(), n);
         boundAlternatives(prompts.size() * n, logprobs);
+        if (echo == Echo.PROMPT && logprobs.isPresent()) {
+            boundScores(prompts, n, logprobs.getAsLong());
+        }
         boolean stream = fields.flag("stream", false);
         boolean includeUsage = AnswerFields.includeUsage(fields, stream);
         if (fields.string("suffix").filter(text -> !text.isEmpty()).isPresent()) {
@@ -131,6 +137,25 @@ final class TextCompletionRequest {
                     "logprobs",
                     "logprobs is %d; with %d choices it can be %d at most."
                             .formatted(logprobs.getAsLong(), choices, most));
+        }
+    }
+
+    /** For all prompts together what the model bounds for each, a token taken for four characters. */
+    private static void boundScores(List<Prompt> prompts, int n, long logprobs) {
+        long tokens =
+                prompts.stream()
+                        .mapToLong(prompt ->
+                                switch (prompt) {
+                                    case Prompt.Tokens(List<Integer> ids) -> ids.size();
+                                    case Prompt.Raw raw -> raw.text().length() / 4;
+                                    case Prompt.Conversation _ -> 0;
+                                })
+                        .sum();
+        if (tokens * (logprobs + 1) * n > MOST_SCORES) {
+            throw ApiException.invalid(
+                    "logprobs",
+                    "The prompts have about %d tokens together; with logprobs: %d and n: %d these are more values than the %d that are told at once. Send fewer prompts in a request, or ask for fewer logprobs."
+                            .formatted(tokens, logprobs, n, MOST_SCORES));
         }
     }
 

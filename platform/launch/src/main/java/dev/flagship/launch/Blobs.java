@@ -12,6 +12,7 @@ import java.security.MessageDigest;
 import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
@@ -38,6 +39,11 @@ record Blobs(Path folder) {
         } catch (IOException e) {
             return false;
         }
+    }
+
+    boolean haveAll(List<RemoteFile> files) {
+        return files.stream()
+                .allMatch(file -> has(file.digest().sha256().orElseThrow(), file.bytes()));
     }
 
     /** Where a file is written whose fetch may take several attempts. */
@@ -120,15 +126,25 @@ record Blobs(Path folder) {
         }
     }
 
-    /** Whether somebody is at work on an unfinished file. */
-    boolean isBusy(Path unfinished) throws IOException {
+    /** Deletes what is unfinished, if it is there and nobody is at work on it. */
+    boolean deleteUnlessBusy(Path unfinished) throws IOException {
+        if (!Files.exists(unfinished)) {
+            return false;
+        }
         String key =
                 unfinished
                         .getFileName()
                         .toString()
                         .replaceFirst("^" + SCRATCH, "")
                         .replaceFirst("(\\.part|\\.ranges|-\\d+)$", "");
-        return StoreLock.isHeld(folder.resolve(LOCKS).resolve(key));
+        Optional<StoreLock> lock = StoreLock.tryAcquire(folder.resolve(LOCKS).resolve(key));
+        if (lock.isEmpty()) {
+            return false;
+        }
+        try (var _ = lock.get()) {
+            delete(unfinished);
+            return true;
+        }
     }
 
     /** Makes a rename survive a power cut, where the platform can open a folder. */

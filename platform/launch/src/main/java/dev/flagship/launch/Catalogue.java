@@ -1,5 +1,6 @@
 package dev.flagship.launch;
 
+import dev.flagship.base.EditDistance;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -77,25 +78,8 @@ public record Catalogue(List<CatalogueModel> models) {
         String wanted = typed.toLowerCase(Locale.ROOT);
         return names.stream()
                 .filter(name ->
-                        wanted.startsWith(name) || distance(wanted, name) <= name.length() / 3)
-                .min(Comparator.comparingInt(name -> distance(wanted, name)));
+                        wanted.startsWith(name) || EditDistance.of(wanted, name) <= name.length() / 3)
+                .min(Comparator.comparingInt(name -> EditDistance.of(wanted, name)));
     }
 
-    /** Levenshtein's distance. */
-    private static int distance(String a, String b) {
-        int[] row = new int[b.length() + 1];
-        for (int j = 0; j <= b.length(); j++) {
-            row[j] = j;
-        }
-        for (int i = 1; i <= a.length(); i++) {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.length(); j++) {
-                int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.min(replaced, Math.min(row[j], row[j - 1]) + 1);
-            }
-        }
-        return row[b.length()];
-    }
 }

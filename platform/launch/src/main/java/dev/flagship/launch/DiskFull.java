@@ -18,6 +18,17 @@ final class DiskFull {
         }
     }
 
+    /** Whether it is what the system says of a full disk or a used-up quota, whoever met it. */
+    static boolean is(Throwable e) {
+        for (Throwable at = e; at != null; at = at.getCause()) {
+            String said = String.valueOf(at.getMessage());
+            if (said.contains("No space left") || said.contains("quota exceeded")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     static LaunchException before(String title, long missing, long free, Path part) {
         return new LaunchException(
                 "disk_full",

@@ -27,9 +27,10 @@ record Hub(URI base, Optional<HubToken> token, Path tokenFile, Transfer transfer
      * @throws LaunchException {@code bad_setting}, if FLAGSHIP_HUB is no URL or the token none
      */
     static Hub of(Map<String, String> environment, Path home) {
+        URI base = base(environment);
         return new Hub(
-                base(environment),
-                HubToken.find(environment, home),
+                base,
+                HubToken.find(environment, home, base),
                 home.resolve(HubToken.FILE),
                 Transfer.usual());
     }

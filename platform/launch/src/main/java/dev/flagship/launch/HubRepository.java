@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -33,6 +34,7 @@ record HubRepository(HubPlace place, Licence licence, List<RemoteFile> files) {
             URI api = hub.base().resolve("api/models/" + place.repository() + "/");
             JsonNode info =
                     json(
+                            client,
                             client.open(
                                     api.resolve("revision/" + Percent.segments(place.revision())),
                                     ""));
@@ -54,9 +56,12 @@ record HubRepository(HubPlace place, Licence licence, List<RemoteFile> files) {
         }
     }
 
-    private static JsonNode json(HubClient.Answer answer) throws IOException, Json.Fault {
+    private static JsonNode json(HubClient client, HubClient.Answer answer)
+            throws IOException, Json.Fault {
         try (answer;
-                var in = new PatientStream(answer.response().body(), Transfer.usual().patience())) {
+                var in =
+                        new PatientStream(
+                                answer.response().body(), client.transfer().patience())) {
             return Json.read(in);
         }
     }
@@ -70,10 +75,14 @@ record HubRepository(HubPlace place, Licence licence, List<RemoteFile> files) {
                                 "tree/" + Percent.segments(place.revision()) + "?recursive=true"));
         for (int page = 0; at.isPresent() && page < MOST_PAGES; page++) {
             HubClient.Answer answer = client.open(at.get(), "");
-            for (JsonNode entry : json(answer)) {
+            for (JsonNode entry : json(client, answer)) {
                 file(entry).ifPresent(files::add);
             }
             at = next(at.get(), answer.header("link"));
+        }
+        if (at.isPresent()) {
+            throw new SourceException(
+                    "its repository has more than %d pages of files".formatted(MOST_PAGES));
         }
         return files;
     }
@@ -85,7 +94,7 @@ record HubRepository(HubPlace place, Licence licence, List<RemoteFile> files) {
         }
         try {
             URI uri = at.resolve(next.group(1));
-            if (!uri.getAuthority().equals(at.getAuthority())) {
+            if (!Objects.equals(uri.getAuthority(), at.getAuthority())) {
                 throw new SourceException("it lists the rest of the repository elsewhere");
             }
             return Optional.of(uri);
@@ -123,7 +132,13 @@ record HubRepository(HubPlace place, Licence licence, List<RemoteFile> files) {
     private static Licence licence(JsonNode info) {
         JsonNode card = info.path("cardData");
         JsonNode licence = card.path("license");
-        String id = licence.isArray() ? licence.path(0).asString("") : licence.asString("");
+        String id = licence.asString("");
+        for (JsonNode each : licence) { // of several, one that must be asked about
+            String next = each.asString("");
+            if (id.isEmpty() || !Licence.of(next, "", "", "").open()) {
+                id = next;
+            }
+        }
         if (id.isEmpty()) {
             for (JsonNode tag : info.path("tags")) {
                 if (tag.asString("").startsWith("license:")) {

@@ -69,6 +69,9 @@ final class HubSource implements Source {
             if (Thread.interrupted()) {
                 throw new InterruptedException();
             }
+            if (DiskFull.is(e)) {
+                throw e;
+            }
             throw new SourceException(reason(e), e);
         }
     }

@@ -1,12 +1,14 @@
 package dev.flagship.launch;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermission;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -19,7 +21,8 @@ final class HubToken {
     /** The file below the store's home. */
     static final String FILE = "hub-token";
 
-    private static final List<String> VARIABLES = List.of("FLAGSHIP_HUB_TOKEN", "HF_TOKEN");
+    private static final String HUGGING_FACES = "HF_TOKEN";
+    private static final List<String> VARIABLES = List.of("FLAGSHIP_HUB_TOKEN", HUGGING_FACES);
     private static final int MOST_CHARACTERS = 512;
 
     private static final Set<PosixFilePermission> OTHERS =
@@ -36,12 +39,16 @@ final class HubToken {
     }
 
     /**
-     * From the environment, else from the file {@value #FILE} of the store.
+     * From the environment, else from the file {@value #FILE} of the store. Hugging Face's own
+     * variable is for its own hub.
      *
      * @throws LaunchException {@code bad_setting}, if it is no token or others may read the file
      */
-    static Optional<HubToken> find(Map<String, String> environment, Path home) {
+    static Optional<HubToken> find(Map<String, String> environment, Path home, URI hub) {
         for (String variable : VARIABLES) {
+            if (variable.equals(HUGGING_FACES) && !isHuggingFace(hub)) {
+                continue; // a mirror's operator has no business with it
+            }
             String value = environment.getOrDefault(variable, "").strip();
             if (!value.isEmpty()) {
                 return Optional.of(of(value, variable));
@@ -49,6 +56,11 @@ final class HubToken {
         }
         Path file = home.resolve(FILE);
         return Files.exists(file) ? Optional.of(of(read(file), file.toString())) : Optional.empty();
+    }
+
+    private static boolean isHuggingFace(URI hub) {
+        String host = hub.getHost() == null ? "" : hub.getHost().toLowerCase(Locale.ROOT);
+        return host.equals("huggingface.co") || host.endsWith(".huggingface.co");
     }
 
     private static HubToken of(String text, String place) {

@@ -2,6 +2,7 @@ package dev.flagship.launch;
 
 import static dev.flagship.base.Check.check;
 
+import dev.flagship.base.Quoted;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
@@ -17,6 +18,8 @@ import java.util.Set;
 public record Licence(String id, String name, String url, String restricts) {
     /** Nobody says under which terms. */
     public static final String UNKNOWN = "unknown";
+
+    private static final int MOST_CHARACTERS = 300;
 
     /** Licences that let anybody use a model for anything. */
     private static final Set<String> OPEN =
@@ -47,8 +50,14 @@ public record Licence(String id, String name, String url, String restricts) {
         if (!plain.matches("[a-z0-9][a-z0-9.+-]{0,63}")) {
             plain = UNKNOWN;
         }
-        String shown = name.isBlank() ? NAMES.getOrDefault(plain, plain) : name.strip();
-        return new Licence(plain, shown, url, restricts);
+        String shown = name.isBlank() ? NAMES.getOrDefault(plain, plain) : words(name);
+        return new Licence(plain, shown, words(url), words(restricts));
+    }
+
+    /** One line that steers no terminal: hubs let anybody write these. */
+    private static String words(String text) {
+        String line = Quoted.visible(text.strip().replaceAll("\\s+", " "));
+        return line.length() > MOST_CHARACTERS ? line.substring(0, MOST_CHARACTERS) + "…" : line;
     }
 
     static Licence unknown() {

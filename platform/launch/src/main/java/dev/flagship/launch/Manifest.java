@@ -64,8 +64,12 @@ record Manifest(
             if (files.isEmpty()) {
                 throw new Json.Fault("\"files\" is empty");
             }
+            String name = Json.text(root, "name");
+            if (!Shelf.isName(name)) { // shells complete names
+                throw new Json.Fault("\"name\" is no name of a model");
+            }
             return new Manifest(
-                    Json.text(root, "name"),
+                    name,
                     Json.text(root, "title"),
                     Json.text(root, "origin"),
                     CatalogueReader.licence(root.path("licence")),

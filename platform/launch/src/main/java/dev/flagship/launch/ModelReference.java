@@ -44,7 +44,9 @@ sealed interface ModelReference {
     Pattern ON_HUB = Pattern.compile("([^/@:]+/[^/@:]+)(?:@([^:]+))?(?::(.+))?", Pattern.DOTALL);
 
     /** People paste these before the repository. */
-    Pattern HOSTS = Pattern.compile("^(?:https://)?(?:huggingface\\.co|hf\\.co)/");
+    Pattern HOSTS = Pattern.compile(
+                    "^(?:https://)?(?:www\\.)?(?:huggingface\\.co|hf\\.co)(?::443)?/",
+                    Pattern.CASE_INSENSITIVE);
 
     /** Pages of a repository: {@code /owner/name/tree/main}, {@code /owner/name/blob/main/FILE}. */
     Pattern PAGE =
@@ -63,7 +65,11 @@ sealed interface ModelReference {
             Matcher page = PAGE.matcher(withoutQuery(below.get()));
             if (page.matches()) {
                 String revision = page.group(2) == null ? page.group(3) : page.group(2);
-                return onHub(text, page.group(1), revision, page.group(4));
+                return onHub(
+                        text,
+                        page.group(1),
+                        revision == null ? null : Percent.decode(revision),
+                        page.group(4) == null ? null : Percent.decode(page.group(4)));
             }
         }
         if (plain.contains("://")) {

@@ -3,6 +3,7 @@ package dev.flagship.launch;
 import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.base.Quoted;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -305,7 +306,7 @@ public final class ModelStore {
                 progress.stage(choice.note());
             }
             return new Wanted(
-                    reference.name(),
+                    checked(Shelf.asName(reference.name())),
                     reference.name(),
                     repository.place().repository() + "@" + repository.place().revision(),
                     repository.licence(),
@@ -327,13 +328,20 @@ public final class ModelStore {
         return new Wanted(
                 checked(address.name()),
                 address.file(),
-                HubClient.shown(address.uri()),
+                origin(address.uri()),
                 Licence.unknown(),
                 List.of(
                         new RemoteFile(
                                 address.file(), RemoteFile.UNKNOWN, new FileDigest.Unknown())),
                 List.of(HubSource.of(hub, address.uri())),
                 List.of());
+    }
+
+    /** What stands behind the question mark may be a secret, and tells files apart. */
+    private static String origin(URI address) {
+        String query = address.getRawQuery();
+        return HubClient.shown(address)
+                + (query == null ? "" : "?" + Blobs.hash(query).substring(0, 8));
     }
 
     private void checkFree(Wanted wanted) {
@@ -410,13 +418,26 @@ public final class ModelStore {
         if (catalogue.find(free).isPresent() || shelf.knows(free)) {
             throw taken(free, catalogue.find(free).isPresent() ? "the catalogue" : "the store");
         }
-        Optional<StoredModel> stored = shelf.find(source);
+        Optional<CatalogueModel> known = catalogue.find(source);
         return guarded(
                 source,
-                () ->
-                        stored.isPresent()
-                                ? shelf.rename(source, free)
-                                : shelf.take(path(source), free, progress));
+                () -> {
+                    if (known.isPresent() && shelf.holdsOld(known.get())) {
+                        shelf.adopt(known.get(), progress);
+                    }
+                    Optional<StoredModel> renamed = shelf.rename(source, free);
+                    if (renamed.isPresent()) {
+                        return renamed.get();
+                    }
+                    if (known.isPresent()) {
+                        throw new LaunchException(
+                                "unknown_model",
+                                "%s is not in the store yet. Fetch it first: flagship pull %s"
+                                        .formatted(source, source),
+                                null);
+                    }
+                    return shelf.take(path(source), free, progress);
+                });
     }
 
     /**
@@ -470,15 +491,12 @@ public final class ModelStore {
         } catch (InterruptedException e) {
             throw cancelled(title, e);
         } catch (IOException e) {
-            String full = String.valueOf(e.getMessage());
-            boolean isFull =
-                    e instanceof DiskFull.WriteException
-                            && (full.contains("No space left") || full.contains("quota"));
+            boolean isFull = DiskFull.is(e);
             throw new LaunchException(
                     isFull ? "disk_full" : "store_not_writable",
                     isFull
                             ? "The disk of %s is full (%s). Free some space or set FLAGSHIP_HOME to a folder on another disk, and try again: what is here already is kept"
-                                    .formatted(home, full)
+                                    .formatted(home, Reasons.of(e))
                             : "The model store %s cannot be written: %s. Make it writable, free some space, or set FLAGSHIP_HOME to another folder"
                                     .formatted(home, Reasons.of(e)),
                     e);

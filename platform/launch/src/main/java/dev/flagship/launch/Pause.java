@@ -12,6 +12,8 @@ import java.time.format.DateTimeFormatter;
  * threads.
  */
 final class Pause {
+    private static final Duration LONGEST = Duration.ofDays(1);
+
     private final Duration most;
     private long until = System.nanoTime();
     private Duration asked = Duration.ZERO;
@@ -58,6 +60,15 @@ final class Pause {
      * times the first wait after a failure.
      */
     static Duration wish(HttpResponse<?> response, Transfer transfer) {
+        Duration said = said(response, transfer);
+        if (said.compareTo(LONGEST) > 0) {
+            return LONGEST;
+        }
+        // "now" from a server that is busy, or from one whose clock is behind, must not make a loop
+        return said.compareTo(transfer.backoff()) < 0 ? transfer.backoff() : said;
+    }
+
+    private static Duration said(HttpResponse<?> response, Transfer transfer) {
         String text = response.headers().firstValue("retry-after").orElse("").strip();
         if (text.matches("\\d{1,9}")) {
             return Duration.ofSeconds(Long.parseLong(text));
@@ -65,8 +76,7 @@ final class Pause {
         try {
             Instant when =
                     ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME).toInstant();
-            Duration wish = Duration.between(Instant.now(), when);
-            return wish.isNegative() ? Duration.ZERO : wish;
+            return Duration.between(Instant.now(), when);
         } catch (DateTimeException e) {
             return transfer.backoff().multipliedBy(10);
         }

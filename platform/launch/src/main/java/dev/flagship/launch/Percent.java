@@ -1,5 +1,6 @@
 package dev.flagship.launch;
 
+import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 
 /** Names in URLs (RFC 3986, section 2). */
@@ -16,6 +17,15 @@ final class Percent {
     /** One segment: slashes, too, are written as %2F. */
     static String segments(String text) {
         return encode(text, "");
+    }
+
+    /** What a path of a pasted URL means; nothing else is changed, plus signs least of all. */
+    static String decode(String text) {
+        try {
+            return URLDecoder.decode(text.replace("+", "%2B"), StandardCharsets.UTF_8);
+        } catch (IllegalArgumentException e) {
+            return text; // a percent sign that is one
+        }
     }
 
     private static String encode(String text, String kept) {

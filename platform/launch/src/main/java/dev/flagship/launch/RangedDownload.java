@@ -4,6 +4,7 @@ import dev.flagship.base.Bytes;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
+import java.net.http.HttpTimeoutException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -11,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -26,6 +28,7 @@ import java.util.concurrent.atomic.AtomicReference;
  */
 final class RangedDownload {
     private static final int ATTEMPTS = 6;
+    private static final int SMALL_ATTEMPTS = 3;
     private static final int BUFFER = 1 << 16;
     private static final Duration SHOW = Duration.ofMillis(100);
 
@@ -50,7 +53,7 @@ final class RangedDownload {
      */
     String run(RemoteFile wanted) throws SourceException, IOException, InterruptedException {
         if (wanted.sized() && wanted.bytes() <= client.transfer().chunk()) {
-            return whole(wanted, client.open(source, ""));
+            return small(wanted);
         }
         HubClient.Answer probe = client.open(source, "bytes=0-0");
         if (!probe.partial()) {
@@ -64,6 +67,26 @@ final class RangedDownload {
             throw new SourceException("it sends ranges of the file and not its size");
         }
         return ranges(known, probe);
+    }
+
+    /** A file of one request, which is cheap to ask for again. */
+    private String small(RemoteFile wanted)
+            throws SourceException, IOException, InterruptedException {
+        Duration wait = transfer().backoff();
+        for (int attempt = 1; ; attempt++) {
+            HubClient.Answer answer = client.open(source, "");
+            try {
+                return whole(wanted, answer);
+            } catch (DiskFull.WriteException | HttpTimeoutException e) {
+                throw e;
+            } catch (IOException e) {
+                if (attempt == SMALL_ATTEMPTS) {
+                    throw e;
+                }
+            }
+            Thread.sleep(wait);
+            wait = wait.multipliedBy(2);
+        }
     }
 
     /** What the server adds to what is known. */
@@ -122,7 +145,7 @@ final class RangedDownload {
      */
     private long fetch(RemoteFile known, HubClient.Answer first)
             throws SourceException, IOException, InterruptedException {
-        String validator = known.digest().sha256().orElseGet(() -> "etag " + first.header("etag"));
+        String validator = known.digest().sha256().orElseGet(() -> state(first));
         try (Ranges ranges = Ranges.open(part, known.bytes(), transfer().chunk(), validator);
                 FileChannel out =
                         FileChannel.open(
@@ -133,6 +156,13 @@ final class RangedDownload {
             new Workers(ranges, out, first, known, before).run();
             return before;
         }
+    }
+
+    /** What tells this state of a file from others whose digest nobody knows. */
+    private static String state(HubClient.Answer answer) {
+        String state = answer.header("etag") + answer.header("last-modified");
+        // of a file that may have changed nothing is believed that came before
+        return state.isEmpty() ? "none " + UUID.randomUUID() : "state " + state;
     }
 
     private Transfer transfer() {
@@ -245,23 +275,20 @@ final class RangedDownload {
         }
 
         private void fetch(int index) throws SourceException, IOException, InterruptedException {
-            long position = ranges.begin(index);
+            var position = new AtomicLong(ranges.begin(index)); // what is written stays so
             long end = ranges.end(index);
             Duration wait = transfer().backoff();
-            for (int attempt = 1; position < end; attempt++) {
+            for (int attempt = 1; ; attempt++) {
                 String why;
                 try {
-                    position = read(position, end);
-                    if (position == end) {
+                    read(position, end);
+                    if (position.get() == end) {
                         return;
                     }
                     why = "the range ended after fewer bytes than it should have";
                 } catch (DiskFull.WriteException e) {
                     throw e;
                 } catch (IOException e) {
-                    if (attempt == ATTEMPTS) {
-                        throw e;
-                    }
                     why = Reasons.of(e);
                 }
                 if (attempt == ATTEMPTS) {
@@ -274,13 +301,10 @@ final class RangedDownload {
             }
         }
 
-        /**
-         * Writes what comes of a range.
-         *
-         * @return where it ended
-         */
-        private long read(long from, long end)
+        /** Writes what comes of a range, and moves the position with it. */
+        private void read(AtomicLong position, long end)
                 throws SourceException, IOException, InterruptedException {
+            long from = position.get();
             try (HubClient.Answer answer = range(from, end)) {
                 if (!answer.partial() || answer.from().orElse(-1) != from) {
                     throw new SourceException(
@@ -293,7 +317,7 @@ final class RangedDownload {
                             "another_version", "its file changed while it was fetched");
                 }
                 try (var in = new PatientStream(answer.response().body(), transfer().patience())) {
-                    return copy(in, from, end);
+                    copy(in, position, end);
                 }
             }
         }
@@ -315,23 +339,21 @@ final class RangedDownload {
             }
         }
 
-        private long copy(InputStream in, long from, long end)
+        private void copy(InputStream in, AtomicLong position, long end)
                 throws SourceException, IOException, InterruptedException {
             byte[] buffer = new byte[BUFFER];
-            long position = from;
             for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
                 if (Thread.interrupted()) {
                     throw new InterruptedException();
                 }
-                if (n > end - position) {
+                if (n > end - position.get()) {
                     throw new SourceException(
                             "bad_range", "it sent more bytes than it was asked for");
                 }
-                write(ByteBuffer.wrap(buffer, 0, n), position);
-                position += n;
+                write(ByteBuffer.wrap(buffer, 0, n), position.get());
+                position.addAndGet(n);
                 done.addAndGet(n);
             }
-            return position;
         }
 
         private void write(ByteBuffer bytes, long position) throws IOException {

@@ -29,8 +29,13 @@ record RemoteFile(String path, long bytes, FileDigest digest) {
     /** Whether the path names something below its folder, and nothing of another kind. */
     static boolean safe(String path) {
         return path.length() <= MOST_CHARACTERS
-                && path.chars().allMatch(c -> c > ' ' && c != '\\' && c != ':' && c != 0x7f)
+                && path.codePoints().allMatch(RemoteFile::plain)
                 && Stream.of(path.split("/", -1)).noneMatch(NO_NAMES::contains);
+    }
+
+    /** Letters and digits of any script, and what ASCII prints, but for what paths mean by it. */
+    private static boolean plain(int c) {
+        return c > ' ' && c < 0x7f ? c != '\\' && c != ':' : Character.isLetterOrDigit(c);
     }
 
     boolean sized() {

@@ -7,6 +7,7 @@ import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -32,6 +33,11 @@ final class Shelf {
         this.home = home;
         this.models = home.resolve("models");
         this.blobs = new Blobs(home.resolve("blobs"));
+    }
+
+    /** A name as near to a text as names can be. */
+    static String asName(String text) {
+        return text.replaceAll("[^A-Za-z0-9._:/@+-]", "_");
     }
 
     static boolean isName(String text) {
@@ -79,18 +85,25 @@ final class Shelf {
     /** The model as it is wanted, if all of it is here. */
     Optional<StoredModel> whole(Wanted wanted) {
         Optional<Manifest> there = manifest(wanted.name());
-        boolean same =
-                there.isPresent()
+        return there.isPresent()
                         && there.get().isComplete(folder(wanted.name()), blobs)
-                        && (wanted.origin().equals(there.get().origin())
-                                || contents(wanted.files()).equals(contents(there.get().files())));
-        return same ? find(wanted.name()) : Optional.empty();
+                        && same(wanted, there.get())
+                ? find(wanted.name())
+                : Optional.empty();
     }
 
-    private static Set<String> contents(List<RemoteFile> files) {
-        Set<String> contents = new HashSet<>();
-        files.forEach(file -> contents.add(file.digest() + " " + file.path()));
-        return contents;
+    /** Whether the files are those that are wanted: by their digests, else by where they are from. */
+    private static boolean same(Wanted wanted, Manifest there) {
+        return wanted.files().size() == there.files().size()
+                && wanted.files().stream()
+                        .allMatch(file ->
+                                there.files().stream()
+                                        .filter(other -> other.path().equals(file.path()))
+                                        .anyMatch(other ->
+                                                file.digest() instanceof FileDigest.Sha256
+                                                        ? file.digest().equals(other.digest())
+                                                        : wanted.origin()
+                                                                .equals(there.origin())));
     }
 
     List<String> names() {
@@ -121,35 +134,41 @@ final class Shelf {
 
     StoredModel fetch(Wanted wanted, Progress progress) throws IOException, InterruptedException {
         Files.createDirectories(models);
-        List<RemoteFile> files = new Fetcher(home, blobs).fetch(wanted, progress);
-        return publish(
-                new Manifest(
-                        wanted.name(),
-                        wanted.title(),
-                        wanted.origin(),
-                        wanted.licence(),
-                        Instant.now(),
-                        files));
+        while (true) {
+            List<RemoteFile> files = new Fetcher(home, blobs).fetch(wanted, progress);
+            Manifest manifest =
+                    new Manifest(
+                            wanted.name(),
+                            wanted.title(),
+                            wanted.origin(),
+                            wanted.licence(),
+                            Instant.now(),
+                            files);
+            try (var _ = lock()) {
+                if (blobs.haveAll(files)) {
+                    return publish(manifest);
+                }
+            }
+            // Another process removed the last model that had one of the files: fetch it again.
+        }
     }
 
-    /** From here on the model is in the store. */
-    private StoredModel publish(Manifest manifest) throws IOException, InterruptedException {
+    /** From here on the model is in the store. The caller holds the lock. */
+    private StoredModel publish(Manifest manifest) throws IOException {
         Path folder = folder(manifest.name());
-        try (var _ = lock()) {
-            Optional<Manifest> before = manifest(folder);
-            Files.createDirectories(folder);
-            manifest.link(folder, blobs);
-            manifest.write(folder);
-            if (before.isPresent()) {
-                Set<String> kept = new HashSet<>();
-                manifest.files().forEach(file -> kept.add(file.path()));
-                for (RemoteFile file : before.get().files()) {
-                    if (!kept.contains(file.path())) {
-                        unlink(folder, file);
-                    }
+        Optional<Manifest> before = manifest(folder);
+        Files.createDirectories(folder);
+        manifest.link(folder, blobs);
+        manifest.write(folder);
+        if (before.isPresent()) {
+            Set<String> kept = new HashSet<>();
+            manifest.files().forEach(file -> kept.add(file.path()));
+            for (RemoteFile file : before.get().files()) {
+                if (!kept.contains(file.path())) {
+                    unlink(folder, file);
                 }
-                release(before.get().files());
             }
+            release(before.get().files());
         }
         return manifest.stored(folder, blobs);
     }
@@ -159,8 +178,15 @@ final class Shelf {
                 models.resolve(".lock"), "Waiting for another process", Progress.NONE);
     }
 
-    StoredModel rename(String source, String name) throws IOException, InterruptedException {
-        return publish(manifest(source).orElseThrow().named(name));
+    /** Empty if the source has gone. */
+    Optional<StoredModel> rename(String source, String name)
+            throws IOException, InterruptedException {
+        try (var _ = lock()) {
+            Optional<Manifest> manifest = manifest(source);
+            return manifest.isPresent()
+                    ? Optional.of(publish(manifest.get().named(name)))
+                    : Optional.empty();
+        }
     }
 
     /** Copies a file with its other parts, or what makes a model of a folder. */
@@ -244,8 +270,11 @@ final class Shelf {
             boolean begun = false;
             for (RemoteFile file : known) {
                 for (Path part : unfinished(Blobs.key(file, ""))) {
-                    bytes += size(part);
-                    begun |= Files.deleteIfExists(part);
+                    long size = size(part);
+                    if (blobs.deleteUnlessBusy(part)) {
+                        bytes += size;
+                        begun = true;
+                    }
                 }
             }
             return manifest.isPresent() || begun
@@ -281,6 +310,9 @@ final class Shelf {
 
     /** Deletes those of the files' blobs that no model of the store has. */
     private List<RemoteFile> release(List<RemoteFile> files) throws IOException {
+        if (anyUnreadable()) { // it may be another version's, and name what looks unused
+            return List.of();
+        }
         Set<String> used = new HashSet<>();
         for (Manifest manifest : manifests()) {
             manifest.files().forEach(file -> used.add(file.digest().sha256().orElseThrow()));
@@ -295,6 +327,15 @@ final class Shelf {
             }
         }
         return released;
+    }
+
+    private boolean anyUnreadable() throws IOException {
+        try (Stream<Path> folders = Files.list(models)) {
+            return folders.anyMatch(folder ->
+                    Files.exists(folder.resolve(Manifest.FILE)) && manifest(folder).isEmpty());
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
     }
 
     long unfinishedBytes() {
@@ -312,10 +353,8 @@ final class Shelf {
     long removeUnfinished() throws IOException, InterruptedException {
         long bytes = 0;
         for (Path path : blobs.unfinished()) {
-            if (!blobs.isBusy(path)) {
-                bytes += size(path);
-                Blobs.delete(path);
-            }
+            long size = size(path);
+            bytes += blobs.deleteUnlessBusy(path) ? size : 0;
         }
         return bytes;
     }
@@ -375,20 +414,27 @@ final class Shelf {
             }
             String sha256 = sums.hex().sha256();
             if (!file.digest().sha256().orElseThrow().equals(sha256)) {
-                Files.delete(oldFile(model));
+                Path aside = oldFile(model).resolveSibling(file.name() + ".damaged");
+                Files.move(oldFile(model), aside, StandardCopyOption.REPLACE_EXISTING);
+                progress.stage(
+                        "%s was not the file of the catalogue and is %s now"
+                                .formatted(file.name(), aside));
                 return Optional.empty();
             }
-            Files.move(oldFile(model), blobs.path(sha256));
+            Files.move(
+                    oldFile(model), blobs.path(sha256), StandardCopyOption.REPLACE_EXISTING);
             Files.deleteIfExists(folder(model.name()).resolve(".lock"));
         }
-        return Optional.of(
-                publish(
-                        new Manifest(
-                                model.name(),
-                                model.title(),
-                                model.hub().repository() + "@" + model.hub().revision(),
-                                model.licence(),
-                                Instant.now(),
-                                model.files())));
+        try (var _ = lock()) {
+            return Optional.of(
+                    publish(
+                            new Manifest(
+                                    model.name(),
+                                    model.title(),
+                                    model.hub().repository() + "@" + model.hub().revision(),
+                                    model.licence(),
+                                    Instant.now(),
+                                    model.files())));
+        }
     }
 }

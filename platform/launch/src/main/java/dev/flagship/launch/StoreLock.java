@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 
 /**
  * Keeps processes and threads apart that would write the same thing. Closing frees it; so does the
@@ -51,14 +52,18 @@ final class StoreLock implements AutoCloseable {
         }
     }
 
-    /** Whether somebody has the lock just now. */
-    static boolean isHeld(Path file) throws IOException {
-        if (!Files.exists(file)) {
-            return false;
+    /** Takes the lock if nobody has it. */
+    static Optional<StoreLock> tryAcquire(Path file) throws IOException {
+        Files.createDirectories(Objects.requireNonNull(file.getParent()));
+        var lock =
+                new StoreLock(
+                        FileChannel.open(
+                                file, StandardOpenOption.CREATE, StandardOpenOption.WRITE));
+        if (lock.isBusy()) {
+            lock.close();
+            return Optional.empty();
         }
-        try (var lock = new StoreLock(FileChannel.open(file, StandardOpenOption.WRITE))) {
-            return lock.isBusy();
-        }
+        return Optional.of(lock);
     }
 
     private boolean isBusy() {

@@ -28,6 +28,8 @@ class PullTest {
     private static final String COMMIT = "0123456789abcdef0123456789abcdef01234567";
     private static final LicenceGate ANYBODY = (_, _) -> true;
 
+    private static final URI HUB = URI.create("https://huggingface.co/");
+
     @TempDir Path temp;
 
     private Path home() {
@@ -432,15 +434,150 @@ class PullTest {
                         good.write(request, out);
                     }
                 })) {
-            assertThat(pull(hub, hub.base() + "my.gguf").path()).hasBinaryContent(content);
+            var heard = new Fixtures.Listener(); // which minds more than all
+            assertThat(
+                            store(hub)
+                                    .pull(hub.base() + "my.gguf", Optional.empty(), ANYBODY, heard)
+                                    .model()
+                                    .path())
+                    .hasBinaryContent(content);
+            assertThat(heard.done).isEqualTo(200_000);
         }
+    }
+
+    @Test
+    void aRangeThatBreaksInItsMiddleIsCountedOnce() throws Exception {
+        byte[] content = bytes(100_000, 1);
+        LoopbackHub.Exchange good = LoopbackHub.ranges(content);
+        var count = new AtomicInteger();
+        try (var hub =
+                LoopbackHub.of((request, out) -> {
+                    String range = request.header("range");
+                    if (range.equals("bytes=0-0") || count.incrementAndGet() % 2 == 0) {
+                        good.write(request, out);
+                    } else {
+                        LoopbackHub.head(
+                                out,
+                                "206 Partial Content",
+                                "Content-Length: 16384",
+                                "Content-Range: " + range(request, 100_000));
+                        int from = Integer.parseInt(range.replaceAll("bytes=|-.*", ""));
+                        out.write(content, from, Math.min(9_000, content.length - from));
+                    }
+                })) {
+            var heard = new Fixtures.Listener();
+            assertThat(
+                            store(hub)
+                                    .pull(hub.base() + "my.gguf", Optional.empty(), ANYBODY, heard)
+                                    .model()
+                                    .path())
+                    .hasBinaryContent(content);
+        }
+    }
+
+    @Test
+    void aServerThatSaysAtOnceAndMeansNeverIsGivenUp() throws Exception {
+        for (String retry :
+                List.of("0", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT")) {
+            var asked = new AtomicInteger();
+            try (var hub =
+                    LoopbackHub.of((_, out) -> {
+                        asked.incrementAndGet();
+                        LoopbackHub.head(out, "429 Slow Down", "Retry-After: " + retry);
+                    })) {
+                fails(hub, hub.base() + "my.gguf", "rate_limited", "too many questions");
+                assertThat(asked.get()).isLessThan(1_000);
+            }
+        }
+    }
+
+    @Test
+    void whatAHubSaysOfALicenceSteersNoTerminal() {
+        Licence licence =
+                Licence.of("apache-2.0", "Ap\u001b]0;x\u0007\nsmollm2 1 GiB" + "y".repeat(999), "", "");
+        assertThat(licence.name()).doesNotContain("\u001b", "\u0007", "\n").hasSizeLessThan(400);
+    }
+
+    @Test
+    void aFileWithAStrangeNameGetsOneThatCanBeTyped() throws Exception {
+        try (var hub =
+                repository(
+                        "mit",
+                        Map.of("a$(id).gguf", bytes(2_000, 1), "b.gguf", bytes(2_000, 2)))) {
+            StoredModel model = pull(hub, "org/repo:a$(id).gguf");
+            assertThat(model.name()).isEqualTo("org/repo:a__id_.gguf");
+            assertThat(store(hub).resolve(model.name())).isEqualTo(model.path());
+            assertThat(store(hub).remove(model.name()).bytes()).isEqualTo(2_000);
+        }
+    }
+
+    @Test
+    void anotherQuantisationUnderOneNameReplacesTheFirst() throws Exception {
+        byte[] second = bytes(3_000, 2);
+        try (var hub =
+                repository("mit", Map.of("a-Q4_0.gguf", bytes(2_000, 1), "a-Q8_0.gguf", second))) {
+            var name = Optional.of("mine");
+            store(hub).pull("org/repo:Q4_0", name, ANYBODY, Progress.NONE);
+            StoredModel model = store(hub).pull("org/repo:Q8_0", name, ANYBODY, Progress.NONE).model();
+            assertThat(model.path()).hasBinaryContent(second);
+            assertThat(store(hub).stored()).hasSize(1);
+            try (Stream<Path> blobs = Files.list(home().resolve("blobs"))) {
+                assertThat(blobs.filter(Files::isRegularFile)).hasSize(1);
+            }
+        }
+    }
+
+    @Test
+    void nothingIsFreedWhileAManifestCannotBeRead() throws Exception {
+        byte[] content = bytes(2_000, 1);
+        try (var hub = repository("mit", Map.of("a.gguf", content))) {
+            StoredModel model = pull(hub, "org/repo");
+            Path other = Files.createDirectories(home().resolve("models/newer"));
+            Files.writeString(other.resolve("model.json"), "{\"format\": 2}");
+            assertThat(store(hub).remove("org/repo").bytes()).isZero();
+            assertThat(model.files().getFirst()).hasBinaryContent(content);
+        }
+    }
+
+    @Test
+    void aBlobThatIsRemovedWhileAPullNeedsItIsFetchedAgain() throws Exception {
+        byte[] shared = bytes(2_000, 1);
+        try (var hub =
+                        repository(
+                                "mit",
+                                Map.of("model.safetensors", shared, "config.json", bytes(50, 2)));
+                var slow =
+                        LoopbackHub.of((request, out) -> {
+                            if (request.path().endsWith("config.json")) {
+                                Thread.sleep(600);
+                            }
+                            relay(hub, request, out);
+                        })) {
+            Path own = Files.write(temp.resolve("own.gguf"), shared);
+            store(hub).copy(own.toString(), "mine", Progress.NONE);
+            var pulled = new java.util.concurrent.FutureTask<>(() -> pull(slow, "org/repo"));
+            Thread.ofPlatform().start(pulled);
+            Thread.sleep(300);
+            store(hub).remove("mine");
+            StoredModel model = pulled.get();
+            assertThat(model.complete()).isTrue();
+            assertThat(model.path().resolve("model.safetensors")).hasBinaryContent(shared);
+        }
+    }
+
+    @Test
+    void huggingFacesTokenIsForItsOwnHub() {
+        URI mirror = URI.create("https://mirror.example/");
+        assertThat(HubToken.find(Map.of("HF_TOKEN", "hf_x"), home(), HUB)).isPresent();
+        assertThat(HubToken.find(Map.of("HF_TOKEN", "hf_x"), home(), mirror)).isEmpty();
+        assertThat(HubToken.find(Map.of("FLAGSHIP_HUB_TOKEN", "x"), home(), mirror)).isPresent();
     }
 
     @Test
     void aTokenGoesToTheHubAndNowhereElse() throws Exception {
         byte[] content = bytes(100_000, 1);
         String secret = "hf_planted_secret_0123456789";
-        HubToken token = HubToken.find(Map.of("HF_TOKEN", secret), home()).orElseThrow();
+        HubToken token = HubToken.find(Map.of("FLAGSHIP_HUB_TOKEN", secret), home(), HUB).orElseThrow();
         assertThat(token.toString()).doesNotContain(secret);
         try (var elsewhere = LoopbackHub.of(LoopbackHub.ranges(content));
                 var hub =
@@ -492,14 +629,14 @@ class PullTest {
         Path file = Files.createDirectories(home()).resolve("hub-token");
         Files.writeString(file, "hf_x\n");
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
-        assertThat(HubToken.find(Map.of(), home()).orElseThrow().authorization())
+        assertThat(HubToken.find(Map.of(), home(), HUB).orElseThrow().authorization())
                 .isEqualTo("Bearer hf_x");
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
-        assertThatThrownBy(() -> HubToken.find(Map.of(), home()))
+        assertThatThrownBy(() -> HubToken.find(Map.of(), home(), HUB))
                 .isInstanceOf(LaunchException.class)
                 .hasMessageContaining("chmod 600")
                 .hasMessageNotContaining("hf_x");
-        assertThatThrownBy(() -> HubToken.find(Map.of("HF_TOKEN", "a\nb: c"), home()))
+        assertThatThrownBy(() -> HubToken.find(Map.of("HF_TOKEN", "a\nb: c"), home(), HUB))
                 .isInstanceOf(LaunchException.class)
                 .hasMessageNotContaining("a\n");
     }
@@ -599,8 +736,8 @@ class PullTest {
                         "https://huggingface.co/org/repo/tree/dev", "org/repo dev ",
                         "https://huggingface.co/org/repo/blob/main/x.gguf?download=true",
                                 "org/repo main x.gguf",
-                        "http://127.0.0.1:9/org/repo/resolve/main/q/x.gguf",
-                                "org/repo main q/x.gguf");
+                        "HTTPS://HuggingFace.co:443/org/repo/resolve/refs%2Fpr%2F1/q/x.gguf",
+                                "org/repo refs/pr/1 q/x.gguf");
         same.forEach((text, meaning) ->
                 assertThat(ModelReference.parse(text, hub))
                         .as(text)

@@ -5,6 +5,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -37,22 +38,41 @@ public final class PackedCopies {
      * Looks for what is kept of a model.
      *
      * @param folder {@link LoadOptions#packedFolder}; need not be there
-     * @param model what is loaded: a file or a folder, which are there
+     * @param model what is loaded: a file or a folder; need not be there any more
      * @param files the model's files
      * @throws IOException if one cannot be looked at
      */
     public static PackedCopies of(Path folder, Path model, List<Path> files) throws IOException {
-        Path real = model.toRealPath();
+        Path real = real(model);
         List<Path> records = new ArrayList<>();
         records.add(Sidecar.record(folder, real, PackPlan.identity(Optional.empty())));
         for (QuantMix mix : QuantMix.values()) {
             records.add(Sidecar.record(folder, real, PackPlan.identity(Optional.of(mix))));
         }
         Map<Path, Path> digests = new HashMap<>();
+        Path memory = SourceDigest.memory(folder);
         for (Path file : files) {
-            digests.put(file.toRealPath(), SourceDigest.known(SourceDigest.memory(folder), file));
+            if (Files.exists(file)) {
+                digests.put(real(file), SourceDigest.known(memory, file));
+            }
         }
         return new PackedCopies(folder, real, records, digests);
+    }
+
+    /** The path without links, also of what is not there any more, if its folder is. */
+    public static Path real(Path file) throws IOException {
+        try {
+            return file.toRealPath();
+        } catch (NoSuchFileException e) {
+            Path parent = file.toAbsolutePath().getParent();
+            if (parent == null || !Files.isDirectory(parent)) {
+                return file.toAbsolutePath();
+            }
+            Path folder = parent.toRealPath();
+            return Files.isSymbolicLink(file)
+                    ? folder.resolve(Files.readSymbolicLink(file)).normalize()
+                    : folder.resolve(file.getFileName());
+        }
     }
 
     /** Size of the packed weights. */
@@ -81,7 +101,7 @@ public final class PackedCopies {
                 Files.deleteIfExists(digest.getValue());
             }
         }
-        if (digests.containsKey(model) && !removed.contains(model)) {
+        if (Files.isRegularFile(model) && !removed.contains(model)) {
             return 0;
         }
         long bytes = 0;

@@ -69,18 +69,19 @@ public final class Chat {
             throws InterruptedException {
         messages.add(Message.user(message));
         var answer = new StringBuilder();
-        boolean accepted = false;
+        boolean answered = false;
         try {
             ChatRequest request = settings.apply(request());
             try (Generation generation = model.generate(request)) {
-                accepted = true;
-                return generation.finish(piece -> {
+                Event.Finished end = generation.finish(piece -> {
                     answer.append(piece);
                     text.accept(piece);
                 });
+                answered = end.reason() != FinishReason.ERROR;
+                return end;
             }
         } finally {
-            if (accepted) {
+            if (answered || !answer.isEmpty()) {
                 messages.add(Message.assistant(answer.toString()));
             } else {
                 messages.removeLast();

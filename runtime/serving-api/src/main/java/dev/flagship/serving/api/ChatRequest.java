@@ -107,11 +107,11 @@ public record ChatRequest(
 
     /** The same request with tokens chosen otherwise. */
     public ChatRequest withSampling(Sampling other) {
-        return new ChatRequest(prompt, other, maxTokens, stop, topLogprobs);
+        return new ChatRequest(prompt, other, maxTokens, stop, topLogprobs, echo);
     }
 
     /** The same request, ended by any of these texts, which are not part of the answer. */
     public ChatRequest withStop(List<String> texts) {
-        return new ChatRequest(prompt, sampling, maxTokens, texts, topLogprobs);
+        return new ChatRequest(prompt, sampling, maxTokens, texts, topLogprobs, echo);
     }
 }

@@ -1,0 +1,24 @@
+package dev.flagship.base;
+
+/** How far apart two words are, for guessing what a misspelt one meant. */
+public final class EditDistance {
+    private EditDistance() {}
+
+    /** Levenshtein's: least number of characters to put in, take out or change. */
+    public static int of(String a, String b) {
+        int[] row = new int[b.length() + 1];
+        for (int j = 0; j <= b.length(); j++) {
+            row[j] = j;
+        }
+        for (int i = 1; i <= a.length(); i++) {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.length(); j++) {
+                int replaced = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.min(replaced, Math.min(row[j], row[j - 1]) + 1);
+            }
+        }
+        return row[b.length()];
+    }
+}
