@@ -186,5 +186,4 @@ sealed interface ChatCommand {
                 .filter(known -> EditDistance.of(lower, known) <= most)
                 .min(Comparator.comparingInt(known -> EditDistance.of(lower, known)));
     }
-
 }

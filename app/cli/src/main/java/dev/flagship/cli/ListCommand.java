@@ -158,7 +158,8 @@ final class ListCommand implements Callable<Integer> {
                         Quoted.visible(model.purpose()));
             }
             table.print(out);
-            out.println("* These terms are shown, and must be accepted, before the first download.");
+            out.println(
+                    "* These terms are shown, and must be accepted, before the first download.");
         }
     }
 

@@ -77,9 +77,7 @@ final class RemoveCommand implements Callable<Integer> {
 
     private static long remove(ModelStore store, String name) throws IOException {
         Optional<StoredModel> model =
-                store.stored().stream()
-                        .filter(each -> each.name().equals(name))
-                        .findFirst();
+                store.stored().stream().filter(each -> each.name().equals(name)).findFirst();
         Optional<PackedCopies> packed =
                 model.isPresent()
                         ? Optional.of(

@@ -140,7 +140,9 @@ final class TextCompletionRequest {
         }
     }
 
-    /** For all prompts together what the model bounds for each, a token taken for four characters. */
+    /**
+     * For all prompts together what the model bounds for each, a token taken for four characters.
+     */
     private static void boundScores(List<Prompt> prompts, int n, long logprobs) {
         long tokens =
                 prompts.stream()

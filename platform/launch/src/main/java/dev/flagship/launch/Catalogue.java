@@ -78,8 +78,8 @@ public record Catalogue(List<CatalogueModel> models) {
         String wanted = typed.toLowerCase(Locale.ROOT);
         return names.stream()
                 .filter(name ->
-                        wanted.startsWith(name) || EditDistance.of(wanted, name) <= name.length() / 3)
+                        wanted.startsWith(name)
+                                || EditDistance.of(wanted, name) <= name.length() / 3)
                 .min(Comparator.comparingInt(name -> EditDistance.of(wanted, name)));
     }
-
 }

@@ -60,8 +60,7 @@ record HubRepository(HubPlace place, Licence licence, List<RemoteFile> files) {
             throws IOException, Json.Fault {
         try (answer;
                 var in =
-                        new PatientStream(
-                                answer.response().body(), client.transfer().patience())) {
+                        new PatientStream(answer.response().body(), client.transfer().patience())) {
             return Json.read(in);
         }
     }

@@ -44,7 +44,8 @@ sealed interface ModelReference {
     Pattern ON_HUB = Pattern.compile("([^/@:]+/[^/@:]+)(?:@([^:]+))?(?::(.+))?", Pattern.DOTALL);
 
     /** People paste these before the repository. */
-    Pattern HOSTS = Pattern.compile(
+    Pattern HOSTS =
+            Pattern.compile(
                     "^(?:https://)?(?:www\\.)?(?:huggingface\\.co|hf\\.co)(?::443)?/",
                     Pattern.CASE_INSENSITIVE);
 

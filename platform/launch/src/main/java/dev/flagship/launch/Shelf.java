@@ -92,7 +92,9 @@ final class Shelf {
                 : Optional.empty();
     }
 
-    /** Whether the files are those that are wanted: by their digests, else by where they are from. */
+    /**
+     * Whether the files are those that are wanted: by their digests, else by where they are from.
+     */
     private static boolean same(Wanted wanted, Manifest there) {
         return wanted.files().size() == there.files().size()
                 && wanted.files().stream()
@@ -102,8 +104,7 @@ final class Shelf {
                                         .anyMatch(other ->
                                                 file.digest() instanceof FileDigest.Sha256
                                                         ? file.digest().equals(other.digest())
-                                                        : wanted.origin()
-                                                                .equals(there.origin())));
+                                                        : wanted.origin().equals(there.origin())));
     }
 
     List<String> names() {
@@ -421,8 +422,7 @@ final class Shelf {
                                 .formatted(file.name(), aside));
                 return Optional.empty();
             }
-            Files.move(
-                    oldFile(model), blobs.path(sha256), StandardCopyOption.REPLACE_EXISTING);
+            Files.move(oldFile(model), blobs.path(sha256), StandardCopyOption.REPLACE_EXISTING);
             Files.deleteIfExists(folder(model.name()).resolve(".lock"));
         }
         try (var _ = lock()) {

@@ -91,7 +91,7 @@ class PullTest {
                                                             content.length)
                                             : ""));
             pages.put(
-                    "/org/repo/resolve/" + COMMIT + "/" + file.getKey(),
+                    "/org/repo/resolve/" + COMMIT + "/" + Percent.path(file.getKey()),
                     LoopbackHub.ranges(content));
         }
         pages.put(
@@ -462,7 +462,8 @@ class PullTest {
                                 "Content-Length: 16384",
                                 "Content-Range: " + range(request, 100_000));
                         int from = Integer.parseInt(range.replaceAll("bytes=|-.*", ""));
-                        out.write(content, from, Math.min(9_000, content.length - from));
+                        int to = Integer.parseInt(range.replaceAll(".*-", "")) + 1;
+                        out.write(content, from, Math.min(9_000, to - from));
                     }
                 })) {
             var heard = new Fixtures.Listener();
@@ -494,7 +495,11 @@ class PullTest {
     @Test
     void whatAHubSaysOfALicenceSteersNoTerminal() {
         Licence licence =
-                Licence.of("apache-2.0", "Ap\u001b]0;x\u0007\nsmollm2 1 GiB" + "y".repeat(999), "", "");
+                Licence.of(
+                        "apache-2.0",
+                        "Ap\u001b]0;x\u0007\nsmollm2 1 GiB" + "y".repeat(999),
+                        "",
+                        "");
         assertThat(licence.name()).doesNotContain("\u001b", "\u0007", "\n").hasSizeLessThan(400);
     }
 
@@ -502,8 +507,7 @@ class PullTest {
     void aFileWithAStrangeNameGetsOneThatCanBeTyped() throws Exception {
         try (var hub =
                 repository(
-                        "mit",
-                        Map.of("a$(id).gguf", bytes(2_000, 1), "b.gguf", bytes(2_000, 2)))) {
+                        "mit", Map.of("a$(id).gguf", bytes(2_000, 1), "b.gguf", bytes(2_000, 2)))) {
             StoredModel model = pull(hub, "org/repo:a$(id).gguf");
             assertThat(model.name()).isEqualTo("org/repo:a__id_.gguf");
             assertThat(store(hub).resolve(model.name())).isEqualTo(model.path());
@@ -518,7 +522,8 @@ class PullTest {
                 repository("mit", Map.of("a-Q4_0.gguf", bytes(2_000, 1), "a-Q8_0.gguf", second))) {
             var name = Optional.of("mine");
             store(hub).pull("org/repo:Q4_0", name, ANYBODY, Progress.NONE);
-            StoredModel model = store(hub).pull("org/repo:Q8_0", name, ANYBODY, Progress.NONE).model();
+            StoredModel model =
+                    store(hub).pull("org/repo:Q8_0", name, ANYBODY, Progress.NONE).model();
             assertThat(model.path()).hasBinaryContent(second);
             assertThat(store(hub).stored()).hasSize(1);
             try (Stream<Path> blobs = Files.list(home().resolve("blobs"))) {
@@ -577,7 +582,8 @@ class PullTest {
     void aTokenGoesToTheHubAndNowhereElse() throws Exception {
         byte[] content = bytes(100_000, 1);
         String secret = "hf_planted_secret_0123456789";
-        HubToken token = HubToken.find(Map.of("FLAGSHIP_HUB_TOKEN", secret), home(), HUB).orElseThrow();
+        HubToken token =
+                HubToken.find(Map.of("FLAGSHIP_HUB_TOKEN", secret), home(), HUB).orElseThrow();
         assertThat(token.toString()).doesNotContain(secret);
         try (var elsewhere = LoopbackHub.of(LoopbackHub.ranges(content));
                 var hub =

@@ -73,10 +73,11 @@ public final class Chat {
         try {
             ChatRequest request = settings.apply(request());
             try (Generation generation = model.generate(request)) {
-                Event.Finished end = generation.finish(piece -> {
-                    answer.append(piece);
-                    text.accept(piece);
-                });
+                Event.Finished end =
+                        generation.finish(piece -> {
+                            answer.append(piece);
+                            text.accept(piece);
+                        });
                 answered = end.reason() != FinishReason.ERROR;
                 return end;
             }
