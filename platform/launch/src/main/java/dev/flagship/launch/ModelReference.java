@@ -57,6 +57,8 @@ sealed interface ModelReference {
     Set<String> NO_FILES = Set.of("", ".", "..");
 
     /**
+     * Understands what was typed or pasted.
+     *
      * @throws LaunchException {@code bad_reference}, if it is none of them
      */
     static ModelReference parse(String text, Hub hub) {

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
@@ -250,7 +251,7 @@ final class RangedDownload {
                         }
                     }
                 } catch (ExecutionException e) {
-                    rethrow(e.getCause());
+                    rethrow(Objects.requireNonNullElse(e.getCause(), e));
                 }
             }
         }

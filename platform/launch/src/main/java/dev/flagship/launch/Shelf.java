@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
@@ -193,7 +194,10 @@ final class Shelf {
     /** Copies a file with its other parts, or what makes a model of a folder. */
     StoredModel take(Path path, String name, Progress progress)
             throws IOException, InterruptedException {
-        Path folder = Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
+        Path folder =
+                Files.isDirectory(path)
+                        ? path
+                        : Objects.requireNonNull(path.toAbsolutePath().getParent());
         List<RemoteFile> files = new ArrayList<>();
         try (Stream<Path> list = Files.list(folder)) {
             for (Path file : list.filter(Files::isRegularFile).sorted().toList()) {

@@ -904,15 +904,9 @@ class PullTest {
             throws java.io.IOException {
         try (var socket = new java.net.Socket(fast.base().getHost(), fast.base().getPort())) {
             String range = request.header("range");
-            socket.getOutputStream()
-                    .write(
-                            ("GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n"
-                                            .formatted(
-                                                    request.path(),
-                                                    range.isEmpty()
-                                                            ? ""
-                                                            : "Range: " + range + "\r\n"))
-                                    .getBytes(StandardCharsets.US_ASCII));
+            String asked = range.isEmpty() ? "" : "Range: " + range + "\r\n";
+            String head = "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n".formatted(request.path(), asked);
+            socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
             socket.getInputStream().transferTo(out);
         }
     }
