@@ -37,10 +37,14 @@ final class Rehearsal {
     /** Four tokens with all that is said around them. */
     private static final int LONGEST_ANSWER = 64 << 10;
 
+    /** In the environment of what is rehearsed: nobody asked for it, so nobody is shown it. */
+    static final String MARK = "flagship.rehearsal";
+
     private Rehearsal() {}
 
     static int run(Map<String, String> given) {
         var environment = new HashMap<>(given);
+        environment.put(MARK, "yes");
         environment.remove("FLAGSHIP_HUB"); // nothing is fetched, and a mistake is others' to tell
         ModelStore store = ModelStore.open(ModelStore.defaultHome(environment), environment);
         Optional<CatalogueModel> model =

@@ -8,8 +8,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -57,6 +59,7 @@ final class RemoveCommand implements Callable<Integer> {
         }
         var store = StoreOf.context(context);
         var out = context.streams().out();
+        checkAll(store);
         for (String name : names) {
             long freed = remove(store, name);
             out.println(
@@ -73,6 +76,18 @@ final class RemoveCommand implements Callable<Integer> {
             out.flush();
         }
         return 0;
+    }
+
+    /** All or none: a misspelt name is told before anything is removed. */
+    private void checkAll(ModelStore store) throws IOException {
+        Set<String> known = new HashSet<>();
+        store.stored().forEach(model -> known.add(model.name()));
+        store.catalogue().forEach(model -> known.add(model.name()));
+        for (String name : names) {
+            if (!known.contains(name)) {
+                store.remove(name); // which says what is here
+            }
+        }
     }
 
     private static long remove(ModelStore store, String name) throws IOException {

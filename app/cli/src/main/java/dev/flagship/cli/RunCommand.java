@@ -194,6 +194,9 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private RunningProcess announce(ModelStore store) {
+        if (context.environment().containsKey(Rehearsal.MARK)) {
+            return RunningProcess.unseen();
+        }
         return RunningProcess.announce(
                 store.home(),
                 new RunningProcess.Seen(

@@ -50,6 +50,11 @@ final class RunningProcess implements AutoCloseable {
         }
     }
 
+    /** For a process that nobody is to see. */
+    static RunningProcess unseen() {
+        return new RunningProcess(null, null);
+    }
+
     /** Announces this process; where the store cannot be written it stays unknown. */
     static RunningProcess announce(Path home, Seen seen) {
         try {
@@ -60,7 +65,7 @@ final class RunningProcess implements AutoCloseable {
             return new RunningProcess(file, channel);
         } catch (IOException | OverlappingFileLockException e) {
             LOG.log(Level.DEBUG, "flagship ps will not show this process", e);
-            return new RunningProcess(null, null);
+            return unseen();
         }
     }
 

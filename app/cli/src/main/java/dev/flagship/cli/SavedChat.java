@@ -6,6 +6,7 @@ import dev.flagship.base.Quoted;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -53,10 +54,17 @@ record SavedChat(String model, AnswerSettings settings, List<Exchange> exchanges
      * @throws IOException if it cannot be written; then all is as it was
      */
     void write(Path file, boolean overwrite) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new FileSystemException(
+                    file.toString(), null, "it is a folder; name a file in it");
+        }
+        Path folder = file.toAbsolutePath().getParent();
+        if (folder == null || !Files.isDirectory(folder)) {
+            throw new FileSystemException(file.toString(), null, "its folder is not there");
+        }
         if (!overwrite && Files.exists(file)) {
             throw new FileAlreadyExistsException(file.toString());
         }
-        Path folder = file.toAbsolutePath().getParent();
         Path part = Files.createTempFile(folder, ".chat", ".part"); // for its owner alone
         try {
             Files.writeString(part, json());

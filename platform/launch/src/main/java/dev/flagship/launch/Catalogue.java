@@ -5,7 +5,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -44,6 +43,9 @@ public record Catalogue(List<CatalogueModel> models) {
      * @throws LaunchException {@code bad_setting}, if the user's file cannot be understood
      */
     Catalogue with(Path own) {
+        if (!Files.isRegularFile(own)) {
+            return this;
+        }
         try (InputStream in = Files.newInputStream(own)) {
             List<CatalogueModel> all = new ArrayList<>(CatalogueReader.read(in));
             for (CatalogueModel model : models) {
@@ -52,8 +54,6 @@ public record Catalogue(List<CatalogueModel> models) {
                 }
             }
             return new Catalogue(all);
-        } catch (NoSuchFileException e) {
-            return this;
         } catch (IOException e) {
             throw new LaunchException(
                     "bad_setting",

@@ -358,7 +358,7 @@ public final class ModelStore {
     private static LaunchException taken(String name, String by) {
         return new LaunchException(
                 "name_taken",
-                "The name \"%s\" is that of the model from %s. Choose another: --name NAME"
+                "The name \"%s\" is that of a model from %s already. Choose another name (pull takes --name NAME)"
                         .formatted(name, by),
                 null);
     }
@@ -416,7 +416,7 @@ public final class ModelStore {
     public StoredModel copy(String source, String name, Progress progress) {
         String free = checked(name);
         if (catalogue.find(free).isPresent() || shelf.knows(free)) {
-            throw taken(free, catalogue.find(free).isPresent() ? "the catalogue" : "the store");
+            throw taken(free, catalogue.find(free).isPresent() ? "the catalogue" : "cp or pull");
         }
         Optional<CatalogueModel> known = catalogue.find(source);
         return guarded(

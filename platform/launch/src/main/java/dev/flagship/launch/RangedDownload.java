@@ -115,6 +115,9 @@ final class RangedDownload {
             RemoteFile known = described(wanted, answer);
             checkRoom(known.sized() ? known.bytes() : 0);
             tellFetching(known, 0);
+            if (known.bytes() > transfer().chunk()) {
+                progress.stage("This server gives no ranges: a fetch that is stopped begins anew");
+            }
             try (var in = new PatientStream(answer.response().body(), transfer().patience())) {
                 return part.write(in, known, progress);
             }
@@ -290,6 +293,9 @@ final class RangedDownload {
                 } catch (DiskFull.WriteException e) {
                     throw e;
                 } catch (IOException e) {
+                    if (position.get() == end) {
+                        return; // it broke behind the last byte that was asked for
+                    }
                     why = Reasons.of(e);
                 }
                 if (attempt == ATTEMPTS) {

@@ -112,7 +112,7 @@ final class SourceDigest {
             return remembered.get();
         }
         Path real = file.toRealPath();
-        String digest = hash(real, Files.size(real));
+        String digest = hash(real, Files.size(real), "Checking " + file.getFileName());
         remember(known, digest);
         return digest;
     }
@@ -127,9 +127,8 @@ final class SourceDigest {
         }
     }
 
-    private String hash(Path file, long size) throws IOException {
+    private String hash(Path file, long size, String stage) throws IOException {
         byte[][] pieces = new byte[Math.toIntExact(Math.ceilDiv(size, PIECE))][];
-        String stage = "Checking " + file.getFileName();
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             team.run((thread, threads) -> {
                 ByteBuffer buffer = ByteBuffer.allocate(1 << 20);
