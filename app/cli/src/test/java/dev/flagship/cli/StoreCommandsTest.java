@@ -133,7 +133,7 @@ class StoreCommandsTest {
         assertThat(connections.err).contains("--connections 99 is not between 1 and 16");
         assertThat(run("rm").code).isEqualTo(2);
         Outcome taken = run("cp", temp.toString(), "smollm2");
-        assertThat(taken.err).contains("is that of the model from the catalogue");
+        assertThat(taken.err).contains("is that of a model from the catalogue");
         assertThat(run("cp", temp.toString(), "mine").err)
                 .contains("holds no weights that run here");
     }

@@ -121,11 +121,12 @@ class ModelStoreTest {
                             .resolve("tiny", heard);
             assertThat(file).hasBinaryContent(content());
         }
-        assertThat(heard.stages).hasSize(5);
+        assertThat(heard.stages).hasSize(6);
         assertThat(heard.stages.get(0)).startsWith("Asking 127.0.0.1:").contains("Tiny-1");
         assertThat(heard.stages.get(1)).startsWith("Fetching Tiny-1 (195.3 KiB) from 127.0.0.1:");
-        assertThat(heard.stages.get(2)).contains("hub 127.0.0.1").contains("SHA-256");
-        assertThat(heard.stages.get(3)).contains("wheel");
+        assertThat(heard.stages.get(2)).contains("gives no ranges");
+        assertThat(heard.stages.get(3)).contains("hub 127.0.0.1").contains("SHA-256");
+        assertThat(heard.stages.get(4)).contains("wheel");
         assertThat(filesOfTheModel()).containsExactly(FILE, "model.json");
         assertThat(blobs()).containsExactly(blob());
     }
