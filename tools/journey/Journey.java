@@ -239,7 +239,7 @@ final class Journey {
         expect("Examples:");
         settled("$ ");
         type("clear; ./flagship list --catalogue\n");
-        expect("smollm2 .* Apache-2.0");
+        expect("smollm2 .* apache-2.0");
         settled("$ ");
         picture();
         type("./flagship pull smollm2\n");
