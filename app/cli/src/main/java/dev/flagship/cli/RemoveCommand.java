@@ -5,9 +5,6 @@ import dev.flagship.launch.ModelStore;
 import dev.flagship.launch.StoredModel;
 import dev.flagship.serving.PackedCopies;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -93,32 +90,11 @@ final class RemoveCommand implements Callable<Integer> {
     private static long remove(ModelStore store, String name) throws IOException {
         Optional<StoredModel> model =
                 store.stored().stream().filter(each -> each.name().equals(name)).findFirst();
-        Optional<PackedCopies> packed =
-                model.isPresent()
-                        ? Optional.of(
-                                PackedCopies.of(
-                                        StoreOf.packed(store),
-                                        model.get().path(),
-                                        model.get().files()))
-                        : Optional.empty();
-        List<Path> real = model.isPresent() ? real(model.get().files()) : List.of();
-        ModelStore.Removed removed = store.remove(name);
-        long bytes = removed.bytes();
-        if (packed.isPresent()) {
-            bytes += packed.get().delete(gone(real));
+        if (model.isEmpty()) { // of a fetch that never came to its end
+            return store.remove(name);
         }
-        return bytes;
-    }
-
-    private static List<Path> real(List<Path> files) throws IOException {
-        List<Path> real = new ArrayList<>();
-        for (Path file : files) {
-            real.add(PackedCopies.real(file));
-        }
-        return real;
-    }
-
-    private static List<Path> gone(List<Path> files) {
-        return files.stream().filter(file -> !Files.exists(file)).toList();
+        PackedCopies packed =
+                PackedCopies.of(StoreOf.packed(store), model.get().path(), model.get().files());
+        return store.remove(name) + packed.delete();
     }
 }

@@ -42,8 +42,7 @@ record Blobs(Path folder) {
     }
 
     boolean haveAll(List<RemoteFile> files) {
-        return files.stream()
-                .allMatch(file -> has(file.digest().sha256().orElseThrow(), file.bytes()));
+        return files.stream().allMatch(file -> has(file.sha256(), file.bytes()));
     }
 
     /** Where a file is written whose fetch may take several attempts. */

@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Predicate;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -23,9 +22,6 @@ record HubChoice(List<RemoteFile> files, String note) {
     /** Types of weights, the first that is there is taken when none is wished for. */
     private static final List<String> LIKED =
             List.of("Q4_K_M", "Q4_K_S", "Q4_0", "Q5_K_M", "Q8_0", "Q6_K", "Q3_K_M");
-
-    /** A split model's parts are one choice. */
-    private static final Pattern PART = Pattern.compile("(.*)-\\d{5}-of-\\d{5}\\.gguf");
 
     /** What a model in Hugging Face's layout needs beside its weights. */
     private static final Pattern BESIDE =
@@ -82,9 +78,9 @@ record HubChoice(List<RemoteFile> files, String note) {
                                 names(ggufs, group -> !group.equals(liked))));
     }
 
+    /** A split model's parts are one choice. */
     private static String model(RemoteFile file) {
-        Matcher part = PART.matcher(file.path());
-        return part.matches() ? part.group(1) + ".gguf" : file.path();
+        return SplitName.group(file.path());
     }
 
     private static List<RemoteFile> wished(
@@ -103,7 +99,7 @@ record HubChoice(List<RemoteFile> files, String note) {
                 ggufs.entrySet().stream()
                         .filter(group ->
                                 word.matcher(
-                                                group.getKey()
+                                                name(group.getValue())
                                                         .toUpperCase(Locale.ROOT)
                                                         .replaceFirst("\\.GGUF$", ""))
                                         .find())
@@ -134,6 +130,11 @@ record HubChoice(List<RemoteFile> files, String note) {
                 .orElseThrow();
     }
 
+    /** Of all parts together. */
+    private static String name(List<RemoteFile> files) {
+        return SplitName.whole(files.getFirst().path());
+    }
+
     private static long bytes(List<RemoteFile> files) {
         return files.stream().mapToLong(RemoteFile::bytes).sum();
     }
@@ -161,7 +162,7 @@ record HubChoice(List<RemoteFile> files, String note) {
                         .map(group ->
                                 "%s (%s)"
                                         .formatted(
-                                                group.getKey(),
+                                                name(group.getValue()),
                                                 Bytes.human(bytes(group.getValue()))))
                         .toList();
         return String.join(", ", names.subList(0, Math.min(names.size(), MOST_NAMED)))

@@ -23,6 +23,11 @@ record HubPlace(String repository, String revision) {
         return text.matches(NAME + "/" + NAME) && !text.contains("..");
     }
 
+    /** As a manifest tells where a model is from. */
+    String origin() {
+        return repository + "@" + revision;
+    }
+
     /** Below the hub's base URL. */
     String filePath(String path) {
         return repository + "/resolve/" + Percent.segments(revision) + "/" + Percent.path(path);

@@ -95,7 +95,7 @@ record Manifest(
             list.addObject()
                     .put("path", file.path())
                     .put("bytes", file.bytes())
-                    .put("sha256", file.digest().sha256().orElseThrow());
+                    .put("sha256", file.sha256());
         }
         Path part = Files.createTempFile(folder, "new", ".json");
         try {
@@ -120,10 +120,7 @@ record Manifest(
     }
 
     StoredModel stored(Path folder, Blobs blobs) {
-        List<Path> here =
-                files.stream()
-                        .map(file -> blobs.path(file.digest().sha256().orElseThrow()))
-                        .toList();
+        List<Path> here = files.stream().map(file -> blobs.path(file.sha256())).toList();
         return new StoredModel(
                 name,
                 title,
@@ -140,7 +137,7 @@ record Manifest(
     boolean isComplete(Path folder, Blobs blobs) {
         return files.stream()
                 .allMatch(file ->
-                        blobs.has(file.digest().sha256().orElseThrow(), file.bytes())
+                        blobs.has(file.sha256(), file.bytes())
                                 && Files.exists(folder.resolve(file.path())));
     }
 
@@ -150,7 +147,7 @@ record Manifest(
             Path name = folder.resolve(file.path());
             Path parent = Objects.requireNonNull(name.getParent());
             Files.createDirectories(parent);
-            Path blob = blobs.path(file.digest().sha256().orElseThrow());
+            Path blob = blobs.path(file.sha256());
             Path fresh = parent.resolve(".new-" + name.getFileName());
             Files.deleteIfExists(fresh);
             try {

@@ -275,10 +275,7 @@ public final class ModelStore {
         for (RemoteFile file : model.files()) {
             helps.add(
                     "put %s (SHA-256 %s) into %s, or set FLAGSHIP_MODELS to the folder that holds it"
-                            .formatted(
-                                    file.name(),
-                                    file.digest().sha256().orElse(""),
-                                    home.resolve("import")));
+                            .formatted(file.name(), file.sha256(), home.resolve("import")));
         }
         helps.add("set FLAGSHIP_HUB to the base URL of a hub or mirror that this machine reaches");
         model.wheel()
@@ -291,7 +288,7 @@ public final class ModelStore {
         return new Wanted(
                 model.name(),
                 model.title(),
-                model.hub().repository() + "@" + model.hub().revision(),
+                model.hub().origin(),
                 model.licence(),
                 model.files(),
                 sources.apply(model),
@@ -308,7 +305,7 @@ public final class ModelStore {
             return new Wanted(
                     checked(Shelf.asName(reference.name())),
                     reference.name(),
-                    repository.place().repository() + "@" + repository.place().revision(),
+                    repository.place().origin(),
                     repository.licence(),
                     choice.files(),
                     List.of(HubSource.of(hub, repository.place())),
@@ -326,7 +323,7 @@ public final class ModelStore {
 
     private Wanted wanted(ModelReference.Address address) {
         return new Wanted(
-                checked(address.name()),
+                checked(Shelf.asName(address.name())),
                 address.file(),
                 origin(address.uri()),
                 Licence.unknown(),
@@ -441,19 +438,13 @@ public final class ModelStore {
     }
 
     /**
-     * What removing came to.
-     *
-     * @param files that are gone; others share those that stay
-     */
-    public record Removed(String name, List<Path> files, long bytes) {}
-
-    /**
      * Takes a model out of the store, with what an unfinished fetch left of it. Files that other
      * names share stay.
      *
+     * @return bytes that are free again
      * @throws LaunchException {@code unknown_model}, if nothing of it is here
      */
-    public Removed remove(String name) {
+    public long remove(String name) {
         return guarded(
                 name,
                 () -> {
@@ -473,11 +464,6 @@ public final class ModelStore {
      */
     public long removeUnfinished() {
         return guarded("what is unfinished", shelf::removeUnfinished);
-    }
-
-    /** How much unfinished fetches hold. */
-    public long unfinishedBytes() {
-        return shelf.unfinishedBytes();
     }
 
     /** What touches the disk and may be interrupted. */

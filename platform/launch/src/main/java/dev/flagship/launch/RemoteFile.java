@@ -42,6 +42,11 @@ record RemoteFile(String path, long bytes, FileDigest digest) {
         return bytes != UNKNOWN;
     }
 
+    /** The SHA-256 of a file that has come or is pinned, which is known. */
+    String sha256() {
+        return digest.sha256().orElseThrow();
+    }
+
     /** The last part of its path. */
     String name() {
         return path.substring(path.lastIndexOf('/') + 1);

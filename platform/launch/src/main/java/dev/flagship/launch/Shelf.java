@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -22,9 +23,6 @@ import java.util.stream.Stream;
 /** The models that are in a store: their manifests, and the blobs that these name. */
 final class Shelf {
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}");
-
-    /** Split models are taken whole. */
-    private static final Pattern PART = Pattern.compile("(.*)-\\d{5}-of-(\\d{5})\\.gguf");
 
     private final Path home;
     private final Path models;
@@ -235,29 +233,22 @@ final class Shelf {
     }
 
     private static List<RemoteFile> parts(String name, List<RemoteFile> files) {
-        var part = PART.matcher(name);
-        if (!part.matches()) {
-            return files.stream().filter(file -> file.path().equals(name)).toList();
-        }
-        Pattern all =
-                Pattern.compile(
-                        Pattern.quote(part.group(1)) + "-\\d{5}-of-" + part.group(2) + "\\.gguf");
-        return files.stream().filter(file -> all.matcher(file.path()).matches()).toList();
+        String group = SplitName.group(name); // a split model is taken whole
+        return files.stream().filter(file -> SplitName.group(file.path()).equals(group)).toList();
     }
 
     /**
      * Takes a model out.
      *
      * @param known files that an unfinished fetch of it may have begun
-     * @return empty if nothing of it is here
+     * @return bytes that are free again; empty if nothing of it is here
      */
-    Optional<ModelStore.Removed> remove(String name, List<RemoteFile> known)
+    OptionalLong remove(String name, List<RemoteFile> known)
             throws IOException, InterruptedException {
         if (!isName(name) || !Files.isDirectory(home)) {
-            return Optional.empty();
+            return OptionalLong.empty();
         }
         Path folder = folder(name);
-        List<Path> gone = new ArrayList<>();
         long bytes = 0;
         try (var _ = lock()) {
             Optional<Manifest> manifest = manifest(folder);
@@ -268,7 +259,6 @@ final class Shelf {
                 }
                 Blobs.delete(folder);
                 for (RemoteFile file : release(manifest.get().files())) {
-                    gone.add(blobs.path(file.digest().sha256().orElseThrow()));
                     bytes += file.bytes();
                 }
             }
@@ -282,9 +272,7 @@ final class Shelf {
                     }
                 }
             }
-            return manifest.isPresent() || begun
-                    ? Optional.of(new ModelStore.Removed(name, gone, bytes))
-                    : Optional.empty();
+            return manifest.isPresent() || begun ? OptionalLong.of(bytes) : OptionalLong.empty();
         }
     }
 
@@ -320,12 +308,12 @@ final class Shelf {
         }
         Set<String> used = new HashSet<>();
         for (Manifest manifest : manifests()) {
-            manifest.files().forEach(file -> used.add(file.digest().sha256().orElseThrow()));
+            manifest.files().forEach(file -> used.add(file.sha256()));
         }
         List<RemoteFile> released = new ArrayList<>();
         Set<String> seen = new HashSet<>();
         for (RemoteFile file : files) {
-            String sha256 = file.digest().sha256().orElseThrow();
+            String sha256 = file.sha256();
             if (!used.contains(sha256) && seen.add(sha256)) {
                 Files.deleteIfExists(blobs.path(sha256));
                 released.add(file);
@@ -340,18 +328,6 @@ final class Shelf {
                     Files.exists(folder.resolve(Manifest.FILE)) && manifest(folder).isEmpty());
         } catch (UncheckedIOException e) {
             throw e.getCause();
-        }
-    }
-
-    long unfinishedBytes() {
-        try {
-            long bytes = 0;
-            for (Path path : blobs.unfinished()) {
-                bytes += size(path);
-            }
-            return bytes;
-        } catch (IOException e) {
-            return 0;
         }
     }
 
@@ -380,7 +356,7 @@ final class Shelf {
                 new StoredModel(
                         model.name(),
                         model.title(),
-                        model.hub().repository() + "@" + model.hub().revision(),
+                        model.hub().origin(),
                         model.licence(),
                         model.bytes(),
                         since,
@@ -418,7 +394,7 @@ final class Shelf {
                 }
             }
             String sha256 = sums.hex().sha256();
-            if (!file.digest().sha256().orElseThrow().equals(sha256)) {
+            if (!file.sha256().equals(sha256)) {
                 Path aside = oldFile(model).resolveSibling(file.name() + ".damaged");
                 Files.move(oldFile(model), aside, StandardCopyOption.REPLACE_EXISTING);
                 progress.stage(
@@ -435,7 +411,7 @@ final class Shelf {
                             new Manifest(
                                     model.name(),
                                     model.title(),
-                                    model.hub().repository() + "@" + model.hub().revision(),
+                                    model.hub().origin(),
                                     model.licence(),
                                     Instant.now(),
                                     model.files())));

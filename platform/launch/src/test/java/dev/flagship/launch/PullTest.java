@@ -220,8 +220,10 @@ class PullTest {
                         Map.of(
                                 "q/Big-Q4_0-00001-of-00002.gguf", bytes(2_000, 1),
                                 "q/Big-Q4_0-00002-of-00002.gguf", bytes(2_000, 2),
+                                "q/Big-Q4_0.gguf", bytes(2_000, 4),
                                 "Big-Q8_0.gguf", bytes(2_000, 3)))) {
-            StoredModel model = pull(hub, "org/repo:Q4_0");
+            StoredModel model = pull(hub, "org/repo:q/Big-Q4_0-00002-of-00002.gguf");
+            assertThat(model.path().resolveSibling("Big-Q4_0.gguf")).doesNotExist();
             assertThat(model.path().toString()).endsWith("q/Big-Q4_0-00001-of-00002.gguf");
             assertThat(model.path()).exists();
             assertThat(model.path().resolveSibling("Big-Q4_0-00002-of-00002.gguf")).exists();
@@ -511,7 +513,7 @@ class PullTest {
             StoredModel model = pull(hub, "org/repo:a$(id).gguf");
             assertThat(model.name()).isEqualTo("org/repo:a__id_.gguf");
             assertThat(store(hub).resolve(model.name())).isEqualTo(model.path());
-            assertThat(store(hub).remove(model.name()).bytes()).isEqualTo(2_000);
+            assertThat(store(hub).remove(model.name())).isEqualTo(2_000);
         }
     }
 
@@ -539,7 +541,7 @@ class PullTest {
             StoredModel model = pull(hub, "org/repo");
             Path other = Files.createDirectories(home().resolve("models/newer"));
             Files.writeString(other.resolve("model.json"), "{\"format\": 2}");
-            assertThat(store(hub).remove("org/repo").bytes()).isZero();
+            assertThat(store(hub).remove("org/repo")).isZero();
             assertThat(model.files().getFirst()).hasBinaryContent(content);
         }
     }
@@ -683,9 +685,9 @@ class PullTest {
             assertThat(second.path()).hasBinaryContent(content);
             assertThat(second.files()).isEqualTo(first.files());
             assertThat(store.servedName("mine")).isEqualTo("mine");
-            assertThat(store.remove("org/repo").bytes()).isZero();
+            assertThat(store.remove("org/repo")).isZero();
             assertThat(store.resolve("mine")).hasBinaryContent(content);
-            assertThat(store.remove("mine").bytes()).isEqualTo(50_000);
+            assertThat(store.remove("mine")).isEqualTo(50_000);
             assertThat(first.files().getFirst()).doesNotExist();
             assertThat(store.stored()).isEmpty();
             assertThatThrownBy(() -> store.remove("mine"))

@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -60,7 +59,7 @@ public final class PackedCopies {
     }
 
     /** The path without links, also of what is not there any more, if its folder is. */
-    public static Path real(Path file) throws IOException {
+    private static Path real(Path file) throws IOException {
         try {
             return file.toRealPath();
         } catch (NoSuchFileException e) {
@@ -85,23 +84,21 @@ public final class PackedCopies {
     }
 
     /**
-     * Deletes what no other model has.
+     * Deletes what was kept of files that are gone. One that is still there has another name, for
+     * which its packed weights stay, too.
      *
-     * @param gone files of the model that are no more: one that stays has another name, for which
-     *     its packed weights stay, too
      * @return bytes that are free again
      */
-    public long delete(Collection<Path> gone) throws IOException {
-        Set<Path> removed = new HashSet<>(gone);
+    public long delete() throws IOException {
         if (!Files.isDirectory(folder)) {
             return 0;
         }
         for (Map.Entry<Path, Path> digest : digests.entrySet()) {
-            if (removed.contains(digest.getKey())) {
+            if (!Files.exists(digest.getKey())) {
                 Files.deleteIfExists(digest.getValue());
             }
         }
-        if (Files.isRegularFile(model) && !removed.contains(model)) {
+        if (Files.isRegularFile(model)) {
             return 0;
         }
         long bytes = 0;
