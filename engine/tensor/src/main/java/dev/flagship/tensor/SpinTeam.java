@@ -13,20 +13,28 @@ import org.jspecify.annotations.Nullable;
  * The caller and {@code size − 1} daemon threads. A thread that waits spins for about 100 µs and
  * then parks: the next operation of a step usually comes sooner, and an idle process uses no
  * processor.
+ *
+ * <p>A share belongs to its thread until the caller has done its own: what nobody began by then the
+ * caller does as well. So a thread that sleeps, or that the system took off its processor for
+ * others' work, holds nobody up; the caller waits for shares that were begun alone.
  */
 public final class SpinTeam implements Team {
     private static final long SPIN_NANOS = 100_000;
     private static final VarHandle INTS = MethodHandles.arrayElementVarHandle(int[].class);
 
-    // Numbers of the generation at hand and of workers that are not done with it, each on a cache
-    // line of its own (and the next, which processors fetch along): whoever waits for one of them
-    // would be disturbed by every write to the other.
-    private static final int GENERATION = 32;
-    private static final int PENDING = 64;
+    // Numbers of the generation at hand, of workers that are done with it, and of the generation
+    // whose share of each thread was last begun, each on a cache line of its own (and the next,
+    // which processors fetch along): whoever waits for one of them would be disturbed by every
+    // write to another.
+    private static final int STRIDE = 32;
+    private static final int GENERATION = STRIDE;
+    private static final int DONE = 2 * STRIDE;
+    private static final int BEGUN =
+            2 * STRIDE; // and a stride for each thread, the caller's unused
 
     private final int size;
     private final Worker[] workers;
-    private final int[] numbers = new int[PENDING + 32];
+    private final int[] numbers;
     private volatile boolean closed;
     private volatile @Nullable Throwable failure;
     private @Nullable Task task; // published by the write to the generation
@@ -35,6 +43,7 @@ public final class SpinTeam implements Team {
     public SpinTeam(int size) {
         check(size >= 1, "a team of %s threads", size);
         this.size = size;
+        this.numbers = new int[BEGUN + (size + 1) * STRIDE];
         this.workers = new Worker[size - 1];
         for (int i = 0; i < workers.length; i++) {
             workers[i] = new Worker(i + 1);
@@ -57,42 +66,64 @@ public final class SpinTeam implements Team {
             throw new InvalidArgumentException("the team is closed");
         }
         task = next;
-        INTS.setVolatile(numbers, PENDING, size - 1);
-        INTS.setVolatile(numbers, GENERATION, number(GENERATION) + 1); // only the owner does
+        INTS.setVolatile(numbers, DONE, 0);
+        int generation = number(GENERATION) + 1; // only the owner writes it
+        INTS.setVolatile(numbers, GENERATION, generation);
         for (Worker worker : workers) {
             if (worker.parked) {
                 LockSupport.unpark(worker);
             }
         }
-        Throwable mine = null;
-        try {
-            next.run(0, size);
-        } catch (Throwable t) { // the others must be done before anybody hears of it
-            mine = t;
+        Throwable mine = share(next, 0, null); // the others must be done before anybody hears of it
+        int begun = 0;
+        for (int thread = 1; thread < size; thread++) {
+            if (begin(thread, generation)) {
+                mine = share(next, thread, mine);
+            } else {
+                begun++;
+            }
         }
-        await();
+        await(begun);
         Throwable theirs = failure;
         failure = null;
         task = null;
         rethrow(mine != null ? mine : theirs);
     }
 
+    /** The first failure, if there was one. */
+    private @Nullable Throwable share(Task task, int thread, @Nullable Throwable before) {
+        try {
+            task.run(thread, size);
+            return before;
+        } catch (Throwable t) {
+            return before != null ? before : t;
+        }
+    }
+
+    /** Whether a thread's share of a generation is the calling thread's to do. */
+    private boolean begin(int thread, int generation) {
+        return INTS.compareAndSet(numbers, BEGUN + thread * STRIDE, generation - 1, generation);
+    }
+
     private int number(int which) {
         return (int) INTS.getVolatile(numbers, which);
     }
 
-    private void await() {
-        if (number(PENDING) == 0) {
+    /**
+     * @param begun shares that workers do
+     */
+    private void await(int begun) {
+        if (number(DONE) == begun) {
             return;
         }
         long deadline = System.nanoTime() + SPIN_NANOS;
-        while (number(PENDING) != 0) {
+        while (number(DONE) != begun) {
             if (System.nanoTime() < deadline) {
                 Thread.onSpinWait();
                 continue;
             }
             waiting = Thread.currentThread();
-            if (number(PENDING) != 0) {
+            if (number(DONE) != begun) {
                 LockSupport.park(this);
             }
             waiting = null;
@@ -134,7 +165,10 @@ public final class SpinTeam implements Team {
             int seen = 0;
             while (awaitWork(seen)) {
                 seen = number(GENERATION);
-                Task current = task;
+                if (!begin(index, seen)) {
+                    continue; // it was done without this thread
+                }
+                Task current = task; // stays until this share is done
                 try {
                     if (current != null) {
                         current.run(index, size);
@@ -142,11 +176,10 @@ public final class SpinTeam implements Team {
                 } catch (Throwable t) {
                     failure = t;
                 } finally {
-                    if ((int) INTS.getAndAdd(numbers, PENDING, -1) == 1) {
-                        Thread owner = waiting;
-                        if (owner != null) {
-                            LockSupport.unpark(owner);
-                        }
+                    INTS.getAndAdd(numbers, DONE, 1);
+                    Thread owner = waiting;
+                    if (owner != null) {
+                        LockSupport.unpark(owner);
                     }
                 }
             }

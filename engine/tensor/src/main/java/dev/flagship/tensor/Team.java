@@ -16,7 +16,8 @@ public interface Team extends AutoCloseable {
     int size();
 
     /**
-     * Runs the task on every thread of the team and returns when all are done.
+     * Runs the share of every thread of the team, each once, and returns when all are done. A share
+     * may be done by another thread than the one it is named after.
      *
      * @throws RuntimeException or Error what a thread threw, if one did
      */

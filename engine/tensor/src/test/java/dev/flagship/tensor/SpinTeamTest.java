@@ -61,6 +61,29 @@ class SpinTeamTest {
         assertThat(runs).hasValue(150);
     }
 
+    /** More threads than any machine has free: most of them sleep when a run begins. */
+    @Test
+    void whatNobodyBeganTheCallerDoes() {
+        int size = 64;
+        AtomicIntegerArray seen = new AtomicIntegerArray(size);
+        AtomicLong byCaller = new AtomicLong();
+        Thread caller = Thread.currentThread();
+        try (SpinTeam team = new SpinTeam(size)) {
+            for (int round = 1; round <= 2000; round++) {
+                team.run((thread, _) -> {
+                    seen.incrementAndGet(thread);
+                    if (thread > 0 && Thread.currentThread() == caller) {
+                        byCaller.incrementAndGet();
+                    }
+                });
+                for (int i = 0; i < size; i++) {
+                    assertThat(seen.get(i)).isEqualTo(round);
+                }
+            }
+        }
+        assertThat(byCaller.get()).isPositive();
+    }
+
     @Test
     void waitsForTheSlowest() {
         long[] done = new long[32];
