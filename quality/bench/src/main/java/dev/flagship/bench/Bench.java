@@ -53,7 +53,7 @@ final class Bench {
      * @param runs of everything
      * @param seconds least time of one reading
      * @param force measure though the machine is busy
-     * @param picture whether a roofline is to be drawn
+     * @param picture whether one is to be drawn
      * @param peers engines to compare with, and where each lives
      */
     record Settings(
@@ -69,7 +69,7 @@ final class Bench {
     /**
      * What came out.
      *
-     * @param svg the roofline, if one was wanted and the machine's limits were measured
+     * @param svg the picture, if one was wanted; the roofline needs the machine's limits
      */
     record Result(Report report, Optional<String> svg) {}
 
@@ -86,10 +86,31 @@ final class Bench {
     /**
      * Measures.
      *
-     * @throws BenchException {@code machine_busy} if others would spoil the figures
+     * @throws BenchException {@code machine_busy} if others would spoil the figures; {@code
+     *     stopped} if {@link #stop} came before the first round had ended
      * @throws IOException if the model or the file for the read bandwidth cannot be used
      */
     Result run() throws IOException {
+        return unlessStopped(this::speed);
+    }
+
+    /** A measurement that Ctrl-C may end. */
+    private interface Measurement {
+        Result run() throws IOException;
+    }
+
+    private static Result unlessStopped(Measurement measurement) throws IOException {
+        try {
+            return measurement.run();
+        } catch (Outlook.Stopped e) {
+            throw new BenchException(
+                    "stopped",
+                    "Stopped before the first round had ended: there are no figures.",
+                    e);
+        }
+    }
+
+    private Result speed() throws IOException {
         Optional<String> svg;
         String loadBefore = Machine.loadAverage().orElse("unknown");
         double others = othersNow(settings.force(), progress);
@@ -118,6 +139,85 @@ final class Bench {
                                 100 * others,
                                 rounds.interference()));
         return new Result(report, svg);
+    }
+
+    /** Ends it from another thread: no more is read, and what the rounds gave is the result. */
+    void stop() {
+        outlook.stop();
+    }
+
+    /** Measures where a token's time goes instead, operation by operation; no limits, no peers. */
+    Result operations() throws IOException {
+        return unlessStopped(this::times);
+    }
+
+    private Result times() throws IOException {
+        double others = othersNow(settings.force(), progress);
+        try (LoadedModel model = load()) {
+            Workload work = Workload.within(model.contextLength(), text(model), settings.seconds());
+            describe(model, work);
+            var times = new OperationTimes();
+            var kernels = new TimingKernels(model.kernels(), times);
+            var breakdown = new Breakdown(work);
+            try (OwnModel own = new OwnModel(model, work, kernels)) {
+                report.fact("warm-up", warmUp(own, work));
+                List<ProcessHandle> processes = List.of(ProcessHandle.current());
+                Optional<ProcessorTimes> began = ProcessorTimes.now(processes);
+                try (Dispatch dispatch = new Dispatch(model.threads())) {
+                    read(own, work, times, breakdown, dispatch);
+                    report.row(
+                            "dispatch", "an empty operation of the team", "us", dispatch.micros());
+                }
+                ProcessorTimes.now(processes)
+                        .ifPresent(ended ->
+                                began.ifPresent(
+                                        b -> report.fact("load", interference(others, b, ended))));
+            }
+            breakdown.addTo(report);
+            return new Result(
+                    report,
+                    settings.picture()
+                            ? Optional.of(new TimeBars(title(model), breakdown).svg())
+                            : Optional.empty());
+        }
+    }
+
+    private void read(
+            OwnModel own,
+            Workload work,
+            OperationTimes times,
+            Breakdown breakdown,
+            Dispatch dispatch) {
+        work.figures().forEach(f -> outlook.plan(Rounds.name(work, f), settings.runs()));
+        int done = 0;
+        try {
+            for (; done < settings.runs(); done++) {
+                String when = Rounds.when(done, settings.runs());
+                dispatch.read();
+                for (Figure figure : work.figures()) {
+                    breakdown.add(
+                            figure,
+                            outlook.read(when, Rounds.name(work, figure), () -> own.read(figure)),
+                            times);
+                }
+            }
+        } catch (Outlook.Stopped e) {
+            keep(done, e);
+        }
+    }
+
+    /**
+     * What others did before and while something was measured.
+     *
+     * @param before their share before
+     */
+    static String interference(double before, ProcessorTimes began, ProcessorTimes ended) {
+        return String.format(
+                Locale.ROOT,
+                "others took %.0f %% of the machine before and %.0f %% meanwhile; %.1f %% was stolen",
+                100 * before,
+                100 * ended.othersSince(began),
+                100 * ended.stolenSince(began));
     }
 
     /** Share of the machine that other processes take, over one second. */
@@ -306,7 +406,7 @@ final class Bench {
                 List<Rounds.Task> extras = extras(model);
                 settings.peers().forEach((e, at) -> start(e, at, model, work, scratch, peers));
                 peers.forEach(p -> prepare(p, own, greedy, work));
-                rounds.run(own, limits, peers, extras);
+                run(own, limits, peers, extras);
                 peers.forEach(this::describeMemory);
             } finally {
                 peers.forEach(Rival::close);
@@ -319,6 +419,30 @@ final class Bench {
         }
     }
 
+    private void run(
+            OwnModel own, Optional<Limits> limits, List<Rival> peers, List<Rounds.Task> extras) {
+        try {
+            rounds.run(own, limits, peers, extras);
+        } catch (Outlook.Stopped e) {
+            keep(rounds.done(), e);
+        }
+    }
+
+    /**
+     * Says what a run that was stopped is worth.
+     *
+     * @param done rounds that ended; without one nothing is kept
+     */
+    private void keep(int done, Outlook.Stopped stopped) {
+        if (done == 0) {
+            throw stopped;
+        }
+        report.fact(
+                "stopped",
+                "after %d of %d rounds: medians are of these and of what the next one had read"
+                        .formatted(done, settings.runs()));
+    }
+
     private static void delete(Path folder) throws IOException {
         try (Stream<Path> all = Files.walk(folder)) {
             for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {
@@ -327,22 +451,17 @@ final class Bench {
         }
     }
 
+    /** Of pictures. */
+    private String title(LoadedModel model) {
+        return "%s, %d threads, %s"
+                .formatted(settings.path().getFileName(), model.threads(), machine.processor());
+    }
+
     private Optional<String> draw(LoadedModel model) {
         if (!settings.picture()) {
             return Optional.empty();
         }
-        String title =
-                "%s, %d threads, %s"
-                        .formatted(
-                                settings.path().getFileName(),
-                                model.threads(),
-                                machine.processor());
-        Optional<Roofline> picture =
-                rounds.roofline(
-                        title,
-                        2.0 * model.parameters(),
-                        (double) model.weightBytes(),
-                        OwnModel.STEP_ROWS);
+        Optional<Roofline> picture = rounds.roofline(title(model));
         if (picture.isEmpty()) {
             report.fact("picture", "not drawn: the machine's limits were not measured");
         }

@@ -21,6 +21,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -47,12 +49,16 @@ import picocli.CommandLine.Spec;
             "Examples:",
             "  flagship bench                                    the default model",
             "  flagship bench model.gguf --against llama.cpp     in turns with a peer",
+            "  flagship bench --operations --svg time.svg        a token's time, drawn",
             "  flagship bench --parity                           distance from the reference"
         })
 public final class Main implements Callable<Integer> {
     private static final double READING_SECONDS = 1;
     private static final double PRODUCT_SECONDS = 0.3;
     private static final String PYTHON = "python3";
+
+    /** A reading of a large model by a slow peer takes no longer. */
+    private static final long MOST_STOP_SECONDS = 60;
 
     private final PrintStream out;
     private final PrintStream err;
@@ -132,7 +138,8 @@ public final class Main implements Callable<Integer> {
     @Option(
             names = "--svg",
             paramLabel = "FILE",
-            description = "Draw the figures under this machine's limits (roofline).")
+            description =
+                    "Draw the figures under this machine's limits (roofline), or with --operations a token's time.")
     private @Nullable Path svg;
 
     @Option(names = "--force", description = "Measure though other processes are at work.")
@@ -154,6 +161,12 @@ public final class Main implements Callable<Integer> {
             description =
                     "Measure matrix products alone instead, with F32, F16 and BF16 weights at shapes of SAM and DINOv2, in turns with F32 products of PyTorch (oneDNN) and ONNX Runtime. Takes --peer-path, --runs, --threads, --kernels, --json and --force.")
     private boolean shapes;
+
+    @Option(
+            names = "--operations",
+            description =
+                    "Measure where the time of a token goes instead, operation by operation. Takes no --against.")
+    private boolean operations;
 
     @Option(
             names = {"-h", "--help"},
@@ -245,13 +258,43 @@ public final class Main implements Callable<Integer> {
                         force,
                         svg != null,
                         peers);
-        tell(new Bench(settings, err).run());
+        tell(new Bench(settings, err));
         return 0;
     }
 
     private void print(Report report) {
         out.print(json ? report.json() + "\n" : report.table());
         out.flush();
+    }
+
+    /** Minutes of measuring are not lost by Ctrl-C: what the rounds gave so far is told. */
+    private void tell(Bench bench) throws IOException {
+        var told = new CountDownLatch(1);
+        var stop =
+                new Thread(() -> {
+                    err.println("Stopping after this reading; what was measured is told.");
+                    bench.stop();
+                    try {
+                        told.await(MOST_STOP_SECONDS, TimeUnit.SECONDS);
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                });
+        Runtime.getRuntime().addShutdownHook(stop);
+        try {
+            tell(operations ? bench.operations() : bench.run());
+        } finally {
+            told.countDown();
+            removeHook(stop);
+        }
+    }
+
+    private static void removeHook(Thread hook) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(hook);
+        } catch (IllegalStateException e) {
+            // It runs: this process is ending.
+        }
     }
 
     /** The figures come first: they took minutes, and the picture may fail. */
@@ -302,6 +345,9 @@ public final class Main implements Callable<Integer> {
         }
         if (greedyOnly && kvCache != null) {
             throw wrong("--greedy-only does not take --kv-cache");
+        }
+        if (operations && !against.isEmpty()) {
+            throw wrong("--operations does not take --against: peers do not tell theirs");
         }
         if (parity) {
             takesOnly("--parity", "--greedy-only", "--kv-cache", "--threads", "--kernels");

@@ -8,15 +8,35 @@ import java.util.function.Supplier;
 
 /**
  * What is still to be read. Says before each reading what is being waited for, and how long all the
- * rest may take if each takes as long as it did last. One thread.
+ * rest may take if each takes as long as it did last. One thread; any other may stop it.
  */
 final class Outlook {
     private final PrintStream out;
     private final Map<String, Integer> planned = new HashMap<>();
     private final Map<String, Double> seconds = new HashMap<>();
 
+    private volatile boolean stopped;
+
+    /** A reading was not taken, for somebody wants no more of them. */
+    static final class Stopped extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        Stopped() {
+            super("stopped");
+        }
+    }
+
     Outlook(PrintStream out) {
         this.out = out;
+    }
+
+    /** No more readings are taken; the one that is under way ends as it does. */
+    void stop() {
+        stopped = true;
+    }
+
+    boolean stopped() {
+        return stopped;
     }
 
     /** That many readings more will be taken. */
@@ -34,8 +54,15 @@ final class Outlook {
         seconds.put(what, each);
     }
 
-    /** Takes a reading, one of those planned if any was. */
+    /**
+     * Takes a reading, one of those planned if any was.
+     *
+     * @throws Stopped if no more are wanted
+     */
     <T> T read(String when, String what, Supplier<T> reading) {
+        if (stopped) {
+            throw new Stopped();
+        }
         out.printf("%s: %s (%s)%n", when, what, left());
         long started = System.nanoTime();
         T result = reading.get();

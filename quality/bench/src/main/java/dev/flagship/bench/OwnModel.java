@@ -36,9 +36,18 @@ final class OwnModel implements Contender, AutoCloseable {
      * @param model stays its owner's
      */
     OwnModel(LoadedModel model, Workload work) {
+        this(model, work, new TimingKernels(model.kernels()));
+    }
+
+    /**
+     * As above.
+     *
+     * @param kernels the model's, seen through a clock
+     */
+    OwnModel(LoadedModel model, Workload work, TimingKernels kernels) {
         this.model = model;
         this.work = work;
-        this.kernels = new TimingKernels(model.kernels());
+        this.kernels = kernels;
         this.decoded = new int[work.decode()];
         this.pick = logits -> kernels.topK(logits, 0, 1, best, value);
         int shortest = Math.max(work.prefill(), work.shortPrefix() + work.decode() + 1);
@@ -79,7 +88,8 @@ final class OwnModel implements Contender, AutoCloseable {
                 tokens / (nanos / 1e9),
                 (double) kernels.operations() / kernels.nanos(),
                 (double) kernels.nanos() / nanos,
-                (double) kernels.weightBytes() / nanos);
+                (double) kernels.weightBytes() / nanos,
+                nanos / 1e9);
     }
 
     /** Runs the text up to {@code end}. */

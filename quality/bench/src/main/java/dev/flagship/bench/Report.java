@@ -29,8 +29,10 @@ final class Report {
      * @param label for people
      * @param unit of all its numbers
      * @param ours at least one sample
+     * @param note stands beside them; empty for none
      */
-    record Row(String key, String label, String unit, Samples ours, List<Rival> rivals) {}
+    record Row(
+            String key, String label, String unit, Samples ours, List<Rival> rivals, String note) {}
 
     /**
      * Another side of a figure. An engine's first is its best; what follows are settings that do
@@ -53,7 +55,14 @@ final class Report {
 
     void row(String key, String label, String unit, Samples ours, List<Rival> rivals) {
         if (!ours.isEmpty()) {
-            rows.add(new Row(key, label, unit, ours, List.copyOf(rivals)));
+            rows.add(new Row(key, label, unit, ours, List.copyOf(rivals), ""));
+        }
+    }
+
+    /** As above, with a note beside the figure. */
+    void row(String key, String label, String unit, Samples ours, String note) {
+        if (!ours.isEmpty()) {
+            rows.add(new Row(key, label, unit, ours, List.of(), note));
         }
     }
 
@@ -66,7 +75,7 @@ final class Report {
         var cells = new ArrayList<List<String>>();
         cells.add(List.of("", "median", "min to max", rivals ? "ratio" : ""));
         for (Row row : rows) {
-            cells.add(cells(row.label(), row.ours(), row.unit(), ""));
+            cells.add(cells(row.label(), row.ours(), row.unit(), row.note()));
             for (Rival rival : row.rivals()) {
                 cells.add(
                         cells(
@@ -141,6 +150,9 @@ final class Report {
             figure.put("label", row.label());
             figure.put("unit", row.unit());
             numbers(figure, row.ours());
+            if (!row.note().isEmpty()) {
+                figure.put("note", row.note());
+            }
             for (Rival rival : row.rivals()) {
                 ObjectNode others = figure.withObject("/rivals");
                 String name =

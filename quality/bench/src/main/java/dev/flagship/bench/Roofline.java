@@ -80,16 +80,8 @@ final class Roofline {
 
     /** A whole SVG document. */
     String svg() {
-        var out = new StringBuilder();
-        add(
-                out,
-                "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" font-size=\"12\">%n",
-                WIDTH,
-                HEIGHT);
-        add(out, "<title>%s</title>%n", escaped(title));
-        add(out, "<rect width=\"%d\" height=\"%d\" fill=\"white\"/>%n", WIDTH, HEIGHT);
-        text(out, LEFT, 24, "font-size=\"15\" font-weight=\"bold\"", title);
-        axes(out);
+        var svg = new Svg(WIDTH, HEIGHT, LEFT, title);
+        axes(svg);
         var labels = new Labels();
         for (int i = 0; i < engines.size(); i++) {
             labels.place(LEGEND + 12, legend(i) + 4, Labels.Anchor.START, engines.get(i));
@@ -97,41 +89,39 @@ final class Roofline {
         for (Point point : points) {
             labels.avoid(x(point), y(point), RADIUS);
         }
-        roofs(out, labels);
+        roofs(svg, labels);
         for (Point point : points) {
-            point(out, point, labels);
+            point(svg, point, labels);
         }
-        legend(out);
-        return out.append("</svg>\n").toString();
+        legend(svg);
+        return svg.document();
     }
 
-    private void axes(StringBuilder out) {
+    private void axes(Svg svg) {
         for (double i = LEAST_INTENSITY; i <= MOST_INTENSITY; i *= 4) {
-            line(out, x(i), TOP, x(i), HEIGHT - BOTTOM, "stroke=\"#e4e4e4\"");
+            svg.line(x(i), TOP, x(i), HEIGHT - BOTTOM, "stroke=\"#e4e4e4\"");
             String label = String.format(Locale.ROOT, "%,.0f", i);
-            text(out, x(i), HEIGHT - BOTTOM + 18, "text-anchor=\"middle\"", label);
+            svg.text(x(i), HEIGHT - BOTTOM + 18, "text-anchor=\"middle\"", label);
         }
         for (double g = LEAST_GOPS; g <= highest(); g *= 10) {
-            line(out, LEFT, y(g), WIDTH - RIGHT, y(g), "stroke=\"#e4e4e4\"");
+            svg.line(LEFT, y(g), WIDTH - RIGHT, y(g), "stroke=\"#e4e4e4\"");
             String label = String.format(Locale.ROOT, "%,.0f", g);
-            text(out, LEFT - 8, y(g) + 4, "text-anchor=\"end\"", label);
+            svg.text(LEFT - 8, y(g) + 4, "text-anchor=\"end\"", label);
         }
-        text(
-                out,
+        svg.text(
                 (LEFT + WIDTH - RIGHT) / 2.0,
                 HEIGHT - 16,
                 "text-anchor=\"middle\"",
                 "operations for each byte of weights read");
-        text(out, 12, TOP - 12, "", "10⁹ operations a second");
+        svg.text(12, TOP - 12, "", "10⁹ operations a second");
     }
 
-    private void roofs(StringBuilder out, Labels labels) {
+    private void roofs(Svg svg, Labels labels) {
         double end = x(MOST_INTENSITY);
         double highest = ceilings.stream().mapToDouble(Ceiling::gops).max().orElse(highest());
         double knee = Math.clamp(highest / readGbps, LEAST_INTENSITY, MOST_INTENSITY);
         double start = Math.max(LEAST_INTENSITY, LEAST_GOPS / readGbps);
-        line(
-                out,
+        svg.line(
                 x(start),
                 y(start * readGbps),
                 x(knee),
@@ -139,8 +129,7 @@ final class Roofline {
                 "stroke=\"#444\" stroke-width=\"2\"");
         String limit = String.format(Locale.ROOT, "read limit, %.1f GB/s", readGbps);
         double beside = x(knee) - 14;
-        text(
-                out,
+        svg.text(
                 beside,
                 labels.place(beside, y(knee * readGbps) + 4, Labels.Anchor.END, limit),
                 "fill=\"#444\" text-anchor=\"end\"",
@@ -148,10 +137,10 @@ final class Roofline {
         for (Ceiling ceiling : ceilings) {
             double from = Math.clamp(ceiling.gops() / readGbps, LEAST_INTENSITY, MOST_INTENSITY);
             double at = y(ceiling.gops());
-            line(out, x(from), at, end, at, "stroke=\"#444\" stroke-width=\"2\"");
+            svg.line(x(from), at, end, at, "stroke=\"#444\" stroke-width=\"2\"");
             String name = String.format(Locale.ROOT, "%s, %,.0f", ceiling.name(), ceiling.gops());
             double label = labels.place(end + 8, at + 4, Labels.Anchor.START, name);
-            text(out, end + 8, label, "fill=\"#444\"", name);
+            svg.text(end + 8, label, "fill=\"#444\"", name);
         }
     }
 
@@ -163,27 +152,20 @@ final class Roofline {
         return y(Math.max(point.gops(), LEAST_GOPS));
     }
 
-    private void point(StringBuilder out, Point point, Labels labels) {
+    private void point(Svg svg, Point point, Labels labels) {
         String colour = COLOURS.get(engines.indexOf(point.engine()) % COLOURS.size());
         double x = x(point);
         double y = y(point);
-        add(
-                out,
-                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"%d\" fill=\"%s\"><title>%s</title></circle>%n",
+        svg.circle(
                 x,
                 y,
                 RADIUS,
                 colour,
-                escaped(
-                        String.format(
-                                Locale.ROOT,
-                                "%s, %s: %,.0f",
-                                point.engine(),
-                                point.work(),
-                                point.gops())));
+                String.format(
+                        Locale.ROOT, "%s, %s: %,.0f", point.engine(), point.work(), point.gops()));
         if (point.engine().equals(engines.getFirst())) {
             double label = labels.place(x + 8, y - 6, Labels.Anchor.START, point.work());
-            text(out, x + 8, label, "fill=\"" + colour + "\"", point.work());
+            svg.text(x + 8, label, "fill=\"" + colour + "\"", point.work());
         }
     }
 
@@ -192,40 +174,10 @@ final class Roofline {
         return HEIGHT - BOTTOM - 16.0 * (engines.size() - i);
     }
 
-    private void legend(StringBuilder out) {
+    private void legend(Svg svg) {
         for (int i = 0; i < engines.size(); i++) {
-            add(
-                    out,
-                    "<circle cx=\"%d\" cy=\"%.1f\" r=\"%d\" fill=\"%s\"/>%n",
-                    LEGEND,
-                    legend(i),
-                    RADIUS,
-                    COLOURS.get(i % COLOURS.size()));
-            text(out, LEGEND + 12, legend(i) + 4, "", engines.get(i));
+            svg.circle(LEGEND, legend(i), RADIUS, COLOURS.get(i % COLOURS.size()), "");
+            svg.text(LEGEND + 12, legend(i) + 4, "", engines.get(i));
         }
-    }
-
-    private static void line(
-            StringBuilder out, double x1, double y1, double x2, double y2, String style) {
-        add(
-                out,
-                "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" %s/>%n",
-                x1,
-                y1,
-                x2,
-                y2,
-                style);
-    }
-
-    private static void text(StringBuilder out, double x, double y, String style, String text) {
-        add(out, "<text x=\"%.1f\" y=\"%.1f\" %s>%s</text>%n", x, y, style, escaped(text));
-    }
-
-    private static void add(StringBuilder out, String format, Object... values) {
-        out.append(String.format(Locale.ROOT, format.replace("%n", "\n"), values));
-    }
-
-    private static String escaped(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace("\"", "&quot;");
     }
 }

@@ -42,6 +42,7 @@ final class Rounds {
     private Optional<ProcessorTimes> ended = Optional.empty();
     private Optional<Workload> work = Optional.empty();
     private List<Engine> planned = List.of();
+    private int done;
 
     /** An engine with one of its settings. */
     private record Entry(Engine engine, Engine.Setting setting) {
@@ -68,16 +69,27 @@ final class Rounds {
             Samples gflops,
             Samples share,
             Map<PeakLoop.Kind, Samples> ofPeaks,
+            Map<PeakLoop.Kind, Samples> wholeOfPeaks,
             Samples gbps,
-            Samples ofRead) {
+            Samples ofRead,
+            Samples operations,
+            Samples weightBytes) {
         Own() {
             this(
                     new Samples(),
                     new Samples(),
                     new Samples(),
                     new EnumMap<>(PeakLoop.Kind.class),
+                    new EnumMap<>(PeakLoop.Kind.class),
+                    new Samples(),
+                    new Samples(),
                     new Samples(),
                     new Samples());
+        }
+
+        /** Operations for each byte of weights that is read. */
+        double intensity() {
+            return operations.median() / weightBytes.median();
         }
     }
 
@@ -106,6 +118,11 @@ final class Rounds {
         return "Flagship, " + work.title(figure);
     }
 
+    /** What a round is called, the first is 0. */
+    static String when(int round, int rounds) {
+        return "Round %d of %d".formatted(round + 1, rounds);
+    }
+
     private String name(Entry entry, Figure figure) {
         return entry + ", " + work.orElseThrow().title(figure);
     }
@@ -120,6 +137,11 @@ final class Rounds {
         unlike.put(new Entry(engine, setting), why);
     }
 
+    /**
+     * Measures.
+     *
+     * @throws Outlook.Stopped if no more is wanted; what was read stays
+     */
     void run(Contender ours, Optional<Limits> limits, List<Rival> peers, List<Task> tasks) {
         tasks.forEach(task -> outlook.plan(task.label(), count));
         List<Engine> started = peers.stream().map(Rival::engine).toList();
@@ -132,8 +154,17 @@ final class Rounds {
             processes.add(peer.handle());
         }
         began = ProcessorTimes.now(processes);
+        try {
+            take(ours, limits, turns, tasks);
+        } finally {
+            ended = ProcessorTimes.now(processes);
+        }
+    }
+
+    private void take(
+            Contender ours, Optional<Limits> limits, Map<Entry, Turn> turns, List<Task> tasks) {
         for (int round = 0; round < count; round++) {
-            String when = "Round %d of %d".formatted(round + 1, count);
+            String when = when(round, count);
             limits.ifPresent(l -> take(outlook.read(when, LIMITS, l::read)));
             var order = new ArrayList<>(turns.entrySet());
             if (round % 2 == 0) {
@@ -156,8 +187,13 @@ final class Rounds {
                         outlook.read(when, task.label(), () -> task.seconds().getAsDouble());
                 others.computeIfAbsent(task, _ -> new Samples()).add(seconds);
             }
+            done++;
         }
-        ended = ProcessorTimes.now(processes);
+    }
+
+    /** Rounds that ended. */
+    int done() {
+        return done;
     }
 
     private void warmUp(Rival peer, Map<Entry, Turn> turns) {
@@ -286,6 +322,10 @@ final class Rounds {
             Bench.pause(SETTLE_MILLIS);
             return true;
         } catch (BenchException e) {
+            Bench.pause(SETTLE_MILLIS); // Ctrl-C reaches all processes, peers often first
+            if (outlook.stopped()) {
+                throw new Outlook.Stopped();
+            }
             leave(entry.engine(), e);
             return false;
         }
@@ -300,8 +340,13 @@ final class Rounds {
         if (!read.isEmpty()) {
             samples.ofRead().add(100 * reading.weightGbps() / read.last());
         }
-        peaks.forEach((kind, peak) ->
-                samples(samples.ofPeaks(), kind).add(100 * reading.productGflops() / peak.last()));
+        samples.operations().add(reading.operationsPerToken());
+        samples.weightBytes().add(reading.weightBytesPerToken());
+        peaks.forEach((kind, peak) -> {
+            double share = 100 * reading.productGflops() / peak.last();
+            samples(samples.ofPeaks(), kind).add(share);
+            samples(samples.wholeOfPeaks(), kind).add(share * reading.productShare());
+        });
     }
 
     /** What others did meanwhile. */
@@ -350,42 +395,33 @@ final class Rounds {
     }
 
     /**
-     * Where the figures stand under the machine's limits; empty without limits.
-     *
-     * @param operations for one token
-     * @param weightBytes read in a step
-     * @param prefillRows tokens of a step of a prefill
+     * Where the figures stand under the machine's limits; empty without limits. A peer does the
+     * work that we do, so that its place follows from its speed.
      */
-    Optional<Roofline> roofline(
-            String title, double operations, double weightBytes, int prefillRows) {
+    Optional<Roofline> roofline(String title) {
         if (read.isEmpty()) {
             return Optional.empty();
         }
         var roofline = new Roofline(title, read.median());
         peaks.forEach((kind, peak) -> roofline.ceiling(kind.toString(), peak.median()));
-        double each = operations / weightBytes;
-        own.forEach((figure, samples) ->
-                roofline.point(
-                        "Flagship",
-                        work.orElseThrow().title(figure),
-                        each * rows(figure, prefillRows),
-                        samples.speed().median() * operations / 1e9));
+        own.forEach((figure, ours) ->
+                point(roofline, "Flagship", work.orElseThrow().title(figure), ours, ours.speed()));
         rivals.forEach((entry, figures) ->
-                figures.forEach((figure, samples) ->
-                        roofline.point(
-                                entry.engine().title(),
-                                work.orElseThrow().title(figure) + ", " + entry.setting().title(),
-                                each * rows(figure, prefillRows),
-                                samples.median() * operations / 1e9)));
+                figures.forEach((figure, speed) -> {
+                    Own ours = own.get(figure);
+                    if (ours != null) {
+                        String what = work.orElseThrow().title(figure);
+                        String with = what + ", " + entry.setting().title();
+                        point(roofline, entry.engine().title(), with, ours, speed);
+                    }
+                }));
         return Optional.of(roofline);
     }
 
-    private int rows(Figure figure, int prefillRows) {
-        return switch (figure) {
-            case PREFILL -> prefillRows;
-            case DECODE_SHORT, DECODE_LONG -> 1;
-            case DECODE_MANY -> work.orElseThrow().sequences();
-        };
+    private static void point(
+            Roofline roofline, String engine, String what, Own ours, Samples speed) {
+        double gops = speed.median() * ours.operations().median() / 1e9;
+        roofline.point(engine, what, ours.intensity(), gops);
     }
 
     private void addLimits(Report report, Limits limits) {
@@ -425,6 +461,13 @@ final class Rounds {
                         report.row(
                                 "prefill_of_" + key(kind),
                                 "    of the %s limit".formatted(kind),
+                                "%",
+                                share));
+        samples.wholeOfPeaks()
+                .forEach((kind, share) ->
+                        report.row(
+                                "prefill_whole_of_" + key(kind),
+                                "  the whole pass, of the %s limit".formatted(kind),
                                 "%",
                                 share));
     }

@@ -17,18 +17,20 @@ import java.io.PrintStream;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.IntUnaryOperator;
 
 /**
- * Products alone, with weights of each float type, beside this machine's FP32 limit and F32
- * products of peers, all in turns. x and weights are small multiples of a power of two that every
- * type holds, so that all sums are exact and all sides must give the same number. One thread.
+ * Products alone, with weights of each float type, beside this machine's FP32 and BF16 limits and
+ * F32 products of peers, all in turns. x and weights are small multiples of a power of two that
+ * every type holds, so that all sums are exact and all sides must give the same number. One thread.
  */
 final class ShapeBench {
     static final List<Shape> SHAPES =
@@ -37,6 +39,10 @@ final class ShapeBench {
                     new Shape("sam_mlp_up", 4096, 768, 3072),
                     new Shape("sam_mlp_down", 4096, 3072, 768),
                     new Shape("dinov2_mlp_up", 1370, 384, 1536));
+
+    /** Limits of arithmetic that may serve these products: the greater of them counts. */
+    private static final Set<PeakLoop.Kind> FLOATS =
+            EnumSet.of(PeakLoop.Kind.FP32, PeakLoop.Kind.BF16);
 
     private static final int WARM_UPS = 3;
 
@@ -88,7 +94,7 @@ final class ShapeBench {
 
     /** What one shape's rounds gave, in 10⁹ operations a second. */
     private static final class Gains {
-        private final Samples limit = new Samples();
+        private final Map<PeakLoop.Kind, Samples> limits = new EnumMap<>(PeakLoop.Kind.class);
         private final Map<DType, Samples> ours = new EnumMap<>(DType.class);
         private final Map<DType, Samples> shares = new EnumMap<>(DType.class);
         private final Map<ProductPeer.Way, Samples> theirs = new LinkedHashMap<>();
@@ -109,8 +115,7 @@ final class ShapeBench {
         Optional<ProcessorTimes> began = ProcessorTimes.now(processes);
         var gains = new LinkedHashMap<Shape, Gains>();
         List<PeakLoop> limits = Rungs.peakLoops(settings.kernels());
-        Optional<PeakLoop> limit =
-                limits.stream().filter(l -> l.kind() == PeakLoop.Kind.FP32).findFirst();
+        List<PeakLoop> floats = limits.stream().filter(l -> FLOATS.contains(l.kind())).toList();
         try (Team team = threads == 1 ? new SerialTeam() : new SpinTeam(threads);
                 Kernels kernels = Rungs.create(settings.kernels(), team, this::note)) {
             report.fact("kernels", "%s, %d threads".formatted(kernels.rung(), threads));
@@ -121,7 +126,7 @@ final class ShapeBench {
             Bench.describe(Machine.read(), report);
             for (Shape shape : shapes) {
                 progress.println("Measuring " + shape);
-                gains.put(shape, measure(shape, kernels, team, limit, peer));
+                gains.put(shape, measure(shape, kernels, team, floats, peer));
             }
             Optional<ProcessorTimes> ended = ProcessorTimes.now(processes);
             if (began.isPresent() && ended.isPresent()) {
@@ -157,14 +162,7 @@ final class ShapeBench {
 
     private void tellOthers(double before, ProcessorTimes began, ProcessorTimes ended) {
         double share = ended.othersSince(began);
-        report.fact(
-                "load",
-                String.format(
-                        Locale.ROOT,
-                        "others took %.0f %% of the machine before and %.0f %% meanwhile; %.1f %% was stolen",
-                        100 * before,
-                        100 * share,
-                        100 * ended.stolenSince(began)));
+        report.fact("load", Bench.interference(before, began, ended));
         if (share > Bench.MOST_OTHERS) {
             noRatio.add("other processes took more than 10 % of the machine meanwhile");
         }
@@ -174,7 +172,7 @@ final class ShapeBench {
             Shape shape,
             Kernels kernels,
             Team team,
-            Optional<PeakLoop> limit,
+            List<PeakLoop> limits,
             Optional<ProductPeer> peer) {
         var gains = new Gains();
         var memory = new ArrayList<OffHeap>();
@@ -197,7 +195,13 @@ final class ShapeBench {
             }
             List<ProductPeer.Way> ways = ways(shape, peer, last);
             for (int round = 0; round < settings.runs(); round++) {
-                limit.ifPresent(l -> gains.limit.add(Limits.gops(l, team, settings.seconds())));
+                double most = 0;
+                for (PeakLoop loop : limits) {
+                    double gops = Limits.gops(loop, team, settings.seconds());
+                    samples(gains.limits, loop.kind()).add(gops);
+                    most = Math.max(most, gops);
+                }
+                double limit = most;
                 weights.forEach((type, w) -> {
                     List<BandMatrix> ws = List.of(w);
                     List<Tensor> outs = List.of(out);
@@ -206,8 +210,8 @@ final class ShapeBench {
                                     * shape.operations()
                                     / 1e9;
                     samples(gains.ours, type).add(gflops);
-                    if (!gains.limit.isEmpty()) {
-                        samples(gains.shares, type).add(100 * gflops / gains.limit.last());
+                    if (limit > 0) {
+                        samples(gains.shares, type).add(100 * gflops / limit);
                     }
                 });
                 for (ProductPeer.Way way : ways) {
@@ -299,14 +303,18 @@ final class ShapeBench {
     }
 
     private void add(Shape shape, Gains gains) {
-        String limit = "limit: FP32, while measuring " + shape;
-        report.row(shape.key() + "_fp32_gflops", limit, "GFLOP/s", gains.limit);
+        gains.limits.forEach((kind, samples) ->
+                report.row(
+                        shape.key() + "_limit_" + kind.name().toLowerCase(Locale.ROOT) + "_gflops",
+                        "limit: %s, while measuring %s".formatted(kind, shape),
+                        "GFLOP/s",
+                        samples));
         gains.ours.forEach((type, samples) -> {
             String key = shape.key() + "_" + type.name().toLowerCase(Locale.ROOT);
             String label = "%s, %s weights".formatted(shape.key(), type);
             report.row(key + "_gflops", label, "GFLOP/s", samples, rivals(gains, samples));
             Samples shares = gains.shares.getOrDefault(type, new Samples());
-            report.row(key + "_of_fp32", "    of the FP32 limit", "%", shares);
+            report.row(key + "_of_limit", "    of the greater limit", "%", shares);
         });
     }
 

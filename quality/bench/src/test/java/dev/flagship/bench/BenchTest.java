@@ -1,6 +1,7 @@
 package dev.flagship.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -67,6 +68,76 @@ class BenchTest {
         try (var left = Files.list(folder)) {
             assertThat(left.filter(p -> p.getFileName().toString().startsWith("bench"))).isEmpty();
         }
+    }
+
+    private Bench bench(int runs, boolean picture, PrintStream progress) throws IOException {
+        LoadOptions options = LoadOptions.of("tiny").withThreads(2).withPackedFolder(folder);
+        return new Bench(
+                new Bench.Settings("tiny", model(), options, runs, 0.01, true, picture, Map.of()),
+                progress);
+    }
+
+    @Test
+    void aTokensTimeIsThatOfItsOperationsAndOfWhatLiesBetween() throws IOException {
+        long before = MemoryLedger.arenas();
+        Bench.Result result = bench(1, true, stream(new ByteArrayOutputStream())).operations();
+        JsonNode figures = JsonMapper.shared().readTree(result.report().json()).path("figures");
+        for (String figure : List.of("prefill", "decode_short", "decode_many")) {
+            var parts = new ArrayList<String>();
+            double sum = 0;
+            for (var each : figures.properties()) {
+                if (each.getKey().startsWith(figure + ".")) {
+                    parts.add(each.getKey().substring(figure.length() + 1));
+                    sum += each.getValue().path("median").asDouble();
+                }
+            }
+            assertThat(parts)
+                    .contains("q_proj_k_proj_v_proj", "o_proj", "gate_proj_up_proj", "down_proj")
+                    .contains("attention", "norms", "activation", "choice_among_logits")
+                    .endsWith("between_operations");
+            double whole = figures.path(figure).path("median").asDouble();
+            assertThat(sum).isCloseTo(whole, within(1e-6 * whole));
+        }
+        assertThat(figures.at("/decode_short.o_proj/note").asString())
+                .matches("[0-9.]+ %, .* GB/s");
+        assertThat(figures.at("/dispatch/median").asDouble()).isPositive();
+        assertThat(result.svg().orElseThrow())
+                .contains(">q_proj, k_proj, v_proj<", ">decode at 16<", ">between operations<");
+        assertThat(MemoryLedger.arenas()).isEqualTo(before);
+    }
+
+    /** Its bench is stopped as soon as it says something. */
+    private Bench stoppedAt(String words) throws IOException {
+        var stops = new java.util.concurrent.atomic.AtomicReference<Bench>();
+        var progress =
+                new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8) {
+                    @Override
+                    public PrintStream printf(String format, Object... args) {
+                        if (format.formatted(args).contains(words)) {
+                            stops.get().stop();
+                        }
+                        return this;
+                    }
+                };
+        stops.set(bench(5, false, progress));
+        return stops.get();
+    }
+
+    @Test
+    void whatRoundsGaveIsKeptWhenItIsStopped() throws IOException {
+        JsonNode json =
+                JsonMapper.shared().readTree(stoppedAt("Round 3 of 5").run().report().json());
+        assertThat(json.at("/facts/stopped").asString()).startsWith("after 2 of 5 rounds");
+        assertThat(json.at("/figures/decode_short/samples")).hasSize(2);
+        assertThat(json.at("/figures/decode_short/median").asDouble()).isPositive();
+    }
+
+    @Test
+    void withoutARoundThereIsNothingToKeep() throws IOException {
+        Bench bench = stoppedAt("Warm-up");
+        assertThatThrownBy(bench::run)
+                .isInstanceOfSatisfying(
+                        BenchException.class, e -> assertThat(e.code()).isEqualTo("stopped"));
     }
 
     @Test
