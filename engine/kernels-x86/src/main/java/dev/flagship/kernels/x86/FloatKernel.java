@@ -16,8 +16,8 @@ import java.util.Locale;
  * widened exactly as they are read.
  *
  * @param bands bands of a group: 1, 2 or 4
- * @param columns largest tile: 1 or {@link #tileColumns}; for narrower rests there is a body of
- *     each width
+ * @param columns largest tile, 1 to {@value Tile#MOST_COLUMNS}; for narrower rests there is a body
+ *     of each width
  * @param prefetch distance in bytes at which the weights are asked for ahead
  */
 record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
@@ -50,25 +50,27 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
     static final int CONTINUES = 12;
 
     /**
-     * Where two bands of the next group lie, here and in the slot after it: tiles ask for their
-     * weights while they compute. A call uses up both. Not for single rows of x.
+     * Where {@link #AHEAD_BANDS} bands that come next lie, a slot each: tiles ask for their weights
+     * while they compute. A call uses them up. Not for single rows of x.
      */
     static final int AHEAD = 13;
+
+    static final int AHEAD_BANDS = 4;
 
     /**
      * Bytes from a tile's rows of x to what the next tile reads, if that follows in one piece; else
      * 0. Not for single rows of x.
      */
-    static final int X_AHEAD = 15;
+    static final int X_AHEAD = AHEAD + AHEAD_BANDS;
 
     /** The same lanes as {@link #LAST_MASK}, a byte of ones each, in two slots. */
-    static final int LAST_LANES = 16;
+    static final int LAST_LANES = X_AHEAD + 1;
 
     /** A register's worth of constants: the code's own. */
-    private static final int CONSTANT = 18;
+    private static final int CONSTANT = LAST_LANES + 2;
 
     /** Slots in all. */
-    static final int SLOTS = 22;
+    static final int SLOTS = CONSTANT + 4;
 
     /** k of an unrolled step. */
     static final int STEP = 8;
@@ -98,19 +100,6 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
         return isa.wide() ? 26 : 14;
     }
 
-    /**
-     * Columns of the widest tile, a multiple of 3: its 24 or 12 sums hide the latency and leave
-     * room for operands.
-     */
-    static int tileColumns(Isa isa) {
-        return isa.wide() ? 12 : 6;
-    }
-
-    /** Bands of the tiles' largest group. */
-    static int tileBands(Isa isa) {
-        return isa.wide() ? 2 : 1;
-    }
-
     /** Name for profilers and messages. */
     String symbol() {
         return String.format(
@@ -129,7 +118,7 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
         private static final Gp ROW_STRIDE = R8;
         private static final Gp BAND_STRIDE = R9;
 
-        /** Three strides, for the fourth band; such tiles have one column and need one pointer. */
+        /** Three strides, for the fourth band; such tiles have few columns and pointers. */
         private static final Gp BAND_STRIDE_3 = R11;
 
         /** Weights of a band of the next group; not used where there is one column. */
@@ -168,13 +157,16 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
         private final int broadcasts = isa.wide() ? 5 : 2;
 
         /** Lines of the next tile's rows of x that a step asks for: as many as it reads. */
-        private final int rowLines = tileColumns(isa) * STEP * 4 / LINE;
+        private final int rowLines = Math.ceilDiv(columns * STEP * 4, LINE);
+
+        /** Bands of the next groups that tiles ask for in turns. */
+        private final int bandsAhead = Math.max(2, bands);
 
         /** The first tile where a whole one would leave a narrow one; a scale. */
-        private final int even = isa.wide() ? 8 : 4;
+        private final int even = Integer.highestOneBit(Math.max(columns - 1, 1));
 
-        /** Columns whose tile is too narrow to hide the latency of its sums. */
-        private final int few = isa.wide() ? 4 : 3;
+        /** Columns whose tile is too narrow to hide the latency of its sums; at most even. */
+        private final int few = Math.min(isa.wide() ? 4 : 3, even);
 
         private Mem param(int slot) {
             return Mem.at(RDI, 8 * slot);
@@ -215,9 +207,10 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             if (!row) {
                 asm.mov(RAX, param(NUMBERS));
                 asm.lea(RAX, Mem.at(RAX, BAND_STRIDE, bands));
-                asm.mov(param(AHEAD), RAX);
-                asm.add(RAX, BAND_STRIDE);
-                asm.mov(param(AHEAD + 1), RAX);
+                for (int b = 0; b < bandsAhead; b++) {
+                    asm.mov(param(AHEAD + b), RAX);
+                    asm.add(RAX, BAND_STRIDE);
+                }
             }
             asm.mov32(RAX, bands * LINE);
             asm.add(param(OUT), RAX);
@@ -255,12 +248,12 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             asm.jcc(Condition.BELOW, cutEven);
             asm.bind(whole);
             tile(columns);
-            // columns is a multiple of 3, and a third of it a scale.
-            asm.lea(RAX, Mem.at(ROW_STRIDE, ROW_STRIDE, 2));
-            asm.lea(TILE_ROWS, Mem.at(TILE_ROWS, RAX, columns / 3));
             asm.mov(RCX, param(OUT_STRIDE));
-            asm.lea(RAX, Mem.at(RCX, RCX, 2));
-            asm.lea(TILE_OUT, Mem.at(TILE_OUT, RAX, columns / 3));
+            for (int left = columns; left > 0; left -= Integer.highestOneBit(left)) {
+                int scale = Integer.highestOneBit(left);
+                asm.lea(TILE_ROWS, Mem.at(TILE_ROWS, ROW_STRIDE, scale));
+                asm.lea(TILE_OUT, Mem.at(TILE_OUT, RCX, scale));
+            }
             asm.sub(COLUMNS_LEFT, columns);
             asm.jmp(tiles);
             asm.bind(cutEven);
@@ -322,9 +315,11 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             }
             repeat(width, STEP);
             if (!row) { // the bands take turns
-                asm.mov(COUNT, param(AHEAD + 1));
-                asm.mov(param(AHEAD), COUNT);
-                asm.mov(param(AHEAD + 1), NEXT_GROUP);
+                for (int b = 1; b < bandsAhead; b++) {
+                    asm.mov(COUNT, param(AHEAD + b));
+                    asm.mov(param(AHEAD + b - 1), COUNT);
+                }
+                asm.mov(param(AHEAD + bandsAhead - 1), NEXT_GROUP);
             }
             asm.mov(COUNT, param(PAIRS));
             repeat(width, 2);
@@ -545,7 +540,7 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             if (k < WEIGHT_LINES) {
                 asm.prefetcht1(Mem.at(NEXT_GROUP, k * LINE));
             }
-            if (width == tileColumns(isa) && k < rowLines) {
+            if (width == columns && k < rowLines) {
                 asm.prefetcht1(Mem.at(NEXT_ROWS, k * LINE));
             }
             if (k == STEP - 1) {

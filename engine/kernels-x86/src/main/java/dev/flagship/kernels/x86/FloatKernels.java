@@ -2,8 +2,11 @@ package dev.flagship.kernels.x86;
 
 import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 
 /** Entries of the kernels of {@link FloatProducts}. */
@@ -11,26 +14,22 @@ final class FloatKernels {
     private final Map<DType, Sweeps> sweeps;
     private final Map<DType, MemorySegment> unpackers;
 
-    /** Entries that read weights of one type where they are. */
-    record Sweeps(
-            MemorySegment row4,
-            MemorySegment row2,
-            MemorySegment row1,
-            MemorySegment largestTiles,
-            MemorySegment tiles1) {
+    /**
+     * Entries that read weights of one type where they are, for groups of 1, 2, 4… bands.
+     *
+     * @param rows one row of x
+     * @param tiles several rows of x
+     */
+    record Sweeps(List<MemorySegment> rows, List<MemorySegment> tiles) {
 
         /** One row of x. */
         MemorySegment row(int bands) {
-            return switch (bands) {
-                case 4 -> row4;
-                case 2 -> row2;
-                default -> row1;
-            };
+            return rows.get(Integer.numberOfTrailingZeros(bands));
         }
 
         /** Several rows of x. */
         MemorySegment tiles(int bands) {
-            return bands == 1 ? tiles1 : largestTiles;
+            return tiles.get(Integer.numberOfTrailingZeros(bands));
         }
     }
 
@@ -39,18 +38,15 @@ final class FloatKernels {
         this.unpackers = unpackers;
     }
 
-    /** No kernels, for no types. */
-    static FloatKernels none() {
-        return new FloatKernels(Map.of(), Map.of());
-    }
-
     /**
+     * @param types of weights
      * @param entry finds what {@link #assemble} made, by its symbol
      */
-    static FloatKernels of(Isa isa, Function<String, MemorySegment> entry, int prefetch) {
+    static FloatKernels of(
+            Isa isa, Set<DType> types, Tuning tuning, Function<String, MemorySegment> entry) {
         var sweeps = new EnumMap<DType, Sweeps>(DType.class);
         var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
-        for (DType type : FloatProducts.TYPES) {
+        for (DType type : types) {
             if (FloatUnpacker.TYPES.contains(type)) {
                 unpackers.put(type, entry.apply(new FloatUnpacker(isa, type).symbol()));
             }
@@ -58,46 +54,51 @@ final class FloatKernels {
                 sweeps.put(
                         type,
                         new Sweeps(
-                                entry.apply(row(isa, type, 4, prefetch).symbol()),
-                                entry.apply(row(isa, type, 2, prefetch).symbol()),
-                                entry.apply(row(isa, type, 1, prefetch).symbol()),
-                                entry.apply(
-                                        tiles(isa, type, FloatKernel.tileBands(isa), prefetch)
-                                                .symbol()),
-                                entry.apply(tiles(isa, type, 1, prefetch).symbol())));
+                                entries(rows(isa, type, tuning), entry),
+                                entries(tiles(isa, type, tuning), entry)));
             }
         }
         return new FloatKernels(sweeps, unpackers);
     }
 
-    private static FloatKernel row(Isa isa, DType type, int bands, int prefetch) {
-        return new FloatKernel(isa, type, bands, 1, prefetch);
+    private static List<MemorySegment> entries(
+            List<FloatKernel> kernels, Function<String, MemorySegment> entry) {
+        return kernels.stream().map(kernel -> entry.apply(kernel.symbol())).toList();
     }
 
-    private static FloatKernel tiles(Isa isa, DType type, int bands, int prefetch) {
-        return new FloatKernel(isa, type, bands, FloatKernel.tileColumns(isa), prefetch);
+    private static List<FloatKernel> rows(Isa isa, DType type, Tuning tuning) {
+        List<FloatKernel> kernels = new ArrayList<>();
+        for (int bands = 1; bands <= KernelLibrary.ROW_BANDS; bands *= 2) {
+            kernels.add(new FloatKernel(isa, type, bands, 1, tuning.prefetch()));
+        }
+        return kernels;
     }
 
-    /** Adds all of them. */
-    static void assemble(Isa isa, Map<String, byte[]> kernels, int prefetch) {
-        for (DType type : FloatProducts.TYPES) {
-            if (FloatUnpacker.TYPES.contains(type)) {
+    private static List<FloatKernel> tiles(Isa isa, DType type, Tuning tuning) {
+        List<FloatKernel> kernels = new ArrayList<>();
+        for (Tile tile : tuning.floats().groups(Tile.floats(isa))) {
+            kernels.add(
+                    new FloatKernel(isa, type, tile.bands(), tile.columns(), tuning.prefetch()));
+        }
+        return kernels;
+    }
+
+    /** Adds all of them for some types of weights. */
+    static void assemble(Isa isa, Set<DType> types, Tuning tuning, Map<String, byte[]> kernels) {
+        for (DType type : FloatProducts.TYPES) { // in an order of their own
+            if (types.contains(type) && FloatUnpacker.TYPES.contains(type)) {
                 FloatUnpacker unpacker = new FloatUnpacker(isa, type);
                 kernels.put(unpacker.symbol(), unpacker.assemble());
             }
-            if (!type.quantized()) {
-                for (int bands = 4; bands > 0; bands /= 2) {
-                    put(kernels, row(isa, type, bands, prefetch));
-                }
-                for (int bands = FloatKernel.tileBands(isa); bands > 0; bands /= 2) {
-                    put(kernels, tiles(isa, type, bands, prefetch));
-                }
+            if (types.contains(type) && !type.quantized()) {
+                put(kernels, rows(isa, type, tuning));
+                put(kernels, tiles(isa, type, tuning));
             }
         }
     }
 
-    private static void put(Map<String, byte[]> kernels, FloatKernel kernel) {
-        kernels.put(kernel.symbol(), kernel.assemble());
+    private static void put(Map<String, byte[]> kernels, List<FloatKernel> products) {
+        products.forEach(kernel -> kernels.put(kernel.symbol(), kernel.assemble()));
     }
 
     Sweeps sweeps(DType type) {

@@ -24,9 +24,9 @@ import java.util.Set;
  * stand in fields, so that a call allocates nothing; the team's dispatch publishes them.
  *
  * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
- * that stay in its second-level cache beside two bands of weights; a block is part of the rows and
- * part of k, and the sums of a later part of k go on from what the outputs hold, which changes no
- * bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the
+ * that stay in its second-level cache beside a tile's bands of weights; a block is part of the rows
+ * and part of k, and the sums of a later part of k go on from what the outputs hold, which changes
+ * no bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the
  * first-level cache, so that blocks of them are copied. A tile's bands of quantised weights are
  * first widened in scratch.
  */
@@ -60,6 +60,9 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /** Addresses so far apart share a set of the usual first-level caches, of 64 sets of lines. */
     private static final int PAGE = 4096;
 
+    /** Bands that stay together, at least: those of the usual tiles. */
+    private static final int SHARED_BANDS = 2;
+
     /** With fewer bands to multiply by, a copy costs more than it saves. */
     private static final int BANDS_FOR_COPY = 8;
 
@@ -68,13 +71,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     private final Team team;
     private final FloatKernels kernels;
-    private final int tile;
-    private final int tileBands;
+    private final Tile tile;
     private final Set<DType> types;
     private final Cut cut;
     private final Worker[] workers;
     private final OffHeap[] copies;
-    private final Shares shares = new Shares(2); // bands of a tile
+    private final Shares shares;
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
@@ -90,8 +92,8 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     FloatProducts(Team team, KernelLibrary library, Set<DType> types, Cut cut) {
         this.team = team;
         this.kernels = library.floats();
-        this.tile = FloatKernel.tileColumns(library.isa());
-        this.tileBands = FloatKernel.tileBands(library.isa());
+        this.tile = library.tuning().floats();
+        this.shares = new Shares(Math.max(SHARED_BANDS, tile.bands()));
         this.types = Set.copyOf(types);
         this.cut = cut;
         workers = new Worker[team.size()];
@@ -160,10 +162,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         boolean whole = !w.type().quantized() && x.shape().elements() <= cut.numbers();
         int parts = whole ? 1 : Math.ceilDiv(w.cols(), cut.columns());
         int part = Math.ceilDiv(Math.ceilDiv(w.cols(), parts), BLOCK) * BLOCK;
-        int tiles = Math.max(1, cut.numbers() / part / tile);
-        int rows = whole ? x.rows() : tiles * tile;
+        int tiles = Math.max(1, cut.numbers() / part / tile.columns());
+        int rows = whole ? x.rows() : tiles * tile.columns();
         boolean copied =
-                x.rowSize() * 4L % PAGE == 0 && to - from >= BANDS_FOR_COPY && x.rows() > tile;
+                x.rowSize() * 4L % PAGE == 0
+                        && to - from >= BANDS_FOR_COPY
+                        && x.rows() > tile.columns();
         worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
         for (int row = 0; row < x.rows(); row += rows) {
             int count = Math.min(rows, x.rows() - row);
@@ -174,11 +178,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                     long stride = ks * 4L + (ks * 4L % PAGE == 0 ? LINE : 0);
                     worker.set(FloatKernel.X, copy(thread, row, count, k, ks, stride));
                     worker.set(FloatKernel.X_STRIDE, stride);
-                    worker.set(FloatKernel.X_AHEAD, tile * stride);
+                    worker.set(FloatKernel.X_AHEAD, tile.columns() * stride);
                 } else {
                     worker.set(FloatKernel.X, x.data().address() + 4L * row * x.rowSize() + 4L * k);
                     worker.set(FloatKernel.X_STRIDE, x.rowSize() * 4L);
-                    worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? tile * 4L * x.rowSize() : 0);
+                    long ahead = tile.columns() * 4L * x.rowSize();
+                    worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? ahead : 0);
                 }
                 worker.set(FloatKernel.CONTINUES, k == 0 ? 0 : 1);
                 worker.set(FloatKernel.STEPS, ks / FloatKernel.STEP);
@@ -210,7 +215,8 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         boolean single = x.rows() == 1;
         long stride = BandMatrix.bandBytes(w.type(), w.cols());
         int at = from;
-        for (int size = single ? 4 : tileBands; size > 0; size /= 2) {
+        int largest = single ? KernelLibrary.ROW_BANDS : tile.bands();
+        for (int size = largest; size > 0; size /= 2) {
             int groups = (to - at) / size;
             MemorySegment entry = single ? sweeps.row(size) : sweeps.tiles(size);
             long numbers = w.numbers().address() + at * stride + before(w.type(), k);
@@ -225,10 +231,11 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         DType type = w.type();
         FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
         long stride = (long) ks * LINE;
-        long lines = worker.scratch(tileBands * stride);
+        long lines = worker.scratch(tile.bands() * stride);
         worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
-        for (int band = from; band < to; band += tileBands) {
-            int size = Math.min(tileBands, to - band);
+        int size;
+        for (int band = from; band < to; band += size) {
+            size = Integer.highestOneBit(Math.min(tile.bands(), to - band));
             for (int b = 0; b < size; b++) {
                 long numbers = (band + b) * BandMatrix.bandBytes(type, w.cols());
                 long scales = (band + b) * BandMatrix.bandScaleBytes(type, w.cols());
@@ -254,8 +261,9 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
      * @param band address of the numbers that come next, {@code stride} bytes before another band's
      */
     private static void askAhead(Worker worker, long band, long stride) {
-        worker.set(FloatKernel.AHEAD, band);
-        worker.set(FloatKernel.AHEAD + 1, band + stride);
+        for (int i = 0; i < FloatKernel.AHEAD_BANDS; i++) {
+            worker.set(FloatKernel.AHEAD + i, band + i * stride);
+        }
     }
 
     /** Bytes of a band's numbers before column k, a multiple of 32. */

@@ -1,5 +1,8 @@
 package dev.flagship.kernels.x86;
 
+import static dev.flagship.base.Check.check;
+import static dev.flagship.kernels.x86.ProductKernel.Source.MATRIX;
+import static dev.flagship.kernels.x86.ProductKernel.Source.SCRATCH;
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
 
@@ -24,13 +27,13 @@ import java.util.Set;
  * publishes them.
  */
 final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
-    /** Bands of the largest group whose weights are unpacked. */
-    private static final int UNPACKED_BANDS = 2;
-
     /**
      * Bands that a tile kernel unpacks at once: up to 1 MiB of the second cache at 8,192 columns.
      */
     private static final int TILE_BANDS = 8;
+
+    /** Bands that stay together, at least: those of the usual tiles. */
+    private static final int SHARED_BANDS = 2;
 
     /** Numbers of x below which quantising is not worth waking the team for. */
     private static final int SERIAL_ELEMENTS = 16_384;
@@ -48,7 +51,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     /** {@link TileKernel#memory} of each thread; none where there are no tiles. */
     private final OffHeap[] tileMemory;
 
-    private final Shares shares = new Shares(2); // bands of a tile
+    private final Shares shares;
     private OffHeap activations = OffHeap.allocate(0);
     private OffHeap halfSums = OffHeap.allocate(0);
     private Tensor x = NONE;
@@ -68,13 +71,17 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     }
 
     /**
-     * @param tuning how to use the library's kernels; the bits do not depend on it
+     * @param tuning how to use the library's kernels, which must serve it; the bits do not depend
+     *     on it
+     * @throws dev.flagship.base.InvalidArgumentException if they do not
      */
     Int8Products(Team team, KernelLibrary library, Set<DType> types, Tuning tuning) {
+        check(tuning.sharesKernels(library.tuning()), "no kernels for %s", tuning);
         this.team = team;
         this.tuning = tuning;
         this.library = library;
         this.types = Set.copyOf(types);
+        shares = new Shares(Math.max(SHARED_BANDS, tuning.unpacked().bands()));
         types.forEach(type -> tables.put(type, ProductKernel.tables(library.isa(), type)));
         workers = new Worker[team.size()];
         int slots = Math.max(ProductKernel.SLOTS, TileKernel.SLOTS);
@@ -263,18 +270,18 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
             worker.set(NarrowTile.FACTOR + i, table[i]);
         }
         boolean many = count > 1 && count >= tuning.unpackRows();
+        int largest =
+                count == 1
+                        ? tuning.rowGroup(BandMatrix.bandBytes(w.type(), w.cols()))
+                        : tuning.tileGroup(library.isa(), w.type(), count, many ? SCRATCH : MATRIX);
         if (many || count > 1 && ProductKernel.widensScales(w.type())) {
-            long lines = many ? ProductKernel.scratchLines(w.type(), UNPACKED_BANDS, blocks) : 0;
-            long scales = ProductKernel.scratchScales(w.type(), UNPACKED_BANDS, blocks);
+            long lines = many ? ProductKernel.scratchLines(w.type(), largest, blocks) : 0;
+            long scales = ProductKernel.scratchScales(w.type(), largest, blocks);
             long scratch = worker.scratch(lines + scales);
             worker.set(ProductKernel.SCRATCH_LINES, scratch);
             worker.set(ProductKernel.SCRATCH_SCALES, scratch + lines);
         }
         KernelLibrary.Products products = library.products(w.type());
-        int largest =
-                count == 1
-                        ? tuning.rowGroup(BandMatrix.bandBytes(w.type(), w.cols()))
-                        : library.tileGroup(count, many);
         int at = from;
         for (int size = largest; size > 0; size /= 2) {
             MemorySegment entry =

@@ -59,6 +59,11 @@ enum Isa {
         return this == AMX_INT8;
     }
 
+    /** The set whose kernels multiply in vector registers as this one's do, and nowhere else. */
+    Isa withoutTiles() {
+        return tiles() ? AVX512_VNNI : this;
+    }
+
     /** Bytes of a register. */
     int bytes() {
         return bits / 8;

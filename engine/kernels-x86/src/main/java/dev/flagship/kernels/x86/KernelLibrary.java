@@ -5,6 +5,7 @@ import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.MachineCode;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -20,17 +21,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Kernels of one variant, assembled and placed as one piece of code. */
 final class KernelLibrary implements AutoCloseable {
-    /** Far enough to hide the latency of memory, near enough to stay in L1. */
-    static final int PREFETCH = 3072;
-
     private static final int ALIGNMENT = 64;
     private static final byte INT3 = (byte) 0xCC;
 
     /** Bands of the largest group for one row of x. */
     static final int ROW_BANDS = 4;
-
-    /** Columns of a tile of two bands. */
-    private static final int SHORT_TILE = 6;
 
     private final Isa isa;
     private final Tuning tuning;
@@ -141,7 +136,6 @@ final class KernelLibrary implements AutoCloseable {
             Contents contents,
             CodeMemory memory,
             Map<String, Integer> offsets) {
-        int prefetch = tuning.prefetch();
         this.isa = isa;
         this.tuning = tuning;
         this.types = contents.types();
@@ -160,20 +154,19 @@ final class KernelLibrary implements AutoCloseable {
         attentionMerge =
                 contents.rest() ? entry(offsets, AttentionMerge.symbol(isa)) : MemorySegment.NULL;
         halfSums = contents.halved() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
-        floats =
-                contents.rest()
-                        ? FloatKernels.of(isa, symbol -> entry(offsets, symbol), prefetch)
-                        : FloatKernels.none();
+        floats = FloatKernels.of(isa, contents.floats(), tuning, symbol -> entry(offsets, symbol));
         this.products = new EnumMap<>(DType.class);
         for (DType type : contents.shapes()) {
             products.put(
                     type,
                     new Products(
-                            entries(offsets, rows(isa, type, prefetch)),
-                            entries(offsets, tiles(isa, type, Source.MATRIX, prefetch)),
-                            entries(offsets, tiles(isa, type, Source.SCRATCH, prefetch)),
+                            entries(offsets, rows(isa, type, tuning)),
+                            entries(offsets, tiles(isa, type, Source.MATRIX, tuning)),
+                            entries(offsets, tiles(isa, type, Source.SCRATCH, tuning)),
                             TileKernel.multiplies(isa, type)
-                                    ? entry(offsets, new TileKernel(type, prefetch).symbol())
+                                    ? entry(
+                                            offsets,
+                                            new TileKernel(type, tuning.prefetch()).symbol())
                                     : null));
         }
     }
@@ -194,57 +187,54 @@ final class KernelLibrary implements AutoCloseable {
         return "quantize_" + isa.symbol();
     }
 
-    private static List<ProductKernel> rows(Isa isa, DType type, int prefetch) {
+    private static List<ProductKernel> rows(Isa isa, DType type, Tuning tuning) {
         List<ProductKernel> kernels = new ArrayList<>();
         for (int bands = 1; bands <= ROW_BANDS; bands *= 2) {
-            kernels.add(new ProductKernel(isa, type, Source.MATRIX, bands, 1, prefetch));
+            kernels.add(product(isa, type, Source.MATRIX, bands, 1, tuning));
         }
         return kernels;
     }
 
-    private static List<ProductKernel> tiles(Isa isa, DType type, Source source, int prefetch) {
+    private static List<ProductKernel> tiles(Isa isa, DType type, Source source, Tuning tuning) {
         List<ProductKernel> kernels = new ArrayList<>();
-        for (int bands = 1; bands <= tileBands(isa); bands *= 2) {
-            int columns = columns(isa, type, source, bands);
-            kernels.add(new ProductKernel(isa, type, source, bands, columns, prefetch));
+        for (Tile tile : tuning.tiles(isa, type, source)) {
+            kernels.add(product(isa, type, source, tile.bands(), tile.columns(), tuning));
         }
         return kernels;
     }
 
-    /**
-     * Widest tile. Where weights are read in place, a line costs more than to keep sums in memory,
-     * which lets narrow tiles have six columns.
-     */
-    private static int columns(Isa isa, DType type, Source source, int bands) {
-        return switch (isa) {
-            case AMX_INT8, AVX512_VNNI -> bands == 2 ? SHORT_TILE : 12;
-            case AVX2_VNNI -> source == Source.MATRIX ? 6 : 3;
-            case AVX2 -> NarrowTile.signed(isa, type) ? 5 : source == Source.MATRIX ? 6 : 3;
-        };
-    }
-
-    /**
-     * Bands of the largest group for several rows of x; smaller ones halve it. In place, each tile
-     * of columns takes the bits of a line apart again: where one tile of two bands cannot hold all
-     * rows, the longer tiles of single bands do that half as often.
-     */
-    int tileGroup(int rows, boolean unpacked) {
-        return unpacked || rows <= SHORT_TILE ? tileBands(isa) : 1;
-    }
-
-    private static int tileBands(Isa isa) {
-        return isa.wide() ? 2 : 1;
+    private static ProductKernel product(
+            Isa isa, DType type, Source source, int bands, int columns, Tuning tuning) {
+        return new ProductKernel(
+                isa, type, source, bands, columns, tuning.prefetch(), tuning.far());
     }
 
     /**
      * What of an instruction set's kernels to assemble.
      *
      * @param types of weights in int8 products, of {@link ProductKernel#TYPES}
-     * @param rest whether everything that is no such product
+     * @param floats types of weights in products with F32 activations, of {@link
+     *     FloatProducts#TYPES}
+     * @param rest whether everything that is no product
      */
-    private record Contents(Set<DType> types, boolean rest) {
+    private record Contents(Set<DType> types, Set<DType> floats, boolean rest) {
         Contents {
             types = Set.copyOf(types);
+            floats = Set.copyOf(floats);
+        }
+
+        /** Everything, but of int8 products those with weights of some types. */
+        static Contents all(Set<DType> types) {
+            return new Contents(types, FloatProducts.TYPES, true);
+        }
+
+        /** Products with weights of some types, with int8 activations where they are quantised. */
+        static Contents products(Set<DType> types) {
+            Set<DType> quantized = EnumSet.copyOf(types);
+            quantized.removeIf(type -> !type.quantized());
+            Set<DType> floats = EnumSet.copyOf(types);
+            floats.removeAll(quantized);
+            return new Contents(quantized, floats, false);
         }
 
         /** Of {@link ProductKernel#SHAPES}, in their order. */
@@ -260,19 +250,19 @@ final class KernelLibrary implements AutoCloseable {
     }
 
     /** Assembles all kernels. */
-    static Image assemble(Isa isa, int prefetch) {
-        return assemble(isa, prefetch, new Contents(ProductKernel.TYPES, true));
+    static Image assemble(Isa isa, Tuning tuning) {
+        return assemble(isa, tuning, Contents.all(ProductKernel.TYPES));
     }
 
-    private static Image assemble(Isa isa, int prefetch, Contents contents) {
+    private static Image assemble(Isa isa, Tuning tuning, Contents contents) {
         Map<String, byte[]> kernels = new LinkedHashMap<>();
         kernels.put(quantizer(isa), ActivationRows.quantizer(isa));
         for (DType type : contents.shapes()) {
-            put(kernels, rows(isa, type, prefetch));
-            put(kernels, tiles(isa, type, Source.MATRIX, prefetch));
-            put(kernels, tiles(isa, type, Source.SCRATCH, prefetch));
+            put(kernels, rows(isa, type, tuning));
+            put(kernels, tiles(isa, type, Source.MATRIX, tuning));
+            put(kernels, tiles(isa, type, Source.SCRATCH, tuning));
             if (TileKernel.multiplies(isa, type)) {
-                TileKernel kernel = new TileKernel(type, prefetch);
+                TileKernel kernel = new TileKernel(type, tuning.prefetch());
                 kernels.put(kernel.symbol(), kernel.assemble());
             }
         }
@@ -287,8 +277,8 @@ final class KernelLibrary implements AutoCloseable {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 kernels.put(kernel.symbol(isa), kernel.assemble(isa));
             }
-            FloatKernels.assemble(isa, kernels, prefetch);
         }
+        FloatKernels.assemble(isa, contents.floats(), tuning, kernels);
         Map<String, Integer> offsets = new LinkedHashMap<>();
         int size = 0;
         for (Map.Entry<String, byte[]> kernel : kernels.entrySet()) {
@@ -327,18 +317,19 @@ final class KernelLibrary implements AutoCloseable {
      * @param types of {@link ProductKernel#TYPES}
      */
     static Loading load(Pages pages, Isa isa, Tuning tuning, Set<DType> types) {
-        return load(pages, isa, tuning, new Contents(types, true));
+        return load(pages, isa, tuning, Contents.all(types));
     }
 
     /**
-     * Assembles and places products with quantised weights of one type alone, a tenth of the work.
+     * Assembles and places products alone: of float types with F32 activations, of quantised ones
+     * with int8. One type is a tenth of the work.
      */
-    static Loading loadProducts(Pages pages, Isa isa, Tuning tuning, DType type) {
-        return load(pages, isa, tuning, new Contents(Set.of(type), false));
+    static Loading loadProducts(Pages pages, Isa isa, Tuning tuning, Set<DType> types) {
+        return load(pages, isa, tuning, Contents.products(types));
     }
 
     private static Loading load(Pages pages, Isa isa, Tuning tuning, Contents contents) {
-        Image image = assemble(isa, tuning.prefetch(), contents);
+        Image image = assemble(isa, tuning, contents);
         return switch (CodeMemory.place(pages, image.code().bytes())) {
             case CodeMemory.Placed placed ->
                     new Loaded(
@@ -361,10 +352,14 @@ final class KernelLibrary implements AutoCloseable {
         return symbols(offsets, memory.bytes().byteSize(), memory.entry(0).address());
     }
 
-    /** CRC-32 of the code as it was placed: two libraries of equal code compute equal numbers. */
+    /**
+     * CRC-32 of the code as it was placed and of its tuning: two libraries of equal code that is
+     * used alike compute equal numbers.
+     */
     int checksum() {
         CRC32 crc = new CRC32();
         crc.update(memory.bytes().asByteBuffer());
+        crc.update(tuning.text().getBytes(StandardCharsets.US_ASCII));
         return (int) crc.getValue();
     }
 
@@ -390,7 +385,7 @@ final class KernelLibrary implements AutoCloseable {
         return attentionMerge;
     }
 
-    /** Empty where products alone were loaded. */
+    /** Of the types of weights that were loaded. */
     FloatKernels floats() {
         return floats;
     }

@@ -32,11 +32,14 @@ import java.util.Set;
  * @param type of {@link #SHAPES}
  * @param source where the weights of a tile are read
  * @param bands bands of a group: 1, 2 or 4
- * @param columns largest tile, 1 to 12; for narrower rests there is a body of each width
+ * @param columns largest tile, 1 to {@value Tile#MOST_COLUMNS}; for narrower rests there is a body
+ *     of each width
  * @param prefetch distance in bytes at which the weights are asked for ahead, into the first-level
  *     cache
+ * @param far the same into the second-level cache, for several rows of x and a single band
  */
-record ProductKernel(Isa isa, DType type, Source source, int bands, int columns, int prefetch) {
+record ProductKernel(
+        Isa isa, DType type, Source source, int bands, int columns, int prefetch, int far) {
 
     /** Where the weights of a tile are read. */
     enum Source {
@@ -93,9 +96,6 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
 
     static final int LINE = 64;
     static final int LINES_8 = 8;
-
-    /** Distance in bytes at which weights are asked for into the second-level cache. */
-    private static final int FAR = 8192;
 
     /** Blocks of 32 in a super-block. */
     private static final int SUPER = 8;
@@ -196,7 +196,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         private static final Gp BAND_STRIDE = R9;
         private static final Gp BAND_SCALE_STRIDE = R10;
 
-        /** Three strides, for the fourth band; such tiles have one column and need few pointers. */
+        /** Three strides, for the fourth band; such tiles have few columns and need one pointer. */
         private static final Gp BAND_STRIDE_3 = R11;
 
         private static final Gp BAND_SCALE_STRIDE_3 = R12;
@@ -215,7 +215,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
         /** Blocks left of a super-block: where there is one column, and while unpacking. */
         private static final Gp SUPER_LEFT = R8;
 
-        private static final Gp SUPER_LEFT_UNPACKING = R11;
+        private static final Gp SUPER_LEFT_UNPACKING = R13;
 
         /** Free within a tile, once it is kept elsewhere. */
         private static final Gp HALF_SUM = TILE_ROWS;
@@ -318,15 +318,15 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
             asm.mov(ROW_STRIDE, param(ACTIVATION_STRIDE));
             asm.mov(BAND_STRIDE, param(NUMBER_STRIDE));
             asm.mov(BAND_SCALE_STRIDE, param(SCALE_STRIDE));
-            if (bands > 2) {
-                asm.lea(BAND_STRIDE_3, Mem.at(BAND_STRIDE, BAND_STRIDE, 2));
-                asm.lea(BAND_SCALE_STRIDE_3, Mem.at(BAND_SCALE_STRIDE, BAND_SCALE_STRIDE, 2));
-            }
             if (unpacked) {
                 asm.mov(BAND_STRIDE, param(BLOCKS));
                 for (int size = 1; size < LINES_8 * LINE; size *= 2) {
                     asm.add(BAND_STRIDE, BAND_STRIDE);
                 }
+            }
+            if (bands > 2) {
+                asm.lea(BAND_STRIDE_3, Mem.at(BAND_STRIDE, BAND_STRIDE, 2));
+                asm.lea(BAND_SCALE_STRIDE_3, Mem.at(BAND_SCALE_STRIDE, BAND_SCALE_STRIDE, 2));
             }
         }
 
@@ -907,7 +907,7 @@ record ProductKernel(Isa isa, DType type, Source source, int bands, int columns,
                 // their way all the time: more than the first-level cache has buffers for.
                 Mem at = line(band, line);
                 if (bands == 1) {
-                    asm.prefetcht1(at.plus(FAR));
+                    asm.prefetcht1(at.plus(far));
                 } else {
                     asm.prefetcht0(at.plus(prefetch));
                 }

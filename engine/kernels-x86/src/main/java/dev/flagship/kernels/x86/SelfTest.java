@@ -48,7 +48,9 @@ final class SelfTest {
         return new Work(
                 6 * BandMatrix.BAND + 5,
                 2 * Math.max(BLOCK, type.blockElements()),
-                own ? IntStream.rangeClosed(1, 13).boxed().toList() : List.of(1, 13));
+                own
+                        ? IntStream.rangeClosed(1, Tile.MOST_COLUMNS + 1).boxed().toList()
+                        : List.of(1, Tile.MOST_COLUMNS + 1));
     }
 
     /** A cut band, a whole chunk of blocks and an odd rest, a whole tile and a rest of rows. */

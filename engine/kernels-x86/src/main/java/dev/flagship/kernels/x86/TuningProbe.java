@@ -2,17 +2,22 @@ package dev.flagship.kernels.x86;
 
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
+import dev.flagship.tensor.Numerics;
 import dev.flagship.tensor.OffHeap;
 import dev.flagship.tensor.SerialTeam;
 import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.util.EnumSet;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
- * Finds a {@link Tuning} by the clock, within a sixth of a second. What is usual stays unless
+ * Finds a {@link Tuning} by the clock, within a third of a second. What is usual stays unless
  * another choice is clearly faster in turns with it, since a start is no quiet moment and the
  * choice is kept; what there is no time to measure stays as well.
  */
@@ -26,8 +31,11 @@ final class TuningProbe implements AutoCloseable {
     /** Types whose kernels it runs. */
     static final Set<DType> TYPES = Set.of(STREAMED, UNPACKED);
 
+    /** Weights of products with F32 activations: as they are, and widened by each tile. */
+    private static final Set<DType> FLOATS = Set.of(DType.F32, DType.F16);
+
     /** Of a start that happens once per processor, beside 30 ms in which memory is made ready. */
-    private static final long BUDGET_NANOS = 120_000_000;
+    private static final long BUDGET_NANOS = 300_000_000;
 
     /**
      * What is streamed window by window, as a model's weights are: more than last caches have, but
@@ -48,7 +56,22 @@ final class TuningProbe implements AutoCloseable {
     /** A matrix that stays in the second-level cache, as a tile's weights do. */
     private static final int CACHED_ROWS = 256;
 
+    /** Columns and rows of matrices that stay there beside the rows of x that they meet. */
+    private static final int FLOAT_COLS = 768;
+
+    private static final int FLOAT_ROWS = 128;
+
+    /** Rows of x that are whole tiles of every shape. */
+    private static final int UNPACKED_TILES = 48;
+
+    private static final int IN_PLACE_TILES = 12;
+    private static final int FLOAT_TILES = 60;
+
+    /** Rows of x of some sequences that each want a token. */
+    private static final int FEW = 8;
+
     private static final int[] PREFETCHES = {1024, 2048, 6144};
+    private static final int[] FARS = {4096, 16_384};
     private static final int[] SHORT_GROUPS = {1, 2};
 
     /** Pairs of measurements, of which another choice may lose some: other work may meet any. */
@@ -69,46 +92,48 @@ final class TuningProbe implements AutoCloseable {
     private final OffHeap memory;
     private final Windows longBands;
     private final Windows shortBands;
-    private final Windows cached;
+    private final Windows unpacked;
+    private final Windows inPlace;
+    private final Windows floats;
     private final MemorySegment x;
     private final MemorySegment out;
 
-    /** Matrices of one shape, to be read in turn. */
+    /** Matrices to be read in turn, one of each type at once. */
     private static final class Windows {
-        private final BandMatrix[] matrices;
+        private final Set<DType> types;
+        private final List<List<BandMatrix>> matrices = new ArrayList<>();
         private int next;
 
         /**
-         * @param count of matrices, each with planes of its own
+         * @param count of matrices of each type, with planes of their own
          * @param memory that they are cut from
          */
-        Windows(DType type, int rows, int cols, int count, MemorySegment memory) {
-            long numbers = BandMatrix.numberBytes(type, rows, cols);
-            long scales = BandMatrix.scaleBytes(type, rows, cols);
-            matrices = new BandMatrix[count];
+        Windows(Set<DType> types, int rows, int cols, int count, MemorySegment memory) {
+            this.types = types;
+            SelfTest.Cutter cut = new SelfTest.Cutter(memory);
             for (int i = 0; i < count; i++) {
-                matrices[i] =
-                        new BandMatrix(
-                                "probe",
-                                type,
-                                rows,
-                                cols,
-                                memory.asSlice(i * numbers, numbers),
-                                memory.asSlice(count * numbers + i * scales, scales));
+                List<BandMatrix> window = new ArrayList<>();
+                for (DType type : types) {
+                    MemorySegment numbers = cut.next(BandMatrix.numberBytes(type, rows, cols));
+                    MemorySegment scales = cut.next(BandMatrix.scaleBytes(type, rows, cols));
+                    window.add(new BandMatrix("probe", type, rows, cols, numbers, scales));
+                }
+                matrices.add(window);
             }
         }
 
-        /** As many as there is room for. */
+        /** As many of one type as there is room for. */
         static Windows filling(DType type, int rows, int cols, MemorySegment memory) {
             long bytes =
                     BandMatrix.numberBytes(type, rows, cols)
                             + BandMatrix.scaleBytes(type, rows, cols);
-            return new Windows(type, rows, cols, (int) (memory.byteSize() / bytes), memory);
+            int count = (int) (memory.byteSize() / bytes);
+            return new Windows(Set.of(type), rows, cols, count, memory);
         }
 
-        BandMatrix next() {
-            next = (next + 1) % matrices.length;
-            return matrices[next];
+        List<BandMatrix> next() {
+            next = (next + 1) % matrices.size();
+            return matrices.get(next);
         }
     }
 
@@ -164,15 +189,18 @@ final class TuningProbe implements AutoCloseable {
                 (byte) 0x11); // untouched pages are all the same one, and 0x1111 is no denormal
         longBands = Windows.filling(STREAMED, STREAM_ROWS, COLS, weights);
         shortBands = Windows.filling(UNPACKED, SHORT_ROWS, SHORT_COLS, weights);
-        cached = new Windows(UNPACKED, CACHED_ROWS, COLS, 1, weights);
+        unpacked = new Windows(Set.of(UNPACKED), CACHED_ROWS, COLS, 1, weights);
+        inPlace = new Windows(TYPES, CACHED_ROWS, COLS, 1, weights);
+        floats = new Windows(FLOATS, FLOAT_ROWS, FLOAT_COLS, 1, weights);
         x = all.asSlice(STREAMED_BYTES, inputs);
+        x.fill((byte) 0x3C);
         out = all.asSlice(STREAMED_BYTES + inputs, outputs);
     }
 
     /**
      * The fastest choices.
      *
-     * @param pages for kernels with other distances, which are gone afterwards
+     * @param pages for kernels with other distances and tiles, which are gone afterwards
      * @param library kernels of {@link #TYPES} that passed their self-test
      */
     static Tuning best(Pages pages, KernelLibrary library) {
@@ -183,82 +211,107 @@ final class TuningProbe implements AutoCloseable {
         try (TuningProbe probe = new TuningProbe(pages, library, clock)) {
             probe.clock.start();
             // What can gain most comes first, lest time run out.
-            Tuning best = library.tuning().withShortGroup(probe.shortGroup());
-            best = best.withUnpackRows(probe.unpackRows());
-            return best.withPrefetch(probe.prefetch());
-        }
-    }
-
-    /** From how many rows of x unpacking pays: half of the usual, the usual, or twice that. */
-    private int unpackRows() {
-        int usual = library.tuning().unpackRows();
-        if (TileKernel.multiplies(library.isa(), UNPACKED)) {
-            return usual; // so many rows are multiplied in tiles
-        }
-        Tuning tuning = library.tuning();
-        try (Choice unpacking = new Choice(library, UNPACKED, tuning.withUnpackRows(2));
-                Choice inPlace =
-                        new Choice(library, UNPACKED, tuning.withUnpackRows(Integer.MAX_VALUE))) {
-            if (faster(unpacking, inPlace, cached, usual / 2)) {
-                return usual / 2;
-            }
-            return faster(inPlace, unpacking, cached, usual) ? 2 * usual : usual;
+            Tuning best = probe.shortGroup(library.tuning());
+            best = probe.prefetch(best);
+            best = probe.far(best);
+            best = probe.unpacked(best);
+            best = probe.inPlace(best);
+            best = probe.unpackRows(best);
+            return probe.floats(best);
         }
     }
 
     /** How many short bands one row of x should meet together. */
-    private int shortGroup() {
-        Tuning best = library.tuning();
-        for (int bands : SHORT_GROUPS) {
-            Tuning tuning = library.tuning().withShortGroup(bands);
-            try (Choice other = new Choice(library, UNPACKED, tuning);
-                    Choice usual = new Choice(library, UNPACKED, best)) {
-                best = faster(other, usual, shortBands, 1) ? tuning : best;
-            }
-        }
-        return best.shortGroup();
+    private Tuning shortGroup(Tuning usual) {
+        Stream<Tuning> tunings = otherwise(usual, SHORT_GROUPS, usual::withShortGroup);
+        return fastest(tunings, shortBands, 1);
     }
 
-    private int prefetch() {
-        int best = library.tuning().prefetch();
-        KernelLibrary bestLibrary = library;
+    private Tuning prefetch(Tuning usual) {
+        Stream<Tuning> tunings = otherwise(usual, PREFETCHES, usual::withPrefetch);
+        return fastest(tunings, longBands, 1);
+    }
+
+    private Tuning far(Tuning usual) {
+        Tuning none = usual.withUnpackRows(Integer.MAX_VALUE);
+        Stream<Tuning> tunings = otherwise(none, FARS, none::withFar);
+        return usual.withFar(fastest(tunings, longBands, FEW).far());
+    }
+
+    private Tuning unpacked(Tuning usual) {
+        Tuning all = usual.withUnpackRows(2);
+        Stream<Tuning> tunings = Tile.unpacked(library.isa()).stream().map(all::withUnpacked);
+        return usual.withUnpacked(fastest(tunings, unpacked, UNPACKED_TILES).unpacked());
+    }
+
+    private Tuning inPlace(Tuning usual) {
+        Tuning none = usual.withUnpackRows(Integer.MAX_VALUE);
+        Stream<Tuning> tunings = Tile.inPlace(library.isa()).stream().map(none::withInPlace);
+        return usual.withInPlace(fastest(tunings, inPlace, IN_PLACE_TILES).inPlace());
+    }
+
+    /** From how many rows of x unpacking pays: half of the usual, the usual, or twice that. */
+    private Tuning unpackRows(Tuning usual) {
+        int rows = usual.unpackRows();
+        if (TileKernel.multiplies(library.isa(), UNPACKED)) {
+            return usual; // so many rows are multiplied in tiles
+        }
+        Tuning all = usual.withUnpackRows(2);
+        Tuning none = usual.withUnpackRows(Integer.MAX_VALUE);
+        if (fastest(Stream.of(none, all), unpacked, rows / 2).equals(all)) {
+            return usual.withUnpackRows(rows / 2);
+        }
+        return fastest(Stream.of(all, none), unpacked, rows).equals(none)
+                ? usual.withUnpackRows(2 * rows)
+                : usual;
+    }
+
+    private Tuning floats(Tuning usual) {
+        Stream<Tuning> tunings = Tile.floats(library.isa()).stream().map(usual::withFloats);
+        return fastest(tunings, floats, FLOAT_TILES);
+    }
+
+    /** The usual tuning and others. */
+    private static Stream<Tuning> otherwise(
+            Tuning usual, int[] choices, IntFunction<Tuning> other) {
+        return Stream.concat(Stream.of(usual), IntStream.of(choices).mapToObj(other));
+    }
+
+    /**
+     * The first of some tunings, or one that is clearly faster than the best of those before it.
+     */
+    private Tuning fastest(Stream<Tuning> some, Windows windows, int rows) {
+        List<Tuning> tunings = some.toList();
+        List<Choice> choices = new ArrayList<>();
         try {
-            for (int prefetch : PREFETCHES) {
-                if (clock.late()) {
-                    return best;
+            for (Tuning tuning : tunings) {
+                Optional<KernelLibrary> kernels =
+                        clock.late() ? Optional.empty() : kernels(windows.types, tuning);
+                if (kernels.isEmpty()) {
+                    return tunings.getFirst();
                 }
-                Tuning tuning = library.tuning().withPrefetch(prefetch);
-                if (KernelLibrary.loadProducts(pages, library.isa(), tuning, STREAMED)
-                        instanceof KernelLibrary.Loaded loaded) {
-                    KernelLibrary worse = loaded.library();
-                    try {
-                        if (streamsFaster(worse, bestLibrary)) {
-                            worse = bestLibrary;
-                            bestLibrary = loaded.library();
-                            best = prefetch;
-                        }
-                    } finally {
-                        close(worse);
-                    }
-                }
+                choices.add(new Choice(kernels.get(), windows.types, tuning));
             }
-            return best;
+            Choice best = choices.getFirst();
+            for (Choice other : choices.subList(1, choices.size())) {
+                best = faster(other, best, windows, rows) ? other : best;
+            }
+            return best.tuning;
         } finally {
-            close(bestLibrary);
+            choices.forEach(Choice::close);
         }
     }
 
-    private void close(KernelLibrary tried) {
-        if (tried != library) {
-            tried.close();
+    /** Empty if the system has no memory for them. */
+    private Optional<KernelLibrary> kernels(Set<DType> types, Tuning tuning) {
+        Isa isa = library.isa().withoutTiles(); // which would take whole tiles' rows of x
+        if (isa == library.isa() && tuning.sharesKernels(library.tuning())) {
+            return Optional.of(library);
         }
-    }
-
-    private boolean streamsFaster(KernelLibrary a, KernelLibrary b) {
-        try (Choice one = new Choice(a, STREAMED, a.tuning());
-                Choice other = new Choice(b, STREAMED, b.tuning())) {
-            return faster(one, other, longBands, 1);
-        }
+        return switch (KernelLibrary.loadProducts(pages, isa, tuning, types)) {
+            case KernelLibrary.Loaded loaded -> Optional.of(loaded.library());
+            case KernelLibrary.Refused _ -> Optional.empty();
+        };
     }
 
     /**
@@ -289,23 +342,37 @@ final class TuningProbe implements AutoCloseable {
     /** Products by one of the tunings to choose among. */
     private final class Choice implements AutoCloseable {
         private final Tuning tuning;
-        private final Int8Products products;
+        private final KernelLibrary kernels;
+        private final Int8Products int8;
+        private final FloatProducts floats;
 
-        Choice(KernelLibrary kernels, DType type, Tuning tuning) {
+        /**
+         * @param kernels closed with this, but for those that are tuned
+         */
+        Choice(KernelLibrary kernels, Set<DType> types, Tuning tuning) {
             this.tuning = tuning;
-            products = new Int8Products(team, kernels, EnumSet.of(type), tuning);
+            this.kernels = kernels;
+            int8 = new Int8Products(team, kernels, types, tuning);
+            floats = new FloatProducts(team, kernels, types);
         }
 
-        void run(BandMatrix w, int rows) {
-            Tensor from = Tensor.of(Shape.of(rows, w.cols()), x.asSlice(0, 4L * rows * w.cols()));
-            Tensor to = Tensor.of(Shape.of(rows, w.rows()), out.asSlice(0, 4L * rows * w.rows()));
-            products.project(from, List.of(w), List.of(to));
+        void run(List<BandMatrix> weights, int rows) {
+            int cols = weights.getFirst().cols();
+            Tensor from = Tensor.of(Shape.of(rows, cols), x.asSlice(0, 4L * rows * cols));
+            SelfTest.Cutter cut = new SelfTest.Cutter(out);
+            List<Tensor> to =
+                    weights.stream().map(w -> SelfTest.tensor(cut, rows, w.rows())).toList();
+            if (weights.getFirst().type().quantized()) {
+                int8.project(from, weights, to);
+            } else {
+                floats.project(from, weights, to, Numerics.EXACT);
+            }
         }
 
         long nanos(Windows windows, int rows) {
             long least = Long.MAX_VALUE;
             for (int i = 0; i < REPEATS; i++) {
-                BandMatrix w = windows.next();
+                List<BandMatrix> w = windows.next();
                 least = Math.min(least, clock.nanos(tuning, () -> run(w, rows)));
             }
             return least;
@@ -313,7 +380,11 @@ final class TuningProbe implements AutoCloseable {
 
         @Override
         public void close() {
-            products.close();
+            int8.close();
+            floats.close();
+            if (kernels != library) {
+                kernels.close();
+            }
         }
     }
 

@@ -30,7 +30,7 @@ public final class X86KernelsProvider implements KernelsProvider {
     private static final String NAME = "x86";
 
     /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 16;
+    private static final int KERNEL_VERSION = 17;
 
     /**
      * System property: the {@link Isa#tag} of the one instruction set to use. For tests and
@@ -115,7 +115,7 @@ public final class X86KernelsProvider implements KernelsProvider {
     }
 
     private static List<MachineCode> code(Isa isa, Tuning tuning) {
-        return KernelLibrary.assemble(isa, tuning.prefetch()).kernels();
+        return KernelLibrary.assemble(isa, tuning).kernels();
     }
 
     /** By the instructions of the kernels that would run. */
@@ -359,7 +359,7 @@ public final class X86KernelsProvider implements KernelsProvider {
 
     /** As measured by an earlier start. */
     private Optional<Tuning> tuned(Runs runs) {
-        return tuningFile(runs).read().flatMap(Tuning::parse);
+        return tuningFile(runs).read().flatMap(text -> Tuning.parse(runs.isa(), text));
     }
 
     private Tuning tuning(Runs runs) {

@@ -53,11 +53,18 @@ class AssemblerTest {
     @EnumSource
     void objdumpReadsEveryKernelToItsEnd(Isa isa) throws IOException {
         assumeTrue(Disassembler.present(), "no objdump here");
-        byte[] code = KernelLibrary.assemble(isa, KernelLibrary.PREFETCH).code().bytes();
+        for (Tuning tuning : Libraries.everyTile(isa)) {
+            objdumpReadsEveryKernelToItsEnd(KernelLibrary.assemble(isa, tuning));
+        }
+    }
+
+    private static void objdumpReadsEveryKernelToItsEnd(KernelLibrary.Image image)
+            throws IOException {
+        byte[] code = image.code().bytes();
         List<Disassembler.Line> lines = Disassembler.list(code);
         assertThat(lines).hasSizeGreaterThan(5_000);
         assertThat(lines).extracting(Disassembler.Line::text).noneMatch(t -> t.contains("(bad)"));
-        long kernels = KernelLibrary.assemble(isa, KernelLibrary.PREFETCH).offsets().size();
+        long kernels = image.offsets().size();
         assertThat(lines.stream().filter(line -> line.text().equals("ret"))).hasSize((int) kernels);
         assertThat(lines.stream().filter(line -> line.text().equals("endbr64")))
                 .hasSize((int) kernels);
@@ -76,8 +83,14 @@ class AssemblerTest {
     @EnumSource(names = {"AVX2_VNNI", "AVX2"})
     void narrowKernelsKeepToTheirInstructions(Isa isa) throws IOException {
         assumeTrue(Disassembler.present(), "no objdump here");
-        byte[] code = KernelLibrary.assemble(isa, KernelLibrary.PREFETCH).code().bytes();
-        List<Disassembler.Line> lines = Disassembler.list(code);
+        for (Tuning tuning : Libraries.everyTile(isa)) {
+            byte[] code = KernelLibrary.assemble(isa, tuning).code().bytes();
+            narrowKernelsKeepToTheirInstructions(isa, Disassembler.list(code));
+        }
+    }
+
+    private static void narrowKernelsKeepToTheirInstructions(
+            Isa isa, List<Disassembler.Line> lines) {
         assertThat(lines)
                 .noneMatch(line -> line.bytes().startsWith("62")) // EVEX
                 .noneMatch(line -> line.text().startsWith("kmov"));

@@ -14,6 +14,7 @@ import dev.flagship.tensor.Shape;
 import dev.flagship.tensor.SpinTeam;
 import dev.flagship.tensor.Team;
 import dev.flagship.tensor.Tensor;
+import dev.flagship.testing.Activations;
 import dev.flagship.testing.Bits;
 import dev.flagship.testing.GuardedMemory;
 import dev.flagship.testing.Seed;
@@ -120,6 +121,54 @@ class FloatProductsTest {
                     }
                 }
                 memory.reset(type + ", " + seed);
+            }
+        }
+    }
+
+    /** Whole tiles and rests of each, groups and what they leave over, between guarded pages. */
+    @Test
+    void everyTileGivesTheSameBits() {
+        List<KernelLibrary> libraries =
+                Libraries.everyTile(isa()).stream()
+                        .map(tuning -> Libraries.load(new LinuxPages(), isa(), tuning))
+                        .toList();
+        try (SerialTeam team = new SerialTeam()) {
+            for (DType type : FloatProducts.TYPES) {
+                int cols = type.quantized() ? 96 : 93;
+                for (int rows : new int[] {16, 63, 117}) {
+                    BandMatrix source = matrix(type, rows, cols);
+                    for (int count = 2; count <= 2 * Tile.MOST_COLUMNS + 2; count++) {
+                        Tensor given = memory.tensor(count, cols);
+                        Activations.fill(given, random);
+                        Tensor expected = truth(memory, given, source);
+                        for (KernelLibrary each : libraries) {
+                            assertSameBits(team, each, given, source, expected);
+                        }
+                    }
+                }
+                memory.reset(type + ", " + seed);
+            }
+        } finally {
+            libraries.forEach(KernelLibrary::close);
+        }
+    }
+
+    private void assertSameBits(
+            Team team, KernelLibrary kernels, Tensor given, BandMatrix source, Tensor expected) {
+        for (FloatProducts.Cut cut : CUTS) {
+            try (GuardPages pages = new GuardPages();
+                    FloatProducts products =
+                            new FloatProducts(team, kernels, FloatProducts.TYPES, cut)) {
+                MemorySegment numbers = pages.copy(source.numbers());
+                MemorySegment scales = pages.copy(source.scales());
+                int rows = source.rows();
+                var w = new BandMatrix("m", source.type(), rows, source.cols(), numbers, scales);
+                Tensor x = Tensor.of(given.shape(), pages.copy(given.data()));
+                Tensor out = Tensor.of(expected.shape(), pages.take(expected.data().byteSize()));
+                project(products, x, w, out);
+                String what =
+                        "%s × %d, %s, %s".formatted(w.type(), x.rows(), kernels.tuning(), cut);
+                Bits.assertSame(what + ", " + seed, out, expected);
             }
         }
     }

@@ -4,6 +4,7 @@ import static dev.flagship.testing.AllocationCheck.allocatesNothing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.flagship.base.InvalidArgumentException;
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
 import dev.flagship.tensor.Numerics;
@@ -133,6 +134,65 @@ class Int8ProductsTest {
                 }
             }
             memory.reset(type + ", " + seed);
+        }
+    }
+
+    /** Whole tiles and rests of each, groups and what they leave over, between guarded pages. */
+    @Test
+    void everyTileGivesTheSameBits() {
+        List<KernelLibrary> libraries =
+                Libraries.everyTile(isa()).stream()
+                        .map(tuning -> Libraries.load(new LinuxPages(), isa(), tuning))
+                        .toList();
+        try (SerialTeam team = new SerialTeam()) {
+            for (DType type : ProductKernel.TYPES) {
+                int cols = type.superBlocks() ? 512 : 96;
+                for (int rows : new int[] {16, 63, 117}) {
+                    BandMatrix source = matrix(type, rows, cols);
+                    for (int count : new int[] {2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 25}) {
+                        Tensor given = numbers(count, cols);
+                        Tensor expected = truth(memory, given, source);
+                        for (KernelLibrary each : libraries) {
+                            assertSameBits(team, each, given, source, expected);
+                        }
+                    }
+                }
+                memory.reset(type + ", " + seed);
+            }
+        } finally {
+            libraries.forEach(KernelLibrary::close);
+        }
+    }
+
+    /** Weights in place and unpacked. */
+    private void assertSameBits(
+            Team team, KernelLibrary kernels, Tensor given, BandMatrix source, Tensor expected) {
+        for (int unpackRows : new int[] {2, Integer.MAX_VALUE}) {
+            Tuning tuning = kernels.tuning().withUnpackRows(unpackRows);
+            try (GuardPages pages = new GuardPages();
+                    Int8Products products =
+                            new Int8Products(team, kernels, ProductKernel.TYPES, tuning)) {
+                MemorySegment numbers = pages.copy(source.numbers());
+                MemorySegment scales = pages.copy(source.scales());
+                int rows = source.rows();
+                var w = new BandMatrix("m", source.type(), rows, source.cols(), numbers, scales);
+                Tensor x = Tensor.of(given.shape(), pages.copy(given.data()));
+                Tensor out = Tensor.of(expected.shape(), pages.take(expected.data().byteSize()));
+                products.project(x, List.of(w), List.of(out));
+                String what = "%s × %d, %s".formatted(w.type(), x.rows(), tuning);
+                Bits.assertSame(what + ", " + seed, out, expected);
+            }
+        }
+    }
+
+    @Test
+    void kernelsOfOtherTilesAreNotTaken() {
+        Tuning other = library.tuning().withUnpacked(Tile.unpacked(isa()).getLast());
+        try (SerialTeam team = new SerialTeam()) {
+            assertThatThrownBy(() ->
+                            new Int8Products(team, library, ProductKernel.TYPES, other).close())
+                    .isInstanceOf(InvalidArgumentException.class)
+                    .hasMessageContaining("no kernels for");
         }
     }
 

@@ -62,7 +62,7 @@ final class ProductSpeed {
 
     public static void main(String[] args) {
         Isa isa = args.length == 0 ? Isa.AVX512_VNNI : Isa.of(args[0]).orElseThrow();
-        int prefetch = args.length < 2 ? KernelLibrary.PREFETCH : Integer.parseInt(args[1]);
+        int prefetch = args.length < 2 ? Tuning.usual(isa).prefetch() : Integer.parseInt(args[1]);
         ProductSpeed speed = new ProductSpeed(isa, prefetch);
         for (int cols : new int[] {2048, 576}) {
             for (DType type : speed.typesFor(cols)) {

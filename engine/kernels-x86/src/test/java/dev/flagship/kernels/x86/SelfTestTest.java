@@ -13,24 +13,21 @@ import org.junit.jupiter.params.provider.EnumSource;
 class SelfTestTest {
     @ParameterizedTest
     @EnumSource
-    void allKernelsPass(Isa isa) {
-        try (KernelLibrary library = Libraries.load(isa)) {
-            assertThat(SelfTest.passing(library)).isEqualTo(ProductKernel.TYPES);
-        }
-    }
-
-    @ParameterizedTest
-    @EnumSource
     void wrongNumbersDisableTheirTypesOnly(Isa isa) {
         try (KernelLibrary library = Libraries.load(new CorruptingPages(), isa)) {
             assertThat(SelfTest.passing(library)).isEqualTo(Set.of(DType.Q8_0, DType.Q3_K));
         }
     }
 
-    @Test
-    void allKernelsForExactNumericsPass() {
-        try (KernelLibrary library = Libraries.load()) {
-            assertThat(FloatSelfTest.passing(library)).isEqualTo(FloatProducts.TYPES);
+    /** A chosen tile is tried as the usual one is. */
+    @ParameterizedTest
+    @EnumSource
+    void allKernelsOfEveryTilePass(Isa isa) {
+        for (Tuning tuning : Libraries.everyTile(isa)) {
+            try (KernelLibrary library = Libraries.load(new LinuxPages(), isa, tuning)) {
+                assertThat(SelfTest.passing(library)).isEqualTo(ProductKernel.TYPES);
+                assertThat(FloatSelfTest.passing(library)).isEqualTo(FloatProducts.TYPES);
+            }
         }
     }
 

@@ -249,7 +249,7 @@ class X86KernelsProviderTest {
         assertThat(warnings).singleElement().asString().contains("gave wrong numbers");
         assertThat(record).hasContent(passed);
 
-        Tuning tuning = Tuning.parse(Files.readString(file("tuning-"))).orElseThrow();
+        Tuning tuning = Tuning.parse(best(), Files.readString(file("tuning-"))).orElseThrow();
         KernelLibrary.Loaded loaded =
                 (KernelLibrary.Loaded) KernelLibrary.load(new CorruptingPages(), best(), tuning);
         try (KernelLibrary library = loaded.library()) {
