@@ -281,6 +281,11 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
             worker.set(ProductKernel.SCRATCH_LINES, scratch);
             worker.set(ProductKernel.SCRATCH_SCALES, scratch + lines);
         }
+        if (many) {
+            long blocksOfTiles = (long) blocks * Math.ceilDiv(count, tuning.unpacked().columns());
+            long bytes = largest * BandMatrix.bandBytes(w.type(), w.cols());
+            worker.set(ProductKernel.NEXT_STEP, Math.ceilDiv(bytes, blocksOfTiles));
+        }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
         for (int size = largest; size > 0; size /= 2) {

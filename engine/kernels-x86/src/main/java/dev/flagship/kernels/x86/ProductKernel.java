@@ -92,7 +92,17 @@ record ProductKernel(
     private static final int TILE_HALF_SUMS = HALF_SUMS + 2;
 
     private static final int SAVED_TILE_ROWS = HALF_SUMS + 3;
-    static final int SLOTS = HALF_SUMS + 4;
+
+    /**
+     * Bytes of the next group's weights that are asked for in each block of each tile, where
+     * weights are unpacked: they come from memory while this group is multiplied.
+     */
+    static final int NEXT_STEP = HALF_SUMS + 4;
+
+    /** How far that has come: the kernel's own. */
+    private static final int NEXT = HALF_SUMS + 5;
+
+    static final int SLOTS = HALF_SUMS + 6;
 
     static final int LINE = 64;
     static final int LINES_8 = 8;
@@ -217,6 +227,11 @@ record ProductKernel(
 
         private static final Gp SUPER_LEFT_UNPACKING = R13;
 
+        /** Free in tiles of at most two bands and two pointers to rows of x. */
+        private static final Gp NEXT_LINE = R11;
+
+        private static final int NEXT_POINTERS = 2;
+
         /** Free within a tile, once it is kept elsewhere. */
         private static final Gp HALF_SUM = TILE_ROWS;
 
@@ -293,6 +308,13 @@ record ProductKernel(
             asm.bind(group);
             if (widened) {
                 unpackGroup();
+            }
+            if (scratch) {
+                asm.mov(RAX, param(NUMBERS));
+                for (int b = 0; b < bands; b++) {
+                    asm.add(RAX, param(NUMBER_STRIDE));
+                }
+                asm.mov(param(NEXT), RAX);
             }
             columnSweep();
             nextGroup();
@@ -778,6 +800,10 @@ record ProductKernel(
             } else {
                 narrow.begin();
             }
+            boolean next = scratch && bands <= 2 && pointers <= NEXT_POINTERS;
+            if (next) {
+                asm.mov(NEXT_LINE, param(NEXT));
+            }
             if (row) {
                 startAhead();
             }
@@ -812,11 +838,18 @@ record ProductKernel(
             if (row) {
                 goAhead();
             }
+            if (next) {
+                asm.prefetcht1(Mem.at(NEXT_LINE));
+                asm.add(NEXT_LINE, param(NEXT_STEP));
+            }
             if (products) {
                 leaveBlock(SUPER_LEFT, block, superBlock);
             } else {
                 asm.sub(COUNT, 1);
                 asm.jcc(Condition.NOT_EQUAL, block);
+            }
+            if (next) {
+                asm.mov(param(NEXT), NEXT_LINE);
             }
             if (halved) {
                 asm.mov(TILE_ROWS, param(SAVED_TILE_ROWS));
