@@ -2,12 +2,12 @@ package dev.flagship.cli;
 
 import dev.flagship.base.Bytes;
 import dev.flagship.serving.FreeMemory;
+import dev.flagship.serving.HostJava;
 import dev.flagship.serving.LoadException;
 import dev.flagship.serving.Rungs;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.management.ManagementFactory;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -25,9 +25,6 @@ import java.util.OptionalLong;
 
 /** The checks of {@code flagship doctor}. They change nothing that a start would not. */
 final class Doctor {
-    /** JDK-8377811, objects moved under native code, is fixed from here on. */
-    private static final Runtime.Version OLDEST = Runtime.Version.parse("25.0.3");
-
     /** The default model with its packed weights, a long chat, and the heap. */
     private static final long MEMORY = 1L << 30;
 
@@ -52,10 +49,7 @@ final class Doctor {
     static List<Finding> examine(String kernels, Path store, String hub, int port) {
         var findings = new ArrayList<Finding>();
         findings.add(java(Runtime.version()));
-        findings.addAll(
-                flags(
-                        ManagementFactory.getRuntimeMXBean().getInputArguments(),
-                        ModuleLayer.boot()));
+        findings.addAll(flags(HostJava.flags(), ModuleLayer.boot()));
         findings.addAll(kernels(kernels));
         findings.add(memory(FreeMemory.ofThisProcess()));
         findings.add(store(store));
@@ -71,14 +65,9 @@ final class Doctor {
                                 version,
                                 System.getProperty("java.vendor"),
                                 System.getProperty("java.home"));
-        return version.compareToIgnoreOptional(OLDEST) < 0
-                ? Finding.failed(
-                        JAVA,
-                        what
-                                + " is older than "
-                                + OLDEST
-                                + ", which moves objects under native code; install a newer one")
-                : Finding.ok(JAVA, what);
+        return HostJava.flaw(version)
+                .map(flaw -> Finding.failed(JAVA, what + ": " + flaw + "; install a newer one"))
+                .orElse(Finding.ok(JAVA, what));
     }
 
     /** Flags that make Java slow or wrong, wherever they came from. */
@@ -93,17 +82,19 @@ final class Doctor {
                 reasons.put(argument, "hides the processor's wide registers from the Vector API");
             } else if (argument.equals("-XX:-EnableVectorSupport")) {
                 reasons.put(argument, "turns every vector into an array");
-            } else if (argument.equals("-XX:+UseCompactObjectHeaders")) {
-                reasons.put(argument, "corrupts memory in this Java (JDK-8380060)");
             }
         }
+        var flaws = new ArrayList<String>();
+        reasons.forEach((flag, reason) -> flaws.add(flag + " " + reason));
+        HostJava.flaw(arguments).ifPresent(flaws::add);
         var findings = new ArrayList<Finding>();
-        reasons.forEach((flag, reason) ->
-                findings.add(
-                        Finding.failed(
-                                FLAGS,
-                                "%s %s; take it out of FLAGSHIP_JAVA_OPTS, JAVA_TOOL_OPTIONS or JDK_JAVA_OPTIONS"
-                                        .formatted(flag, reason))));
+        for (String flaw : flaws) {
+            findings.add(
+                    Finding.failed(
+                            FLAGS,
+                            flaw
+                                    + "; take it out of FLAGSHIP_JAVA_OPTS, JAVA_TOOL_OPTIONS or JDK_JAVA_OPTIONS"));
+        }
         if (modules.findModule("jdk.incubator.vector").isEmpty()) {
             findings.add(
                     Finding.failed(

@@ -3,10 +3,15 @@ package dev.flagship.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.ValueLayout;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Hosts that keep a processor from its best kernels. Executable memory can be renounced for good on
@@ -73,7 +79,8 @@ class HinderedHostTest {
         return Files.readString(home.resolve("stderr"));
     }
 
-    private static boolean suits() throws IOException {
+    /** Whether the processor is made for the x86 kernels. */
+    static boolean suits() throws IOException {
         try (var lines = Files.lines(Path.of("/proc/cpuinfo"))) {
             return lines.filter(line -> line.startsWith("flags"))
                     .map(line -> List.of(line.split(" ", -1)))
@@ -99,13 +106,64 @@ class HinderedHostTest {
         assumeTrue(code != NOT_SUPPORTED, "this kernel has no PR_SET_MDWE");
         assertThat(code).as(stderr()).isZero();
         assertThat(boundAnswer).isEqualTo(answer).isNotBlank();
-        List<String> warnings = stderr().lines().filter(line -> line.startsWith("Note: ")).toList();
-        assertThat(warnings).hasSize(1);
-        assertThat(warnings.getFirst())
+        hasOneWarning();
+    }
+
+    private void hasOneWarning() throws IOException {
+        assertThat(stderr().lines().filter(line -> line.startsWith("Note: ")).toList())
+                .singleElement()
+                .asString()
                 .contains(
                         "mprotect failed with errno 13", // cause
                         "allow it for this process", // remedy
                         "Computing with the vector-"); // what is used
+    }
+
+    @Test
+    void servesOnTheVectorRungWithOneWarningAndTheSameWords() throws Exception {
+        assumeTrue(suits(), "this processor has nothing to lose");
+        String model = TinyModel.in(home).toString();
+        String[] words = {"serve", "--model", model, "--port", "0", "--numerics", "fast"};
+        String answer = served(start(Main.class, words), "kernels x86-");
+        assertThat(stderr()).doesNotContain("Note:");
+
+        Process bound = start(Renouncing.class, words);
+        assertThat(served(bound, "kernels vector-")).isEqualTo(answer).isNotBlank();
+        hasOneWarning();
+    }
+
+    /** One answer of a server, whose first line says so of its kernels; ends it. */
+    private String served(Process server, String kernels) throws Exception {
+        try (BufferedReader out = server.inputReader(StandardCharsets.UTF_8);
+                var http = HttpClient.newHttpClient()) {
+            String first = out.readLine();
+            if (first == null) {
+                int code = server.waitFor();
+                assumeTrue(code != NOT_SUPPORTED, "this kernel has no PR_SET_MDWE");
+                throw new AssertionError("serve ended with %d: %s".formatted(code, stderr()));
+            }
+            assertThat(first).startsWith("tiny: ").contains(kernels);
+            String listening = out.readLine();
+            assertThat(listening).as(stderr()).startsWith("Listening on http://");
+            var request =
+                    HttpRequest.newBuilder(
+                                    URI.create(
+                                            listening.substring("Listening on ".length())
+                                                    + "/v1/chat/completions"))
+                            .POST(
+                                    HttpRequest.BodyPublishers.ofString(
+                                            "{\"messages\": [{\"role\": \"user\", \"content\": \"fish\"}], \"temperature\": 0, \"max_tokens\": 12}"))
+                            .build();
+            var response = http.send(request, HttpResponse.BodyHandlers.ofString());
+            assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+            return JsonMapper.shared()
+                    .readTree(response.body())
+                    .at("/choices/0/message/content")
+                    .stringValue();
+        } finally {
+            server.destroy();
+            server.waitFor();
+        }
     }
 
     private static void hasOneFailure(Process process, String findings, String... words)

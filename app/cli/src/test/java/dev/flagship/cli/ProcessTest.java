@@ -135,6 +135,25 @@ class ProcessTest {
                 .noneMatch(line -> line.contains("jdk.jfr.internal"));
     }
 
+    /** As the doctor says. */
+    @Test
+    void aJavaThatCorruptsMemoryLoadsNoModel() throws Exception {
+        for (String command : List.of("run", "serve")) {
+            String[] words =
+                    command.equals("run")
+                            ? new String[] {command, model.toString(), "fish"}
+                            : new String[] {command, "--model", model.toString(), "--port", "0"};
+            Process process = flagship(List.of("-XX:+UseCompactObjectHeaders"), words);
+            process.getOutputStream().close();
+            assertThat(exit(process)).as(stderr()).isEqualTo(Failures.FAILED);
+            assertThat(process.getInputStream().readAllBytes()).isEmpty();
+            assertThat(stderr())
+                    .startsWith("flagship: Cannot load " + model)
+                    .contains("-XX:+UseCompactObjectHeaders", "JDK-8380060", "Take it out of")
+                    .doesNotContain("\tat ");
+        }
+    }
+
     @Test
     void ctrlCEndsQuantisingWith130AndSaysThatNothingWasWritten() throws Exception {
         Path text =

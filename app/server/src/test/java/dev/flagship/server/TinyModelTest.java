@@ -9,7 +9,12 @@ import dev.flagship.testing.Golden;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -69,6 +74,39 @@ class TinyModelTest {
     void equalSeedsGiveEqualAnswersAndOthersDoNot() throws Exception {
         assertThat(whole("")).isEqualTo(whole("")).isNotEmpty();
         assertThat(whole("")).isNotEqualTo(whole(", \"temperature\": 0"));
+    }
+
+    /** Whatever is kept from one request to the next is nobody else's. */
+    @Test
+    void thirtyTwoClientsAtOnceGetWhatEachGetsAlone() throws Exception {
+        List<String> asked = new ArrayList<>();
+        List<String> alone = new ArrayList<>();
+        for (int i = 0; i < 32; i++) {
+            String fields = ", \"temperature\": %d, \"logit_bias\": {\"1\": -100}".formatted(i % 2);
+            asked.add(
+                    ASK.formatted(fields)
+                            .replace("the cat in a hat", "the cat in a hat ".repeat(1 + i % 7))
+                            .replace("\"seed\": 3", "\"seed\": " + i));
+            alone.add(answer(asked.get(i)));
+        }
+        assertThat(new HashSet<>(alone)).hasSizeGreaterThan(16);
+        List<Callable<String>> clients = new ArrayList<>();
+        for (String body : asked) {
+            clients.add(() -> answer(body));
+        }
+        List<String> together = new ArrayList<>();
+        try (var threads = Executors.newFixedThreadPool(clients.size())) {
+            for (Future<String> each : threads.invokeAll(clients)) {
+                together.add(each.get());
+            }
+        }
+        assertThat(together).isEqualTo(alone);
+    }
+
+    private String answer(String body) throws Exception {
+        var reply = client.chat(body);
+        assertThat(reply.status()).as(reply.json().toString()).isEqualTo(200);
+        return reply.json().at("/choices/0/message/content").stringValue();
     }
 
     @Test

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.base.InvalidArgumentException;
+import dev.flagship.base.Joining;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
@@ -82,6 +86,44 @@ class SpinTeamTest {
             }
         }
         assertThat(byCaller.get()).isPositive();
+    }
+
+    /** As where requests are read and the heap is cleaned beside a step. */
+    @Test
+    void finishesWhileOthersWantEveryProcessor() {
+        AtomicBoolean over = new AtomicBoolean();
+        AtomicLong made = new AtomicLong();
+        List<Thread> others = new ArrayList<>();
+        for (int i = 0; i <= Runtime.getRuntime().availableProcessors(); i++) {
+            boolean collects = i == 0;
+            others.add(
+                    Thread.ofPlatform()
+                            .daemon()
+                            .start(() -> {
+                                while (!over.get()) {
+                                    made.addAndGet(new byte[1 << 16].length);
+                                    if (collects) {
+                                        System.gc();
+                                        LockSupport.parkNanos(1_000_000);
+                                    }
+                                }
+                            }));
+        }
+        long[] slots = new long[3 * 16];
+        try (SpinTeam team = new SpinTeam(3)) {
+            for (int round = 1; round <= 200; round++) {
+                team.run((thread, _) -> slots[thread * 16]++);
+                for (int thread = 0; thread < 3; thread++) {
+                    assertThat(slots[thread * 16]).isEqualTo(round);
+                }
+            }
+        } finally {
+            over.set(true);
+        }
+        for (Thread other : others) {
+            Joining.join(other);
+        }
+        assertThat(made).hasPositiveValue();
     }
 
     @Test

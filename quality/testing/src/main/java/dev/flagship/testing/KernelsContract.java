@@ -22,6 +22,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -646,6 +648,89 @@ public abstract class KernelsContract {
                 Bits.assertSame(what, values[i], expected[i]);
             }
             assertThat(ids[k]).as(what).isEqualTo(-7);
+        }
+    }
+
+    // --- several at once
+
+    private static final int AT_ONCE = 32;
+    private static final int ROUNDS = 8;
+
+    /** Nothing that a rung keeps may be shared with another of its kind. */
+    @Test
+    void thirtyTwoAtOnceGetTheBitsOfOneAlone() throws InterruptedException {
+        List<BandMatrix> weights = new ArrayList<>();
+        for (DType type : List.of(DType.Q4_1, DType.Q8_0, DType.Q6_K, DType.F32)) {
+            weights.add(matrix(type, 33, 256, SourceBlocks.Kind.USUAL));
+        }
+        List<Answered> all = new ArrayList<>();
+        for (int i = 0; i < AT_ONCE; i++) {
+            all.add(new Answered(usual(1 + i % 5, 256), weights.get(i % weights.size())));
+        }
+        List<Throwable> failures = new CopyOnWriteArrayList<>();
+        List<Thread> threads = new ArrayList<>();
+        CountDownLatch ready = new CountDownLatch(AT_ONCE);
+        for (Answered each : all) {
+            Thread thread =
+                    Thread.ofPlatform()
+                            .unstarted(() -> {
+                                try (Team team = new SerialTeam();
+                                        Kernels own = create(team)) {
+                                    ready.countDown();
+                                    ready.await();
+                                    for (int round = 0; round < ROUNDS; round++) {
+                                        each.check(own, "round %d, %s".formatted(round, seed));
+                                    }
+                                } catch (Throwable t) {
+                                    failures.add(t);
+                                    ready.countDown();
+                                }
+                            });
+            threads.add(thread);
+            thread.start();
+        }
+        for (Thread thread : threads) {
+            thread.join();
+        }
+        assertThat(failures).isEmpty();
+        memory.verifyWalls("32 at once, " + seed);
+    }
+
+    /** What one thread asks for again and again, and what it must get. */
+    private final class Answered {
+        private final Tensor x;
+        private final List<Product> products = new ArrayList<>();
+        private final Tensor shares;
+        private final Tensor ownShares;
+        private final float sum;
+
+        private record Product(BandMatrix w, Numerics numerics, Tensor expected, Tensor actual) {}
+
+        Answered(Tensor x, BandMatrix w) {
+            this.x = x;
+            for (Numerics numerics : Numerics.values()) {
+                Tensor expected = memory.tensor(x.rows(), w.rows());
+                truth.project(x, List.of(w), List.of(expected), numerics);
+                Tensor actual = memory.tensor(x.rows(), w.rows());
+                products.add(new Product(w, numerics, expected, actual));
+            }
+            shares = memory.tensor(x.shape());
+            ownShares = memory.tensor(x.shape());
+            truth.softmax(x, shares);
+            sum = truth.logSumExp(x, 0);
+        }
+
+        void check(Kernels kernels, String what) {
+            for (Product each : products) {
+                kernels.project(x, List.of(each.w), List.of(each.actual), each.numerics);
+                Bits.assertSame(
+                        "project %s %s, %s".formatted(each.w.type(), each.numerics, what),
+                        each.actual,
+                        each.expected);
+            }
+            kernels.softmax(x, ownShares);
+            Bits.assertSame("softmax, " + what, ownShares, shares);
+            Bits.assertSame("logSumExp, " + what, kernels.logSumExp(x, 0), sum);
         }
     }
 

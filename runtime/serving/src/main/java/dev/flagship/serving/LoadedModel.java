@@ -76,7 +76,7 @@ public final class LoadedModel implements AutoCloseable {
      * Nothing stays open if it fails.
      *
      * @throws LoadException or another {@link dev.flagship.base.FlagshipException} that says what
-     *     is wrong with the model
+     *     is wrong with the model, or with the Java that runs this
      * @throws IOException if a file cannot be read
      */
     public static LoadedModel load(Path path, LoadOptions options, LoadListener listener)
@@ -130,6 +130,7 @@ public final class LoadedModel implements AutoCloseable {
                     KernelsAhead.start(
                             warnings -> Rungs.create(options.kernels(), team, types, warnings));
             owned.add(ahead);
+            HostJava.check(path); // Java takes a while to tell its flags, and kernels do to be made
             ModelSource source = source(path, file);
             int contextLength = context(path, source, options);
             PackPlan asItIs = PackPlan.of(path, source.tensors().values());

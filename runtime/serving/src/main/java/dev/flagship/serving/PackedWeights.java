@@ -13,6 +13,11 @@ import java.util.TreeMap;
 /**
  * All weights of a model in bands, in memory or mapped. Owns them. What a model asks for has been
  * compared by {@link ShapeCheck} before anything was packed.
+ *
+ * <p>Models compute with no other matrices, for emitted code does not survive a page that is gone:
+ * a file that is cut short while it is mapped is a SIGBUS. A model's own files may be, so loading
+ * unmaps them before it ends, and kernels refuse closed memory; what a {@link Sidecar} maps is
+ * written under another name and renamed, which leaves older mappings whole.
  */
 final class PackedWeights implements Weights, AutoCloseable {
     private final OffHeap memory;

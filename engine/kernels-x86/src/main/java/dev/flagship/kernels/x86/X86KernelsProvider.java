@@ -29,8 +29,11 @@ import java.util.stream.Stream;
 public final class X86KernelsProvider implements KernelsProvider {
     private static final String NAME = "x86";
 
-    /** Raised with every change of the emitted code: what an older version died of is no bar. */
-    private static final int KERNEL_VERSION = 18;
+    /**
+     * Raised with every change of the emitted code, which KernelVersionTest sees to: what an older
+     * version died of is no bar, and what was measured of it is measured again.
+     */
+    static final int KERNEL_VERSION = 18;
 
     /**
      * System property: the {@link Isa#tag} of the one instruction set to use. For tests and

@@ -94,7 +94,7 @@ class X86KernelsProviderTest {
     }
 
     @Test
-    void refusedMprotectFallsBack() {
+    void refusedMprotectFallsBackLoudly() {
         RefusingPages pages = new RefusingPages(Pages.Access.READ_EXECUTE);
         X86KernelsProvider provider = new X86KernelsProvider(() -> pages, folder, "");
         assertThat(provider.obstacle().orElseThrow())
@@ -102,12 +102,37 @@ class X86KernelsProviderTest {
         List<String> warnings = new ArrayList<>();
         try (Kernels kernels = provider.create(new SerialTeam(), warnings::add)) {
             assertThat(kernels.rung()).startsWith("vector-");
+            multipliesAsDefined(kernels);
         }
         assertThat(warnings)
                 .singleElement()
                 .asString()
                 .contains("mprotect failed", "allow it for this process", "Computing with vector-");
         assertThat(pages.held()).isZero();
+    }
+
+    /** By the bits of the scalar definition, in both numerics and for every type of weights. */
+    private static void multipliesAsDefined(Kernels kernels) {
+        Random random = Seed.given().random();
+        try (GuardedMemory memory = new GuardedMemory(1 << 20, random);
+                Kernels truth = new ScalarKernels(new SerialTeam())) {
+            Tensor x = memory.tensor(5, 256);
+            for (int i = 0; i < 5 * 256; i++) {
+                x.set(i / 256, i % 256, (float) random.nextGaussian());
+            }
+            for (Numerics numerics : Numerics.values()) {
+                for (DType type : DType.values()) {
+                    byte[] source =
+                            SourceBlocks.random(type, 40 * 256, SourceBlocks.Kind.USUAL, random);
+                    List<BandMatrix> w = List.of(memory.matrix("m", type, 40, 256, source));
+                    Tensor expected = memory.tensor(5, 40);
+                    Tensor actual = memory.tensor(5, 40);
+                    truth.project(x, w, List.of(expected), numerics);
+                    kernels.project(x, w, List.of(actual), numerics);
+                    Bits.assertSame("%s, %s".formatted(type, numerics), actual, expected);
+                }
+            }
+        }
     }
 
     @Test
