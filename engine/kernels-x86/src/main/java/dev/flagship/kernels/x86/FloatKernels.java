@@ -4,6 +4,7 @@ import dev.flagship.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 
 /** Entries of the kernels of {@link FloatProducts}. */
@@ -45,27 +46,27 @@ final class FloatKernels {
     }
 
     /**
+     * @param types quantised types of weights
      * @param entry finds what {@link #assemble} made, by its symbol
      */
-    static FloatKernels of(Isa isa, Function<String, MemorySegment> entry, int prefetch) {
+    static FloatKernels of(
+            Isa isa, Set<DType> types, Function<String, MemorySegment> entry, int prefetch) {
         var sweeps = new EnumMap<DType, Sweeps>(DType.class);
         var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
-        for (DType type : FloatProducts.TYPES) {
-            if (FloatUnpacker.TYPES.contains(type)) {
-                unpackers.put(type, entry.apply(new FloatUnpacker(isa, type).symbol()));
-            }
-            if (!type.quantized()) {
-                sweeps.put(
-                        type,
-                        new Sweeps(
-                                entry.apply(row(isa, type, 4, prefetch).symbol()),
-                                entry.apply(row(isa, type, 2, prefetch).symbol()),
-                                entry.apply(row(isa, type, 1, prefetch).symbol()),
-                                entry.apply(
-                                        tiles(isa, type, FloatKernel.tileBands(isa), prefetch)
-                                                .symbol()),
-                                entry.apply(tiles(isa, type, 1, prefetch).symbol())));
-            }
+        for (DType type : types) {
+            unpackers.put(type, entry.apply(FloatUnpacker.of(isa, type).symbol()));
+        }
+        for (DType type : FloatProducts.PLAIN) {
+            sweeps.put(
+                    type,
+                    new Sweeps(
+                            entry.apply(row(isa, type, 4, prefetch).symbol()),
+                            entry.apply(row(isa, type, 2, prefetch).symbol()),
+                            entry.apply(row(isa, type, 1, prefetch).symbol()),
+                            entry.apply(
+                                    tiles(isa, type, FloatKernel.tileBands(isa), prefetch)
+                                            .symbol()),
+                            entry.apply(tiles(isa, type, 1, prefetch).symbol())));
         }
         return new FloatKernels(sweeps, unpackers);
     }
@@ -78,20 +79,22 @@ final class FloatKernels {
         return new FloatKernel(isa, type, bands, FloatKernel.tileColumns(isa), prefetch);
     }
 
-    /** Adds all of them. */
-    static void assemble(Isa isa, Map<String, byte[]> kernels, int prefetch) {
-        for (DType type : FloatProducts.TYPES) {
-            if (FloatUnpacker.TYPES.contains(type)) {
-                FloatUnpacker unpacker = new FloatUnpacker(isa, type);
-                kernels.put(unpacker.symbol(), unpacker.assemble());
+    /**
+     * Adds those of float types and what quantised ones need.
+     *
+     * @param shapes of {@link FloatUnpacker#SHAPES}
+     */
+    static void assemble(Isa isa, Set<DType> shapes, Map<String, byte[]> kernels, int prefetch) {
+        for (DType shape : shapes) {
+            FloatUnpacker unpacker = new FloatUnpacker(isa, shape);
+            kernels.put(unpacker.symbol(), unpacker.assemble());
+        }
+        for (DType type : FloatProducts.PLAIN) {
+            for (int bands = 4; bands > 0; bands /= 2) {
+                put(kernels, row(isa, type, bands, prefetch));
             }
-            if (!type.quantized()) {
-                for (int bands = 4; bands > 0; bands /= 2) {
-                    put(kernels, row(isa, type, bands, prefetch));
-                }
-                for (int bands = FloatKernel.tileBands(isa); bands > 0; bands /= 2) {
-                    put(kernels, tiles(isa, type, bands, prefetch));
-                }
+            for (int bands = FloatKernel.tileBands(isa); bands > 0; bands /= 2) {
+                put(kernels, tiles(isa, type, bands, prefetch));
             }
         }
     }

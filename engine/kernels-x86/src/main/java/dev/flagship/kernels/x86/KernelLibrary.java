@@ -7,6 +7,7 @@ import dev.flagship.tensor.MachineCode;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.EnumSet;
@@ -35,6 +36,7 @@ final class KernelLibrary implements AutoCloseable {
     private final Isa isa;
     private final Tuning tuning;
     private final Set<DType> types;
+    private final Set<DType> floatTypes;
     private final CodeMemory memory;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
@@ -144,7 +146,8 @@ final class KernelLibrary implements AutoCloseable {
         int prefetch = tuning.prefetch();
         this.isa = isa;
         this.tuning = tuning;
-        this.types = contents.types();
+        this.types = contents.int8();
+        this.floatTypes = contents.floats();
         this.memory = memory;
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
@@ -162,7 +165,8 @@ final class KernelLibrary implements AutoCloseable {
         halfSums = contents.halved() ? entry(offsets, HalfSums.symbol(isa)) : MemorySegment.NULL;
         floats =
                 contents.rest()
-                        ? FloatKernels.of(isa, symbol -> entry(offsets, symbol), prefetch)
+                        ? FloatKernels.of(
+                                isa, contents.types(), symbol -> entry(offsets, symbol), prefetch)
                         : FloatKernels.none();
         this.products = new EnumMap<>(DType.class);
         for (DType type : contents.shapes()) {
@@ -239,29 +243,56 @@ final class KernelLibrary implements AutoCloseable {
     /**
      * What of an instruction set's kernels to assemble.
      *
-     * @param types of weights in int8 products, of {@link ProductKernel#TYPES}
-     * @param rest whether everything that is no such product
+     * @param types quantised types of weights
+     * @param rest whether everything that is no int8 product
      */
     private record Contents(Set<DType> types, boolean rest) {
         Contents {
             types = Set.copyOf(types);
         }
 
+        /** Types of weights in int8 products. */
+        Set<DType> int8() {
+            Set<DType> int8 = EnumSet.noneOf(DType.class);
+            int8.addAll(types);
+            int8.retainAll(ProductKernel.TYPES);
+            return Collections.unmodifiableSet(int8);
+        }
+
+        /** Types of weights in products with F32 activations. */
+        Set<DType> floats() {
+            Set<DType> floats = EnumSet.noneOf(DType.class);
+            if (rest) {
+                floats.addAll(types);
+                floats.addAll(FloatProducts.PLAIN);
+            }
+            return Collections.unmodifiableSet(floats);
+        }
+
         /** Of {@link ProductKernel#SHAPES}, in their order. */
         Set<DType> shapes() {
+            return shapes(int8());
+        }
+
+        /** Of {@link FloatUnpacker#SHAPES}, in their order. */
+        Set<DType> widened() {
+            return shapes(types);
+        }
+
+        private static Set<DType> shapes(Set<DType> types) {
             Set<DType> shapes = EnumSet.noneOf(DType.class);
             types.forEach(type -> shapes.add(ProductKernel.shape(type)));
             return shapes;
         }
 
         boolean halved() {
-            return types.stream().anyMatch(type -> type.groupElements() < BandMatrix.BLOCK);
+            return int8().stream().anyMatch(type -> type.groupElements() < BandMatrix.BLOCK);
         }
     }
 
     /** Assembles all kernels. */
     static Image assemble(Isa isa, int prefetch) {
-        return assemble(isa, prefetch, new Contents(ProductKernel.TYPES, true));
+        return assemble(isa, prefetch, new Contents(FloatUnpacker.TYPES, true));
     }
 
     private static Image assemble(Isa isa, int prefetch, Contents contents) {
@@ -287,7 +318,7 @@ final class KernelLibrary implements AutoCloseable {
             for (PointwiseKernel kernel : PointwiseKernel.values()) {
                 kernels.put(kernel.symbol(isa), kernel.assemble(isa));
             }
-            FloatKernels.assemble(isa, kernels, prefetch);
+            FloatKernels.assemble(isa, contents.widened(), kernels, prefetch);
         }
         Map<String, Integer> offsets = new LinkedHashMap<>();
         int size = 0;
@@ -318,13 +349,14 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles and places all kernels. */
     static Loading load(Pages pages, Isa isa, Tuning tuning) {
-        return load(pages, isa, tuning, ProductKernel.TYPES);
+        return load(pages, isa, tuning, FloatUnpacker.TYPES);
     }
 
     /**
-     * Assembles and places what there is to compute with weights of some types in int8 products.
+     * Assembles and places what there is to compute with weights of some quantised types, and of
+     * all others.
      *
-     * @param types of {@link ProductKernel#TYPES}
+     * @param types of {@link FloatUnpacker#TYPES}
      */
     static Loading load(Pages pages, Isa isa, Tuning tuning, Set<DType> types) {
         return load(pages, isa, tuning, new Contents(types, true));
@@ -403,6 +435,14 @@ final class KernelLibrary implements AutoCloseable {
     /** Of weights that int8 products take. */
     Set<DType> types() {
         return types;
+    }
+
+    /**
+     * Of weights that products with F32 activations take; none where int8 products alone were
+     * loaded.
+     */
+    Set<DType> floatTypes() {
+        return floatTypes;
     }
 
     Products products(DType type) {
