@@ -47,10 +47,9 @@ final class FloatKernels {
         var sweeps = new EnumMap<DType, Sweeps>(DType.class);
         var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
         for (DType type : types) {
-            if (FloatUnpacker.TYPES.contains(type)) {
-                unpackers.put(type, entry.apply(new FloatUnpacker(isa, type).symbol()));
-            }
-            if (!type.quantized()) {
+            if (type.quantized()) {
+                unpackers.put(type, entry.apply(FloatUnpacker.of(isa, type).symbol()));
+            } else {
                 sweeps.put(
                         type,
                         new Sweeps(
@@ -86,11 +85,13 @@ final class FloatKernels {
     /** Adds all of them for some types of weights. */
     static void assemble(Isa isa, Set<DType> types, Tuning tuning, Map<String, byte[]> kernels) {
         for (DType type : FloatProducts.TYPES) { // in an order of their own
-            if (types.contains(type) && FloatUnpacker.TYPES.contains(type)) {
-                FloatUnpacker unpacker = new FloatUnpacker(isa, type);
-                kernels.put(unpacker.symbol(), unpacker.assemble());
+            if (!types.contains(type)) {
+                continue;
             }
-            if (types.contains(type) && !type.quantized()) {
+            if (type.quantized()) {
+                FloatUnpacker unpacker = FloatUnpacker.of(isa, type); // types may share one
+                kernels.computeIfAbsent(unpacker.symbol(), _ -> unpacker.assemble());
+            } else {
                 put(kernels, rows(isa, type, tuning));
                 put(kernels, tiles(isa, type, tuning));
             }

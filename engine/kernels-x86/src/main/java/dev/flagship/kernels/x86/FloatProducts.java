@@ -2,6 +2,7 @@ package dev.flagship.kernels.x86;
 
 import static dev.flagship.tensor.BandMatrix.BAND;
 import static dev.flagship.tensor.BandMatrix.BLOCK;
+import static dev.flagship.tensor.BandMatrix.SUPER_BLOCK;
 
 import dev.flagship.tensor.BandMatrix;
 import dev.flagship.tensor.DType;
@@ -14,8 +15,10 @@ import dev.flagship.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -27,8 +30,11 @@ import java.util.Set;
  * that stay in its second-level cache beside a tile's bands of weights; a block is part of the rows
  * and part of k, and the sums of a later part of k go on from what the outputs hold, which changes
  * no bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the
- * first-level cache, so that blocks of them are copied. A tile's bands of quantised weights are
- * first widened in scratch.
+ * first-level cache, so that blocks of them are copied.
+ *
+ * <p>Quantised weights of a tile's bands are first widened in scratch. Where all of x stays in the
+ * second-level cache, so little of them is widened at a time that it is still in the first-level
+ * cache when it is used.
  */
 final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
@@ -52,6 +58,9 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         }
     }
 
+    /** The types whose weights are read where they are. */
+    static final List<DType> PLAIN = List.of(DType.F32, DType.F16, DType.BF16);
+
     /** The types that there are kernels for; quantised ones in exact numerics only. */
     static final Set<DType> TYPES = types();
 
@@ -66,13 +75,22 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /** With fewer bands to multiply by, a copy costs more than it saves. */
     private static final int BANDS_FOR_COPY = 8;
 
+    /** Columns of so many bands that are widened at a time: 32 KiB of floats. */
+    private static final int ROW_COLUMNS = 128;
+
+    /** The same for a tile's bands, of which two are usual. */
+    private static final int TILE_COLUMNS = 256;
+
     private static final long ALL_LANES = 0xFFFF;
+    private static final long[] NO_TABLE = {};
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
     private final Team team;
     private final FloatKernels kernels;
     private final Tile tile;
+    private final int prefetch;
     private final Set<DType> types;
+    private final Map<DType, long[]> tables = new EnumMap<>(DType.class);
     private final Cut cut;
     private final Worker[] workers;
     private final OffHeap[] copies;
@@ -94,7 +112,9 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         this.kernels = library.floats();
         this.tile = library.tuning().floats();
         this.shares = new Shares(Math.max(SHARED_BANDS, tile.bands()));
+        this.prefetch = library.tuning().prefetch();
         this.types = Set.copyOf(types);
+        types.forEach(type -> tables.put(type, FloatUnpacker.tables(library.isa(), type)));
         this.cut = cut;
         workers = new Worker[team.size()];
         Arrays.setAll(workers, _ -> new Worker(FloatUnpacker.SLOTS));
@@ -104,7 +124,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     private static Set<DType> types() {
         Set<DType> types = EnumSet.copyOf(FloatUnpacker.TYPES);
-        types.addAll(List.of(DType.F32, DType.F16, DType.BF16));
+        types.addAll(PLAIN);
         return Collections.unmodifiableSet(types);
     }
 
@@ -154,28 +174,43 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     @Override
     public void bands(int thread, int matrix, int from, int to) {
-        multiply(thread, weights.get(matrix), outs.get(matrix), from, to);
+        BandMatrix w = weights.get(matrix);
+        Tensor out = outs.get(matrix);
+        Worker worker = workers[thread];
+        worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
+        boolean near = x.shape().elements() <= cut.numbers();
+        if (!w.type().quantized()) {
+            multiply(thread, w, out, near, from, to);
+            return;
+        }
+        long[] table = tables.getOrDefault(w.type(), NO_TABLE);
+        for (int i = 0; i < table.length; i++) {
+            worker.set(FloatUnpacker.TABLES + i, table[i]);
+        }
+        if (near) {
+            nearby(thread, w, out, from, to);
+        } else {
+            multiply(thread, w, out, false, from, to);
+        }
     }
 
-    private void multiply(int thread, BandMatrix w, Tensor out, int from, int to) {
+    /**
+     * @param whole whether x is one block
+     */
+    private void multiply(int thread, BandMatrix w, Tensor out, boolean whole, int from, int to) {
         Worker worker = workers[thread];
-        boolean whole = !w.type().quantized() && x.shape().elements() <= cut.numbers();
         int parts = whole ? 1 : Math.ceilDiv(w.cols(), cut.columns());
         int part = Math.ceilDiv(Math.ceilDiv(w.cols(), parts), BLOCK) * BLOCK;
         int tiles = Math.max(1, cut.numbers() / part / tile.columns());
         int rows = whole ? x.rows() : tiles * tile.columns();
-        boolean copied =
-                x.rowSize() * 4L % PAGE == 0
-                        && to - from >= BANDS_FOR_COPY
-                        && x.rows() > tile.columns();
-        worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
+        boolean copied = fights(from, to);
         for (int row = 0; row < x.rows(); row += rows) {
             int count = Math.min(rows, x.rows() - row);
             worker.set(FloatKernel.COLUMNS, count);
             for (int k = 0; k < w.cols(); k += part) {
                 int ks = Math.min(part, w.cols() - k);
                 if (copied) {
-                    long stride = ks * 4L + (ks * 4L % PAGE == 0 ? LINE : 0);
+                    long stride = apart(ks);
                     worker.set(FloatKernel.X, copy(thread, row, count, k, ks, stride));
                     worker.set(FloatKernel.X_STRIDE, stride);
                     worker.set(FloatKernel.X_AHEAD, tile.columns() * stride);
@@ -185,17 +220,62 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                     long ahead = tile.columns() * 4L * x.rowSize();
                     worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? ahead : 0);
                 }
-                worker.set(FloatKernel.CONTINUES, k == 0 ? 0 : 1);
-                worker.set(FloatKernel.STEPS, ks / FloatKernel.STEP);
-                worker.set(FloatKernel.PAIRS, ks % FloatKernel.STEP / 2);
-                worker.set(FloatKernel.ODD, ks % 2);
+                columns(worker, k, ks);
                 if (w.type().quantized()) {
-                    widened(worker, w, k, ks, out, row, from, to);
+                    int size;
+                    for (int band = from; band < to; band += size) {
+                        size = Integer.highestOneBit(Math.min(tile.bands(), to - band));
+                        widened(worker, w, k, ks, out, row, band, size, 0);
+                    }
                 } else {
                     inPlace(worker, w, k, out, row, from, to);
                 }
             }
         }
+    }
+
+    /** All rows of x with quantised weights, a few columns of a few bands at a time. */
+    private void nearby(int thread, BandMatrix w, Tensor out, int from, int to) {
+        Worker worker = workers[thread];
+        boolean single = x.rows() == 1;
+        int part = Math.min(single ? ROW_COLUMNS : TILE_COLUMNS, cut.columns());
+        boolean copied = fights(from, to);
+        long stride = copied ? apart(w.cols()) : x.rowSize() * 4L;
+        long rows = copied ? copy(thread, 0, x.rows(), 0, w.cols(), stride) : x.data().address();
+        worker.set(FloatKernel.COLUMNS, x.rows());
+        worker.set(FloatKernel.X_STRIDE, stride);
+        worker.set(FloatKernel.X_AHEAD, 0);
+        int band = from;
+        for (int size = single ? KernelLibrary.ROW_BANDS : tile.bands(); size > 0; size /= 2) {
+            for (; band + size <= to; band += size) {
+                for (int k = 0; k < w.cols(); k += part) {
+                    int ks = Math.min(part, w.cols() - k);
+                    worker.set(FloatKernel.X, rows + 4L * k);
+                    columns(worker, k, ks);
+                    widened(worker, w, k, ks, out, 0, band, size, prefetch);
+                }
+            }
+        }
+    }
+
+    /** Whether rows of x are to be copied for so many bands. */
+    private boolean fights(int from, int to) {
+        return x.rowSize() * 4L % PAGE == 0
+                && to - from >= BANDS_FOR_COPY
+                && x.rows() > tile.columns();
+    }
+
+    /** Bytes from one copied row of so many numbers to the next. */
+    private static long apart(int numbers) {
+        return numbers * 4L + (numbers * 4L % PAGE == 0 ? LINE : 0);
+    }
+
+    /** The part of k at hand. */
+    private static void columns(Worker worker, int k, int ks) {
+        worker.set(FloatKernel.CONTINUES, k == 0 ? 0 : 1);
+        worker.set(FloatKernel.STEPS, ks / FloatKernel.STEP);
+        worker.set(FloatKernel.PAIRS, ks % FloatKernel.STEP / 2);
+        worker.set(FloatKernel.ODD, ks % 2);
     }
 
     /** Address of part of x's rows, {@code stride} bytes apart. */
@@ -215,8 +295,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         boolean single = x.rows() == 1;
         long stride = BandMatrix.bandBytes(w.type(), w.cols());
         int at = from;
-        int largest = single ? KernelLibrary.ROW_BANDS : tile.bands();
-        for (int size = largest; size > 0; size /= 2) {
+        for (int size = single ? KernelLibrary.ROW_BANDS : tile.bands(); size > 0; size /= 2) {
             int groups = (to - at) / size;
             MemorySegment entry = single ? sweeps.row(size) : sweeps.tiles(size);
             long numbers = w.numbers().address() + at * stride + before(w.type(), k);
@@ -226,35 +305,54 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         }
     }
 
+    /**
+     * Widens some columns of bands in scratch and multiplies by them.
+     *
+     * @param k first column, a multiple of 32, and {@code ks} as many as there are
+     * @param row of the outputs
+     * @param ahead distance in bytes at which numbers are asked for; 0 if not
+     */
     private void widened(
-            Worker worker, BandMatrix w, int k, int ks, Tensor out, int row, int from, int to) {
+            Worker worker,
+            BandMatrix w,
+            int k,
+            int ks,
+            Tensor out,
+            int row,
+            int band,
+            int size,
+            int ahead) {
         DType type = w.type();
-        FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
         long stride = (long) ks * LINE;
-        long lines = worker.scratch(tile.bands() * stride);
-        worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
-        int size;
-        for (int band = from; band < to; band += size) {
-            size = Integer.highestOneBit(Math.min(tile.bands(), to - band));
-            for (int b = 0; b < size; b++) {
-                long numbers = (band + b) * BandMatrix.bandBytes(type, w.cols());
-                long scales = (band + b) * BandMatrix.bandScaleBytes(type, w.cols());
-                worker.set(
-                        FloatUnpacker.NUMBERS, w.numbers().address() + numbers + before(type, k));
-                worker.set(
-                        FloatUnpacker.SCALES,
-                        w.scales().address() + scales + BandMatrix.bandScaleBytes(type, k));
-                worker.set(FloatUnpacker.LINES, lines + b * stride);
-                worker.call(kernels.unpacker(type));
-            }
-            long source = BandMatrix.bandBytes(type, w.cols());
-            askAhead(
-                    worker,
-                    w.numbers().address() + (band + size) * source + before(type, k),
-                    source);
-            MemorySegment entry = sweeps.tiles(size);
-            sweep(worker, entry, lines, stride, w, out, row, band, 1, size);
+        long lines = worker.scratch(size * stride);
+        long numberStride = BandMatrix.bandBytes(type, w.cols());
+        long scaleStride = BandMatrix.bandScaleBytes(type, w.cols());
+        long numbers = w.numbers().address() + band * numberStride + before(type, k);
+        long scales = w.scales().address() + band * scaleStride;
+        int groupAt = k;
+        if (type.superBlocks()) {
+            scales += k / SUPER_BLOCK * (long) BandMatrix.superScaleBytes(type);
+            worker.set(FloatUnpacker.SUPER_SCALES, scales);
+            groupAt = k % SUPER_BLOCK;
+            worker.set(FloatUnpacker.SUPER_LEFT, (SUPER_BLOCK - groupAt) / BLOCK);
+            scales += BandMatrix.groupScalesAt(type);
         }
+        scales += groupAt / type.groupElements() * (long) BandMatrix.groupScaleBytes(type);
+        worker.set(FloatUnpacker.NUMBERS, numbers);
+        worker.set(FloatUnpacker.NUMBER_STRIDE, numberStride);
+        worker.set(FloatUnpacker.SCALES, scales);
+        worker.set(FloatUnpacker.SCALE_STRIDE, scaleStride);
+        worker.set(FloatUnpacker.LINES, lines);
+        worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
+        worker.set(FloatUnpacker.BANDS, size);
+        worker.set(FloatUnpacker.AHEAD, ahead);
+        worker.call(kernels.unpacker(type));
+        // What is widened next: of the same bands, or else of those that follow.
+        long next = numbers + (ahead == 0 ? size * numberStride : before(type, ks));
+        askAhead(worker, next, numberStride);
+        FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
+        MemorySegment entry = x.rows() == 1 ? sweeps.row(size) : sweeps.tiles(size);
+        sweep(worker, entry, lines, stride, w, out, row, band, 1, size);
     }
 
     /**
@@ -268,7 +366,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     /** Bytes of a band's numbers before column k, a multiple of 32. */
     private static long before(DType type, int k) {
-        return k == 0 ? 0 : BandMatrix.bandBytes(type, k);
+        return k * 2L * type.bits();
     }
 
     /**

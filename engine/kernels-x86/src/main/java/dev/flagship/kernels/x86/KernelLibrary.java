@@ -30,6 +30,7 @@ final class KernelLibrary implements AutoCloseable {
     private final Isa isa;
     private final Tuning tuning;
     private final Set<DType> types;
+    private final Set<DType> floatTypes;
     private final CodeMemory memory;
     private final Map<String, Integer> offsets;
     private final MemorySegment quantizer;
@@ -139,6 +140,7 @@ final class KernelLibrary implements AutoCloseable {
         this.isa = isa;
         this.tuning = tuning;
         this.types = contents.types();
+        this.floatTypes = contents.floats();
         this.memory = memory;
         this.offsets = offsets;
         this.quantizer = entry(offsets, quantizer(isa));
@@ -223,18 +225,28 @@ final class KernelLibrary implements AutoCloseable {
             floats = Set.copyOf(floats);
         }
 
-        /** Everything, but of int8 products those with weights of some types. */
+        /** Everything, but of quantised weights those of some types. */
         static Contents all(Set<DType> types) {
-            return new Contents(types, FloatProducts.TYPES, true);
+            Set<DType> int8 = set(types);
+            int8.retainAll(ProductKernel.TYPES);
+            Set<DType> floats = set(types);
+            floats.addAll(FloatProducts.PLAIN);
+            return new Contents(int8, floats, true);
         }
 
         /** Products with weights of some types, with int8 activations where they are quantised. */
         static Contents products(Set<DType> types) {
-            Set<DType> quantized = EnumSet.copyOf(types);
+            Set<DType> quantized = set(types);
             quantized.removeIf(type -> !type.quantized());
-            Set<DType> floats = EnumSet.copyOf(types);
+            Set<DType> floats = set(types);
             floats.removeAll(quantized);
             return new Contents(quantized, floats, false);
+        }
+
+        private static Set<DType> set(Set<DType> types) {
+            Set<DType> set = EnumSet.noneOf(DType.class);
+            set.addAll(types);
+            return set;
         }
 
         /** Of {@link ProductKernel#SHAPES}, in their order. */
@@ -251,7 +263,7 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles all kernels. */
     static Image assemble(Isa isa, Tuning tuning) {
-        return assemble(isa, tuning, Contents.all(ProductKernel.TYPES));
+        return assemble(isa, tuning, Contents.all(FloatUnpacker.TYPES));
     }
 
     private static Image assemble(Isa isa, Tuning tuning, Contents contents) {
@@ -308,13 +320,14 @@ final class KernelLibrary implements AutoCloseable {
 
     /** Assembles and places all kernels. */
     static Loading load(Pages pages, Isa isa, Tuning tuning) {
-        return load(pages, isa, tuning, ProductKernel.TYPES);
+        return load(pages, isa, tuning, FloatUnpacker.TYPES);
     }
 
     /**
-     * Assembles and places what there is to compute with weights of some types in int8 products.
+     * Assembles and places what there is to compute with weights of some quantised types, and of
+     * all others.
      *
-     * @param types of {@link ProductKernel#TYPES}
+     * @param types of {@link FloatUnpacker#TYPES}
      */
     static Loading load(Pages pages, Isa isa, Tuning tuning, Set<DType> types) {
         return load(pages, isa, tuning, Contents.all(types));
@@ -398,6 +411,14 @@ final class KernelLibrary implements AutoCloseable {
     /** Of weights that int8 products take. */
     Set<DType> types() {
         return types;
+    }
+
+    /**
+     * Of weights that products with F32 activations take; none where int8 products alone were
+     * loaded.
+     */
+    Set<DType> floatTypes() {
+        return floatTypes;
     }
 
     Products products(DType type) {

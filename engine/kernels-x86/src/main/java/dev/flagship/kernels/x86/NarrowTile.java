@@ -113,12 +113,12 @@ final class NarrowTile {
     /** Writes what the code of all tiles reads, before the first of them. */
     static void constants(ProductKernel.Emitter emitter) {
         if (emitter.bits < 8) {
-            constant(emitter, NIBBLES, emitter.lowBits());
+            constant(emitter, NIBBLES, PackedFours.lowBits(emitter.bits));
         } else {
             constant(emitter, SIGN_BITS, 0x80808080);
         }
         if (emitter.split) {
-            constant(emitter, HIGH_BITS, emitter.highBits());
+            constant(emitter, HIGH_BITS, PackedFours.highBits(emitter.bits));
         }
         if (emitter.bits == 3) {
             constant(emitter, OFFSET_3, ProductKernel.Emitter.MINUS_28);

@@ -31,7 +31,7 @@ record Passing(
     static Passing all(KernelLibrary library) {
         return new Passing(
                 library.types(),
-                FloatProducts.TYPES,
+                library.floatTypes(),
                 Set.copyOf(AttentionSelfTest.TYPES),
                 EnumSet.allOf(PointwiseKernel.class));
     }

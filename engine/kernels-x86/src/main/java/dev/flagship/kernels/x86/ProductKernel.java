@@ -239,8 +239,6 @@ record ProductKernel(
         private static final Gp[] KEPT = {RBX, R12, R13, R14, R15};
         private static final KMask LAST = new KMask(1);
 
-        static final int NIBBLE_BITS = 0x0F0F0F0F;
-
         /**
          * 3-bit numbers are stored with an offset of 4: with this less they have that of 6 bits.
          */
@@ -249,7 +247,7 @@ record ProductKernel(
         private static final Zmm NIBBLES = zmm(31);
         private static final Zmm PRODUCT = zmm(30);
 
-        /** The bits of a number above its lowest: {@link #highBits}. */
+        /** The bits of a number above its lowest: {@link PackedFours#highBits(int)}. */
         private static final Zmm HIGH_BITS = zmm(29);
 
         /** Levels of a type that has no high bits. */
@@ -262,9 +260,6 @@ record ProductKernel(
         /** 2⁻¹²⁷, twice the smallest scale of MXFP4. */
         static final int LEAST_DOUBLED = 0x00400000;
 
-        /** Ternary logic: first | second & third. */
-        private static final int OR_OF_AND = 0xF8;
-
         final Assembler asm = new Assembler();
         final int bits = type.bits();
 
@@ -272,7 +267,7 @@ record ProductKernel(
         final boolean coded = type.coded();
 
         /** A number's bits lie in two lines. */
-        final boolean split = bits == 3 || bits == 5 || bits == 6;
+        final boolean split = PackedFours.split(bits);
 
         /** Groups are half a block. */
         final boolean halved = halved(type);
@@ -354,10 +349,10 @@ record ProductKernel(
 
         private void wideConstants() {
             if (bits < 8) {
-                constant(NIBBLES, lowBits());
+                constant(NIBBLES, PackedFours.lowBits(bits));
             }
             if (split) {
-                constant(HIGH_BITS, highBits());
+                constant(HIGH_BITS, PackedFours.highBits(bits));
             }
             if (bits == 3) {
                 constant(OFFSET_3, MINUS_28);
@@ -374,20 +369,6 @@ record ProductKernel(
         private void constant(Zmm to, int value) {
             asm.mov32(RAX, value);
             asm.op(VPBROADCASTD_GP, to, RAX);
-        }
-
-        /** Those of a number's bits in each byte that its first line holds. */
-        int lowBits() {
-            return bits == 3 ? 0x03030303 : NIBBLE_BITS;
-        }
-
-        /** Those that its second line holds. */
-        int highBits() {
-            return switch (bits) {
-                case 6 -> 0x30303030;
-                case 5 -> 0x10101010;
-                default -> 0x04040404;
-            };
         }
 
         private void nextGroup() {
@@ -613,57 +594,9 @@ record ProductKernel(
          * @param four which of its eight fours of columns
          */
         void splitFour(Mem block, int four, Vec to, Vec spare) {
-            Mem low;
-            Mem high;
-            int down; // shifts the low line
-            int up; // shifts the high line, down if it is negative
-            switch (bits) {
-                case 6 -> {
-                    Mem group = block.plus(four / 4 * BandMatrix.GROUP_BYTES_6);
-                    low = group.plus(four % 4 / 2 * LINE);
-                    high = group.plus(2 * LINE);
-                    down = four % 2 * 4;
-                    up = 4 - four % 4 * 2;
-                }
-                case 5 -> {
-                    low = block.plus(four / 2 * LINE);
-                    high = block.plus(BandMatrix.HIGH_BITS_5);
-                    down = four % 2 * 4;
-                    up = 4 - four;
-                }
-                default -> {
-                    low = block.plus(four / 4 * LINE);
-                    high = block.plus(BandMatrix.HIGH_BITS_3);
-                    down = four % 4 * 2;
-                    up = 2 - four;
-                }
-            }
-            if (!isa.wide()) {
-                asm.op(VMOVDQU, to, low);
-                asm.op(VMOVDQU, spare, high);
-            }
             Operand lowBits = isa.wide() ? NIBBLES : NarrowTile.nibbles(this);
-            Operand lowLine = isa.wide() ? low : to;
-            Operand highLine = isa.wide() ? high : spare;
-            if (down == 0) {
-                asm.op(VPAND, to, isa.wide() ? NIBBLES : to, isa.wide() ? low : lowBits);
-            } else {
-                asm.op(VPSRLW, to, lowLine, down);
-                asm.op(VPAND, to, to, lowBits);
-            }
-            if (up > 0) {
-                asm.op(VPSLLD, spare, highLine, up);
-            } else if (up < 0) {
-                asm.op(VPSRLD, spare, highLine, -up);
-            } else if (isa.wide()) {
-                asm.op(VMOVDQU, spare, high);
-            }
-            if (isa.wide()) {
-                asm.op(VPTERNLOGD, to, spare, HIGH_BITS, OR_OF_AND);
-            } else {
-                asm.op(VPAND, spare, spare, NarrowTile.highBits(this));
-                asm.op(VPOR, to, to, spare);
-            }
+            Operand highBits = isa.wide() ? HIGH_BITS : NarrowTile.highBits(this);
+            new PackedFours(asm, isa, bits, lowBits, highBits).take(block, four, to, spare);
             if (bits == 3) {
                 asm.op(VPSUBB, to, to, isa.wide() ? OFFSET_3 : NarrowTile.offset3(this));
             }

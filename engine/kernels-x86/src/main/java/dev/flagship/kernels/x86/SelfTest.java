@@ -204,7 +204,12 @@ final class SelfTest {
         byte[] bytes = new byte[Math.toIntExact(type.rowBytes(weights))];
         random.nextBytes(bytes);
         int halves = type.hasMinimum() ? 2 : 1;
-        int scalesAt = type == DType.Q6_K || type == DType.Q3_K ? type.blockBytes() - 2 : 0;
+        int scalesAt =
+                switch (type) {
+                    case Q6_K, Q3_K -> type.blockBytes() - 2;
+                    case Q2_K -> type.blockBytes() - 4;
+                    default -> 0;
+                };
         for (int at = 0; at < bytes.length; at += type.blockBytes()) {
             int kind = random.nextInt(8);
             if (kind < 4) {

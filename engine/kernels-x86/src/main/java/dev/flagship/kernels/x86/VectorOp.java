@@ -40,6 +40,7 @@ enum VectorOp {
 
     VFMADD213PS("vfmadd213ps", "vfmadd213ps", M0F38, P66, 0xA8, THREE, FULL),
     VFMADD231PS("vfmadd231ps", "vfmadd231ps", M0F38, P66, 0xB8, THREE, FULL),
+    VFMSUB213PS("vfmsub213ps", "vfmsub213ps", M0F38, P66, 0xAA, THREE, FULL),
     VFMSUB231PS("vfmsub231ps", "vfmsub231ps", M0F38, P66, 0xBA, THREE, FULL),
     VFNMADD231PS("vfnmadd231ps", "vfnmadd231ps", M0F38, P66, 0xBC, THREE, FULL),
     VSQRTPS("vsqrtps", "vsqrtps", M0F, NONE, 0x51, TWO, FULL),
@@ -65,6 +66,8 @@ enum VectorOp {
     VPSRLW("vpsrlw", "vpsrlw", M0F, P66, 0x71, SHIFT_IMM, FULL_MEM, 2),
     VPSRLD("vpsrld", "vpsrld", M0F, P66, 0x72, SHIFT_IMM, FULL, 2),
     VPSLLD("vpslld", "vpslld", M0F, P66, 0x72, SHIFT_IMM, FULL, 6),
+    /** Shifts signs in. */
+    VPSRAD("vpsrad", "vpsrad", M0F, P66, 0x72, SHIFT_IMM, FULL, 4),
 
     VPSUBB("vpsubb", "vpsubb", M0F, P66, 0xF8, THREE, FULL_MEM),
     VPADDW("vpaddw", "vpaddw", M0F, P66, 0xFD, THREE, FULL_MEM),
@@ -88,6 +91,8 @@ enum VectorOp {
     VPERM2I128(null, "vperm2i128", M0F3A, P66, 0x46, THREE_IMM, FULL),
     VPSHUFB("vpshufb", "vpshufb", M0F38, P66, 0x00, THREE, FULL_MEM),
     VPSHUFD("vpshufd", "vpshufd", M0F, P66, 0x70, TWO_IMM, FULL),
+    /** Numbers of the last operand, by the lowest bits of the other's lanes. */
+    VPERMPS("vpermps", "vpermps", M0F38, P66, 0x16, THREE, FULL),
     VSHUFI32X4("vshufi32x4", null, M0F3A, P66, 0x43, THREE_IMM, FULL),
     VSCALEFPS("vscalefps", null, M0F38, P66, 0x2C, THREE, FULL),
     VRNDSCALEPS("vrndscaleps", null, M0F3A, P66, 0x08, TWO_IMM, FULL),

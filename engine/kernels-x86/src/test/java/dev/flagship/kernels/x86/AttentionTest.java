@@ -21,6 +21,7 @@ import dev.flagship.testing.Seed;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -162,30 +163,49 @@ class AttentionTest {
         }
     }
 
-    /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
+    /**
+     * Every operand ends where nobody may read or write, outputs begin so as well: a step too far
+     * ends the test's JVM. The rows see one page, some of a segment, several segments, and so much
+     * that pieces are merged.
+     */
     @Test
     void nothingIsReadOrWrittenBeyondAnEnd() {
         for (DType type : AttentionSelfTest.TYPES) {
             for (int size : new int[] {16, 64, 80}) {
                 KvLayout layout = new KvLayout(1, 2, size(size, type), type);
-                MemorySegment given = pool(layout, 1);
+                int last = 37 * KvLayout.PAGE + 6;
+                MemorySegment given = pool(layout, last / KvLayout.PAGE + 1);
                 try (GuardPages guarded = new GuardPages();
                         SerialTeam team = new SerialTeam();
                         Attention attention = new Attention(team, library, TYPES)) {
                     KvRows rows = new KvRows(layout, guarded.copy(given));
-                    add(rows, 15, 7);
-                    add(rows, 3, 1);
+                    addToTheEnd(rows, 15, 7);
+                    addToTheEnd(rows, 3, 1);
+                    addToTheEnd(rows, 40, 2);
+                    addToTheEnd(rows, 150, 5);
+                    addToTheEnd(rows, last, 3);
                     Tensor some = queries(rows, 3);
                     Tensor q = Tensor.of(some.shape(), guarded.copy(some.data()));
-                    Tensor out =
-                            Tensor.of(some.shape(), guarded.take(4L * some.shape().elements()));
                     Tensor expected = memory.tensor(q.rows(), q.rowSize());
                     truth(rows, q, expected);
-                    attention.attend(rows, 0, q, out);
-                    Bits.assertSame(layout + ", " + seed, out.join(), expected);
+                    for (MemorySegment space : guarded.both(4L * some.shape().elements())) {
+                        Tensor out = Tensor.of(some.shape(), space);
+                        attention.attend(rows, 0, q, out);
+                        Bits.assertSame(layout + ", " + seed, out.join(), expected);
+                    }
                 }
                 memory.reset(layout + ", " + seed);
             }
+        }
+    }
+
+    /** As {@link #add}, but its last page is the pool's last, and those before are in order. */
+    private static void addToTheEnd(KvRows rows, int last, int count) {
+        int pages = Math.toIntExact(rows.pool().byteSize() / rows.layout().pageBytes());
+        int used = last / KvLayout.PAGE + 1;
+        int[] table = IntStream.range(pages - used, pages).toArray();
+        for (int i = last - count + 1; i <= last; i++) {
+            rows.add(table, i);
         }
     }
 

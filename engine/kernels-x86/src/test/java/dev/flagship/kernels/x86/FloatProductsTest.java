@@ -20,6 +20,7 @@ import dev.flagship.testing.GuardedMemory;
 import dev.flagship.testing.Seed;
 import dev.flagship.testing.SourceBlocks;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -33,6 +34,11 @@ class FloatProductsTest {
                     FloatProducts.Cut.USUAL,
                     new FloatProducts.Cut(1, 32),
                     new FloatProducts.Cut(64 * 24, 64));
+
+    private static final float[] SCALES = {
+        0f, 65504f, 6e-8f, 6e-5f, Float.POSITIVE_INFINITY, Float.NaN
+    };
+    private static final byte[] SMALL_SCALES = {0, 1, -1, 31, -32, 63, 127, -128};
 
     private final Seed seed = Seed.given();
     private final Random random = seed.random();
@@ -86,6 +92,9 @@ class FloatProductsTest {
 
     /** Steps, pairs and single k in every company; whole blocks for quantised types. */
     private static int[] cols(DType type) {
+        if (type.superBlocks()) {
+            return new int[] {256, 512, 768};
+        }
         return type.quantized() ? new int[] {32, 96, 160} : new int[] {1, 2, 7, 8, 67, 96, 129};
     }
 
@@ -134,10 +143,11 @@ class FloatProductsTest {
                         .toList();
         try (SerialTeam team = new SerialTeam()) {
             for (DType type : FloatProducts.TYPES) {
-                int cols = type.quantized() ? 96 : 93;
+                int cols = type.superBlocks() ? 256 : type.quantized() ? 96 : 93;
+                int step = type.quantized() ? 7 : 1; // widened, all use the same tiles
                 for (int rows : new int[] {16, 63, 117}) {
                     BandMatrix source = matrix(type, rows, cols);
-                    for (int count = 2; count <= 2 * Tile.MOST_COLUMNS + 2; count++) {
+                    for (int count = 2; count <= 2 * Tile.MOST_COLUMNS + 2; count += step) {
                         Tensor given = memory.tensor(count, cols);
                         Activations.fill(given, random);
                         Tensor expected = truth(memory, given, source);
@@ -173,6 +183,54 @@ class FloatProductsTest {
         }
     }
 
+    /**
+     * Also such as no file may hold: zero, huge, denormal, infinite and NaN, each of either sign.
+     */
+    @Test
+    void everyScaleGivesTheSameBits() {
+        for (DType type : FloatUnpacker.TYPES) {
+            int cols = type.superBlocks() ? 512 : 96;
+            for (int count : new int[] {1, 2, 13}) {
+                BandMatrix w = matrix(type, 101, cols);
+                specialScales(w);
+                Tensor x = numbers(count, cols);
+                Tensor expected = truth(memory, x, w);
+                try (SerialTeam team = new SerialTeam()) {
+                    for (FloatProducts.Cut cut : CUTS) {
+                        Tensor out = memory.tensor(count, w.rows());
+                        try (FloatProducts products =
+                                new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
+                            project(products, x, w, out);
+                        }
+                        String what = "%s × %d, %s, %s".formatted(type, count, cut, seed);
+                        Bits.assertSame(what, out, expected);
+                    }
+                }
+            }
+            memory.reset(type + ", " + seed);
+        }
+    }
+
+    private void specialScales(BandMatrix w) {
+        DType type = w.type();
+        MemorySegment scales = w.scales();
+        int step = type.superBlocks() ? BandMatrix.superScaleBytes(type) : 32;
+        int halves = type.superBlocks() ? BandMatrix.groupScalesAt(type) : 32;
+        for (long at = 0; at < scales.byteSize(); at++) {
+            boolean small = at % step >= halves;
+            if (type == DType.MXFP4) { // 255 is no exponent
+                scales.set(ValueLayout.JAVA_BYTE, at, (byte) random.nextInt(255));
+            } else if (small && random.nextInt(4) == 0) {
+                byte own = SMALL_SCALES[random.nextInt(SMALL_SCALES.length)];
+                scales.set(ValueLayout.JAVA_BYTE, at, own);
+            } else if (!small && at % 2 == 0 && random.nextInt(8) == 0) {
+                float scale = SCALES[random.nextInt(SCALES.length)];
+                short half = Float.floatToFloat16(random.nextBoolean() ? scale : -scale);
+                scales.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, half);
+            }
+        }
+    }
+
     /** Rows a page apart are copied, whole or in parts of k of a page or less. */
     @Test
     void rowsThatFightForOneSetOfACacheGiveTheSameBits() {
@@ -181,9 +239,13 @@ class FloatProductsTest {
             Tensor x = numbers(29, w.cols());
             Tensor expected = truth(memory, x, w);
             try (Team team = new SpinTeam(2)) {
-                for (int columns : new int[] {2048, 1024, 992}) {
+                for (FloatProducts.Cut cut :
+                        List.of(
+                                new FloatProducts.Cut(14 * 2048, 2048),
+                                new FloatProducts.Cut(14 * 1024, 1024),
+                                new FloatProducts.Cut(14 * 992, 992),
+                                new FloatProducts.Cut(29 * 2048, 992))) { // all of x
                     Tensor out = memory.tensor(x.rows(), w.rows());
-                    var cut = new FloatProducts.Cut(14 * columns, columns);
                     try (FloatProducts products =
                             new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
                         project(products, x, w, out);
@@ -195,11 +257,14 @@ class FloatProductsTest {
         }
     }
 
-    /** Every operand ends where nobody may read or write: a step too far ends the test's JVM. */
+    /**
+     * Every operand ends where nobody may read or write, outputs begin so as well: a step too far
+     * ends the test's JVM.
+     */
     @Test
     void nothingIsReadOrWrittenBeyondAnEnd() {
         for (DType type : FloatProducts.TYPES) {
-            int cols = type.quantized() ? 288 : 285;
+            int cols = type.superBlocks() ? 768 : type.quantized() ? 288 : 285;
             BandMatrix source = matrix(type, 101, cols);
             for (int count : new int[] {1, 2, 5, 12, 13, 29}) {
                 Tensor given = numbers(count, cols);
@@ -212,9 +277,11 @@ class FloatProductsTest {
                     MemorySegment scales = pages.copy(source.scales());
                     BandMatrix w = new BandMatrix("m", type, 101, cols, numbers, scales);
                     Tensor x = Tensor.of(given.shape(), pages.copy(given.data()));
-                    Tensor out = Tensor.of(Shape.of(count, 101), pages.take(count * 404L));
-                    project(products, x, w, out);
-                    Bits.assertSame(type + " × " + count + ", " + seed, out, expected);
+                    for (MemorySegment space : pages.both(count * 404L)) {
+                        Tensor out = Tensor.of(Shape.of(count, 101), space);
+                        project(products, x, w, out);
+                        Bits.assertSame(type + " × " + count + ", " + seed, out, expected);
+                    }
                 }
             }
             memory.reset(type + ", " + seed);
@@ -269,9 +336,10 @@ class FloatProductsTest {
         try (SpinTeam team = new SpinTeam(2);
                 FloatProducts products = new FloatProducts(team, library, FloatProducts.TYPES)) {
             for (DType type : FloatProducts.TYPES) {
-                List<BandMatrix> w = List.of(matrix(type, 69, 96));
-                for (int count : new int[] {1, 7, 300}) {
-                    Tensor x = numbers(count, 96);
+                int cols = type.superBlocks() ? 256 : 96;
+                List<BandMatrix> w = List.of(matrix(type, 69, cols));
+                for (int count : new int[] {1, 7, 600}) {
+                    Tensor x = numbers(count, cols);
                     List<Tensor> out = List.of(memory.tensor(count, 69));
                     allocatesNothing(
                             type + " × " + count,

@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -76,45 +77,105 @@ class PointwiseTest {
         return table;
     }
 
-    /** Runs a kernel; x is changed by those that work in place. */
-    private static void run(
-            Pointwise ours, PointwiseKernel kernel, Tensor x, Tensor y, Tensor weight, Tensor out) {
-        switch (kernel) {
-            case ADD, RELU, GELU, SWIGLU -> ours.run(kernel, x, y, out);
-            case RMS_NORM -> ours.rmsNorm(x, weight, 1e-5f, out);
-            case ROPE -> ours.rope(x, table(x.rowSize() / 2, 1f), new int[x.rows()]);
-            case SOFTMAX -> ours.softmax(x, out);
-            case SUM_EXP -> assertThat(ours.logSumExp(x, x.rows() - 1)).isFinite();
-            case STRIP_MAX -> ours.topK(x, x.rows() - 1, 1, new int[1], new float[1]);
-        }
+    /** Every operand and output ends where nobody may read or write. */
+    @Test
+    void neverTouchesThePageAfterAnOperand() {
+        betweenPages(GuardPages::take);
     }
 
     @Test
-    void neverTouchesThePageAfterAnOperand() {
+    void neverTouchesThePageBeforeAnOperand() {
+        betweenPages(GuardPages::takeBehind);
+    }
+
+    private interface Taking {
+        MemorySegment take(GuardPages pages, long bytes);
+    }
+
+    private void betweenPages(Taking taking) {
         try (SerialTeam team = new SerialTeam();
-                GuardPages pages = new GuardPages()) {
+                Pointwise ours = new Pointwise(team, library, ALL)) {
             for (int width : new int[] {2, 16, 22, 128, 150, 400}) {
                 for (int rows : new int[] {1, 3}) {
                     for (PointwiseKernel kernel : ALL) {
-                        Shape shape = Shape.of(rows, width);
-                        long bytes = shape.elements() * 4;
-                        Tensor x = Tensor.of(shape, pages.take(bytes));
-                        Tensor y = Tensor.of(shape, pages.take(bytes));
-                        Tensor weight = Tensor.of(Shape.of(1, width), pages.take(4L * width));
-                        Tensor out = Tensor.of(shape, pages.take(bytes));
-                        fill(x);
-                        fill(y);
-                        fill(weight);
-                        try (Pointwise ours = new Pointwise(team, library, ALL)) {
-                            if (kernel != PointwiseKernel.STRIP_MAX
-                                    || Pointwise.worthStrips(x, 1)) {
-                                run(ours, kernel, x, y, weight, out);
-                            }
+                        try (GuardPages pages = new GuardPages()) {
+                            compare(ours, kernel, pages, taking, rows, width);
                         }
+                        memory.reset(kernel + ", " + seed);
                     }
                 }
             }
         }
+    }
+
+    private void compare(
+            Pointwise ours,
+            PointwiseKernel kernel,
+            GuardPages pages,
+            Taking taking,
+            int rows,
+            int width) {
+        Shape shape = Shape.of(rows, width);
+        long bytes = shape.elements() * 4;
+        Tensor x = Tensor.of(shape, taking.take(pages, bytes));
+        Tensor y = Tensor.of(shape, taking.take(pages, bytes));
+        Tensor weight = Tensor.of(Shape.of(1, width), taking.take(pages, 4L * width));
+        Tensor out = Tensor.of(shape, taking.take(pages, bytes));
+        fill(x);
+        fill(y);
+        fill(weight);
+        Tensor changed = memory.copy(x); // by those that work in place
+        Tensor expected = memory.copy(out);
+        String what = "%s (%d, %d), %s".formatted(kernel, rows, width, seed);
+        switch (kernel) {
+            case ADD -> {
+                truth.add(changed, y);
+                ours.run(kernel, x, y, x);
+            }
+            case RELU -> {
+                truth.relu(x, expected);
+                ours.run(kernel, x, x, out);
+            }
+            case GELU -> {
+                truth.gelu(x, expected);
+                ours.run(kernel, x, x, out);
+            }
+            case SWIGLU -> {
+                truth.swiGlu(x, y, expected);
+                ours.run(kernel, x, y, out);
+            }
+            case RMS_NORM -> {
+                truth.rmsNorm(x, weight, 1e-5f, expected);
+                ours.rmsNorm(x, weight, 1e-5f, out);
+            }
+            case ROPE -> {
+                RopeTable table = table(width / 2, 1f);
+                int[] positions = IntStream.range(1, rows + 1).toArray();
+                truth.rope(changed, table, positions);
+                ours.rope(x, table, positions);
+            }
+            case SOFTMAX -> {
+                truth.softmax(x, expected);
+                ours.softmax(x, out);
+            }
+            case SUM_EXP ->
+                    Bits.assertSame(
+                            what, ours.logSumExp(x, rows - 1), truth.logSumExp(x, rows - 1));
+            case STRIP_MAX -> {
+                if (Pointwise.worthStrips(x, 1)) {
+                    int[] ids = new int[1];
+                    float[] values = new float[1];
+                    truth.topK(x, rows - 1, 1, ids, values);
+                    int[] ourIds = new int[1];
+                    float[] ourValues = new float[1];
+                    ours.topK(x, rows - 1, 1, ourIds, ourValues);
+                    assertThat(ourIds).as(what).isEqualTo(ids);
+                    assertThat(ourValues).as(what).isEqualTo(values);
+                }
+            }
+        }
+        Bits.assertSame(what, x, changed);
+        Bits.assertSame(what, out, expected);
     }
 
     @Test
