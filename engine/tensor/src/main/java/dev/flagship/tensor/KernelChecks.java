@@ -59,6 +59,17 @@ public final class KernelChecks {
         }
     }
 
+    public static void layerNorm(Tensor x, Tensor weight, Tensor bias, Tensor out) {
+        if (!(weight.rowSize() == x.rowSize()
+                && bias.rowSize() == x.rowSize()
+                && out.rowSize() == x.rowSize()
+                && out.rows() == x.rows())) {
+            throw refused(
+                    "layerNorm: x %s, weight %s, bias %s, output %s",
+                    x.shape(), weight.shape(), bias.shape(), out.shape());
+        }
+    }
+
     public static void rope(Tensor x, RopeTable table, int[] positions) {
         if (!(x.shape().width() == 2 * table.pairs() && positions.length >= x.rows())) {
             throw refused(

@@ -49,6 +49,12 @@ public interface Kernels extends AutoCloseable {
     void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out);
 
     /**
+     * Layer norm (arXiv:1607.06450), row by row: with m the mean of x and d = x − m, out = fma(d ·
+     * inverseRms(d), weight, bias). x and out (T, D), weight and bias (1, D).
+     */
+    void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out);
+
+    /**
      * Rotates the halves of each head in place: (a, b) → (a·cos − b·sin, b·cos + a·sin). x (T, H,
      * E).
      */

@@ -164,6 +164,31 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        KernelChecks.layerNorm(x, weight, bias, out);
+        each(
+                x.rows(),
+                row -> {
+                    float[] partial = new float[LANES];
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        partial[i % LANES] += x.get(row, i);
+                    }
+                    float mean = CanonicalMath.treeSum(partial) / x.rowSize();
+                    Arrays.fill(partial, 0);
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        float d = x.get(row, i) - mean;
+                        partial[i % LANES] = Math.fma(d, d, partial[i % LANES]);
+                    }
+                    float sum = CanonicalMath.treeSum(partial);
+                    float inverse = CanonicalMath.inverseRms(sum, x.rowSize(), eps);
+                    for (int i = 0; i < x.rowSize(); i++) {
+                        float d = x.get(row, i) - mean;
+                        out.set(row, i, Math.fma(d * inverse, weight.get(0, i), bias.get(0, i)));
+                    }
+                });
+    }
+
+    @Override
     public void rope(Tensor x, RopeTable table, int[] positions) {
         KernelChecks.rope(x, table, positions);
         int half = table.pairs();

@@ -15,22 +15,19 @@ import org.jspecify.annotations.Nullable;
  * processor.
  *
  * <p>A share belongs to its thread until the caller has done its own: what nobody began by then the
- * caller does as well. So a thread that sleeps, or that the system took off its processor for
- * others' work, holds nobody up; the caller waits for shares that were begun alone.
+ * caller does as well. So a thread that sleeps, or that the system has taken off its processor for
+ * others' work, holds nobody up unless it had begun; the caller waits for shares that were begun
+ * alone.
  */
 public final class SpinTeam implements Team {
     private static final long SPIN_NANOS = 100_000;
     private static final VarHandle INTS = MethodHandles.arrayElementVarHandle(int[].class);
 
-    // Numbers of the generation at hand, of workers that are done with it, and of the generation
-    // whose share of each thread was last begun, each on a cache line of its own (and the next,
-    // which processors fetch along): whoever waits for one of them would be disturbed by every
-    // write to another.
+    // The number of the generation at hand, and for each thread how far its share of one is, each
+    // on a cache line of its own (and the next, which processors fetch along): whoever waits for
+    // one of them would be disturbed by every write to another.
     private static final int STRIDE = 32;
     private static final int GENERATION = STRIDE;
-    private static final int DONE = 2 * STRIDE;
-    private static final int BEGUN =
-            2 * STRIDE; // and a stride for each thread, the caller's unused
 
     private final int size;
     private final Worker[] workers;
@@ -38,12 +35,16 @@ public final class SpinTeam implements Team {
     private volatile boolean closed;
     private volatile @Nullable Throwable failure;
     private @Nullable Task task; // published by the write to the generation
-    private volatile @Nullable Thread waiting;
+    private @Nullable Thread owner; // published by the write of whom it waits for
+    private volatile int waitedFor; // a thread's number, 0 for none
 
     public SpinTeam(int size) {
         check(size >= 1, "a team of %s threads", size);
         this.size = size;
-        this.numbers = new int[BEGUN + (size + 1) * STRIDE];
+        this.numbers = new int[(size + 2) * STRIDE];
+        for (int thread = 1; thread < size; thread++) {
+            end(thread, 0);
+        }
         this.workers = new Worker[size - 1];
         for (int i = 0; i < workers.length; i++) {
             workers[i] = new Worker(i + 1);
@@ -66,7 +67,6 @@ public final class SpinTeam implements Team {
             throw new InvalidArgumentException("the team is closed");
         }
         task = next;
-        INTS.setVolatile(numbers, DONE, 0);
         int generation = number(GENERATION) + 1; // only the owner writes it
         INTS.setVolatile(numbers, GENERATION, generation);
         for (Worker worker : workers) {
@@ -75,15 +75,15 @@ public final class SpinTeam implements Team {
             }
         }
         Throwable mine = share(next, 0, null); // the others must be done before anybody hears of it
-        int begun = 0;
         for (int thread = 1; thread < size; thread++) {
             if (begin(thread, generation)) {
                 mine = share(next, thread, mine);
-            } else {
-                begun++;
+                end(thread, generation);
             }
         }
-        await(begun);
+        for (int thread = 1; thread < size; thread++) {
+            await(thread, generation);
+        }
         Throwable theirs = failure;
         failure = null;
         task = null;
@@ -100,33 +100,47 @@ public final class SpinTeam implements Team {
         }
     }
 
+    // A thread's number is twice the generation while its share is done, and one more after that.
+
+    private static int place(int thread) {
+        return GENERATION + thread * STRIDE;
+    }
+
     /** Whether a thread's share of a generation is the calling thread's to do. */
     private boolean begin(int thread, int generation) {
-        return INTS.compareAndSet(numbers, BEGUN + thread * STRIDE, generation - 1, generation);
+        int before = 2 * generation - 1;
+        return number(place(thread)) == before
+                && INTS.compareAndSet(numbers, place(thread), before, 2 * generation);
+    }
+
+    private void end(int thread, int generation) {
+        INTS.setVolatile(numbers, place(thread), 2 * generation + 1);
+    }
+
+    private boolean ended(int thread, int generation) {
+        return number(place(thread)) == 2 * generation + 1;
     }
 
     private int number(int which) {
         return (int) INTS.getVolatile(numbers, which);
     }
 
-    /**
-     * @param begun shares that workers do
-     */
-    private void await(int begun) {
-        if (number(DONE) == begun) {
+    private void await(int thread, int generation) {
+        if (ended(thread, generation)) {
             return;
         }
         long deadline = System.nanoTime() + SPIN_NANOS;
-        while (number(DONE) != begun) {
+        while (!ended(thread, generation)) {
             if (System.nanoTime() < deadline) {
                 Thread.onSpinWait();
                 continue;
             }
-            waiting = Thread.currentThread();
-            if (number(DONE) != begun) {
+            owner = Thread.currentThread();
+            waitedFor = thread;
+            if (!ended(thread, generation)) {
                 LockSupport.park(this);
             }
-            waiting = null;
+            waitedFor = 0;
         }
     }
 
@@ -176,9 +190,8 @@ public final class SpinTeam implements Team {
                 } catch (Throwable t) {
                     failure = t;
                 } finally {
-                    INTS.getAndAdd(numbers, DONE, 1);
-                    Thread owner = waiting;
-                    if (owner != null) {
+                    end(index, seen);
+                    if (waitedFor == index) {
                         LockSupport.unpark(owner);
                     }
                 }

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.flagship.base.InvalidArgumentException;
-import dev.flagship.base.Joining;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -38,13 +38,33 @@ class SpinTeamTest {
         }
     }
 
+    /** Holds the caller until every other share was begun, so that threads do their own. */
+    private static final class Everybody implements Team.Task {
+        private final AtomicInteger begun = new AtomicInteger();
+        private final Team.Task task;
+
+        Everybody(Team.Task task) {
+            this.task = task;
+        }
+
+        @Override
+        public void run(int thread, int threads) {
+            begun.incrementAndGet();
+            while (thread == 0 && begun.get() < threads) {
+                Thread.onSpinWait();
+            }
+            task.run(thread, threads);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"2, 100000", "3, 5000"}) // three threads may be more than there are processors
     void manyRunsLoseNoneAndPublishPlainWrites(int size, int rounds) {
         long[] slots = new long[size * 16]; // plain memory: the team alone makes it visible
         try (SpinTeam team = new SpinTeam(size)) {
             for (int round = 1; round <= rounds; round++) {
-                team.run((thread, _) -> slots[thread * 16]++);
+                Team.Task task = (thread, _) -> slots[thread * 16]++;
+                team.run(round % 2 == 0 ? task : new Everybody(task));
                 if (slots[(round % size) * 16] != round) {
                     assertThat(slots[(round % size) * 16]).isEqualTo(round);
                 }
@@ -59,10 +79,52 @@ class SpinTeamTest {
             for (int round = 0; round < 50; round++) {
                 // Around the time when they park.
                 LockSupport.parkNanos(50_000 + round * 10_000);
-                team.run((_, _) -> runs.incrementAndGet());
+                team.run(new Everybody((_, _) -> runs.incrementAndGet()));
             }
         }
         assertThat(runs).hasValue(150);
+    }
+
+    /** A thread that has parked takes longer to wake than such a share takes. */
+    @Test
+    void whoSleepsHoldsNobodyUp() {
+        Thread caller = Thread.currentThread();
+        List<Thread> did = new ArrayList<>();
+        try (SpinTeam team = new SpinTeam(2)) {
+            for (int round = 0; round < 1000 && !did.contains(caller); round++) {
+                LockSupport.parkNanos(1_000_000); // the other thread parks
+                team.run((thread, _) -> {
+                    if (thread == 1) {
+                        did.add(Thread.currentThread());
+                    }
+                });
+                assertThat(did).hasSize(round + 1);
+            }
+        }
+        assertThat(did).contains(caller);
+    }
+
+    @Test
+    void anExceptionOfAShareThatTheCallerTookOverReachesIt() {
+        Thread caller = Thread.currentThread();
+        boolean taken = false;
+        try (SpinTeam team = new SpinTeam(2)) {
+            for (int round = 0; round < 1000 && !taken; round++) {
+                LockSupport.parkNanos(1_000_000); // the other thread parks
+                AtomicReference<Thread> who = new AtomicReference<>();
+                assertThatThrownBy(() ->
+                                team.run((thread, _) -> {
+                                    if (thread == 1) {
+                                        who.set(Thread.currentThread());
+                                        throw new IllegalStateException("share 1");
+                                    }
+                                }))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessage("share 1");
+                taken = who.get() == caller;
+            }
+        }
+        assertThat(taken).isTrue();
     }
 
     /** More threads than any machine has free: most of them sleep when a run begins. */
@@ -86,44 +148,6 @@ class SpinTeamTest {
             }
         }
         assertThat(byCaller.get()).isPositive();
-    }
-
-    /** As where requests are read and the heap is cleaned beside a step. */
-    @Test
-    void finishesWhileOthersWantEveryProcessor() {
-        AtomicBoolean over = new AtomicBoolean();
-        AtomicLong made = new AtomicLong();
-        List<Thread> others = new ArrayList<>();
-        for (int i = 0; i <= Runtime.getRuntime().availableProcessors(); i++) {
-            boolean collects = i == 0;
-            others.add(
-                    Thread.ofPlatform()
-                            .daemon()
-                            .start(() -> {
-                                while (!over.get()) {
-                                    made.addAndGet(new byte[1 << 16].length);
-                                    if (collects) {
-                                        System.gc();
-                                        LockSupport.parkNanos(1_000_000);
-                                    }
-                                }
-                            }));
-        }
-        long[] slots = new long[3 * 16];
-        try (SpinTeam team = new SpinTeam(3)) {
-            for (int round = 1; round <= 200; round++) {
-                team.run((thread, _) -> slots[thread * 16]++);
-                for (int thread = 0; thread < 3; thread++) {
-                    assertThat(slots[thread * 16]).isEqualTo(round);
-                }
-            }
-        } finally {
-            over.set(true);
-        }
-        for (Thread other : others) {
-            Joining.join(other);
-        }
-        assertThat(made).hasPositiveValue();
     }
 
     @Test
@@ -154,12 +178,13 @@ class SpinTeamTest {
                 int who = thrower;
                 AtomicLong others = new AtomicLong();
                 assertThatThrownBy(() ->
-                                team.run((thread, _) -> {
-                                    if (thread == who) {
-                                        throw new IllegalStateException("thread " + who);
-                                    }
-                                    others.incrementAndGet();
-                                }))
+                                team.run(
+                                        new Everybody((thread, _) -> {
+                                            if (thread == who) {
+                                                throw new IllegalStateException("thread " + who);
+                                            }
+                                            others.incrementAndGet();
+                                        })))
                         .isInstanceOf(IllegalStateException.class)
                         .hasMessage("thread " + who);
                 assertThat(others).hasValue(2);

@@ -42,6 +42,9 @@ final class Bench {
     private final Outlook outlook;
     private final Rounds rounds;
 
+    /** Rounds of {@link #operations} that ended. */
+    private volatile int timed;
+
     /** Our likelihood of each window, as far as a peer made it worth knowing. */
     private final Map<Integer, Double> likelihoods = new HashMap<>();
 
@@ -141,9 +144,14 @@ final class Bench {
         return new Result(report, svg);
     }
 
-    /** Ends it from another thread: no more is read, and what the rounds gave is the result. */
-    void stop() {
+    /**
+     * Ends it from another thread: no more is read, and what the rounds gave is the result.
+     *
+     * @return whether a round has ended, so that there is a result
+     */
+    boolean stop() {
         outlook.stop();
+        return Math.max(rounds.done(), timed) > 0;
     }
 
     /** Measures where a token's time goes instead, operation by operation; no limits, no peers. */
@@ -166,7 +174,10 @@ final class Bench {
                 try (Dispatch dispatch = new Dispatch(model.threads())) {
                     read(own, work, times, breakdown, dispatch);
                     report.row(
-                            "dispatch", "an empty operation of the team", "us", dispatch.micros());
+                            "dispatch",
+                            "handing an operation to all threads",
+                            "us",
+                            dispatch.micros());
                 }
                 ProcessorTimes.now(processes)
                         .ifPresent(ended ->
@@ -189,10 +200,9 @@ final class Bench {
             Breakdown breakdown,
             Dispatch dispatch) {
         work.figures().forEach(f -> outlook.plan(Rounds.name(work, f), settings.runs()));
-        int done = 0;
         try {
-            for (; done < settings.runs(); done++) {
-                String when = Rounds.when(done, settings.runs());
+            for (int round = 0; round < settings.runs(); round++) {
+                String when = Rounds.when(round, settings.runs());
                 dispatch.read();
                 for (Figure figure : work.figures()) {
                     breakdown.add(
@@ -200,9 +210,10 @@ final class Bench {
                             outlook.read(when, Rounds.name(work, figure), () -> own.read(figure)),
                             times);
                 }
+                timed = round + 1;
             }
         } catch (Outlook.Stopped e) {
-            keep(done, e);
+            keep(timed, e);
         }
     }
 
@@ -407,7 +418,9 @@ final class Bench {
                 settings.peers().forEach((e, at) -> start(e, at, model, work, scratch, peers));
                 peers.forEach(p -> prepare(p, own, greedy, work));
                 run(own, limits, peers, extras);
-                peers.forEach(this::describeMemory);
+                if (!outlook.stopped()) { // what stopped us may have ended them
+                    peers.forEach(this::describeMemory);
+                }
             } finally {
                 peers.forEach(Rival::close);
                 delete(scratch);

@@ -9,7 +9,7 @@ import java.util.Map;
 
 /**
  * Where the time of a token goes: of each figure the whole, each operation, and what lies between
- * operations. One thread.
+ * operations, of which some is the clock's own. One thread.
  */
 final class Breakdown {
     static final String BETWEEN = "between operations";
@@ -111,7 +111,11 @@ final class Breakdown {
             for (Part part : parts(figure)) {
                 String share = String.format(Locale.ROOT, "%.1f %%", share(figure, part));
                 report.row(
-                        key + "." + part.name().replaceAll("[^a-z0-9_]+", "_"),
+                        key
+                                + "."
+                                + part.name()
+                                        .toLowerCase(Locale.ROOT)
+                                        .replaceAll("[^a-z0-9_]+", "_"),
                         "  " + part.name(),
                         "us",
                         part.micros,
@@ -120,8 +124,9 @@ final class Breakdown {
         }
     }
 
+    /** Percent of all parts; their medians need not add up to the median of the whole. */
     double share(Figure figure, Part part) {
-        return 100 * part.micros() / whole(figure);
+        return 100 * part.micros() / parts(figure).stream().mapToDouble(Part::micros).sum();
     }
 
     /** What bounds a product: memory where a weight meets few rows, else arithmetic. */

@@ -272,8 +272,11 @@ public final class Main implements Callable<Integer> {
         var told = new CountDownLatch(1);
         var stop =
                 new Thread(() -> {
+                    if (!bench.stop()) {
+                        err.println("Stopped before a round had ended: there are no figures.");
+                        return;
+                    }
                     err.println("Stopping after this reading; what was measured is told.");
-                    bench.stop();
                     try {
                         told.await(MOST_STOP_SECONDS, TimeUnit.SECONDS);
                     } catch (InterruptedException e) {

@@ -22,6 +22,9 @@ final class Rounds {
     /** A peer's threads may spin for a moment after their work. */
     private static final int SETTLE_MILLIS = 100;
 
+    /** Ctrl-C reaches all processes: a peer may be gone before this one has heard of it. */
+    private static final int STOP_MILLIS = 1000;
+
     /** Of a peer with longer rounds only the settings that were best in the warm-up stay. */
     private static final double LONG_ROUND_SECONDS = 60;
 
@@ -42,7 +45,7 @@ final class Rounds {
     private Optional<ProcessorTimes> ended = Optional.empty();
     private Optional<Workload> work = Optional.empty();
     private List<Engine> planned = List.of();
-    private int done;
+    private volatile int done;
 
     /** An engine with one of its settings. */
     private record Entry(Engine engine, Engine.Setting setting) {
@@ -187,11 +190,11 @@ final class Rounds {
                         outlook.read(when, task.label(), () -> task.seconds().getAsDouble());
                 others.computeIfAbsent(task, _ -> new Samples()).add(seconds);
             }
-            done++;
+            done = round + 1;
         }
     }
 
-    /** Rounds that ended. */
+    /** Rounds that ended; any thread may ask. */
     int done() {
         return done;
     }
@@ -322,9 +325,11 @@ final class Rounds {
             Bench.pause(SETTLE_MILLIS);
             return true;
         } catch (BenchException e) {
-            Bench.pause(SETTLE_MILLIS); // Ctrl-C reaches all processes, peers often first
-            if (outlook.stopped()) {
-                throw new Outlook.Stopped();
+            for (int waited = 0; waited < STOP_MILLIS; waited += SETTLE_MILLIS) {
+                if (outlook.stopped()) {
+                    throw new Outlook.Stopped();
+                }
+                Bench.pause(SETTLE_MILLIS);
             }
             leave(entry.engine(), e);
             return false;

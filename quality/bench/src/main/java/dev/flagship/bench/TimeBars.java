@@ -5,6 +5,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 
 /** The picture of a {@link Breakdown}: one bar a figure, as long as all of its token's time. */
 final class TimeBars {
@@ -26,6 +27,9 @@ final class TimeBars {
     /** Products: one hue from dark to light. */
     private static final List<String> BLUES =
             List.of("#08306b", "#08519c", "#2171b5", "#4292c6", "#6baed6", "#9ecae1", "#c6dbef");
+
+    /** Those on which only black can be read. */
+    private static final Set<String> LIGHT = Set.of("#9ecae1", "#c6dbef");
 
     private final String title;
     private final Breakdown breakdown;
@@ -91,26 +95,20 @@ final class TimeBars {
         svg.text(LEFT - 10, y + 22, "text-anchor=\"end\"", breakdown.title(figure));
         var shares = new LinkedHashMap<String, Double>();
         colours.keySet().forEach(group -> shares.put(group, 0.0));
-        double sum = 0;
         for (Breakdown.Part part : breakdown.parts(figure)) {
-            shares.merge(group(part), part.micros(), Double::sum);
-            sum += part.micros();
+            shares.merge(group(part), breakdown.share(figure, part), Double::sum);
         }
         double x = LEFT;
         for (var share : shares.entrySet()) {
-            // Medians of parts need not add up to the median of the whole.
-            double part = share.getValue() / sum;
-            double width = part * (WIDTH - LEFT - RIGHT);
-            String percent = String.format(Locale.ROOT, "%.0f %%", 100 * part);
-            svg.rectangle(
-                    x,
-                    y,
-                    width,
-                    BAR,
-                    colours.getOrDefault(share.getKey(), "none"),
-                    "%s: %s".formatted(share.getKey(), percent));
+            double width = share.getValue() / 100 * (WIDTH - LEFT - RIGHT);
+            String percent = String.format(Locale.ROOT, "%.0f %%", share.getValue());
+            String colour = colours.getOrDefault(share.getKey(), "none");
+            String name = "%s: %s".formatted(share.getKey(), percent);
+            svg.rectangle(x, y, width, BAR, colour, name);
             if (width >= LEAST_LABEL) {
-                svg.text(x + width / 2, y + 22, "fill=\"white\" text-anchor=\"middle\"", percent);
+                String ink = LIGHT.contains(colour) ? "black" : "white";
+                String style = "fill=\"%s\" text-anchor=\"middle\"".formatted(ink);
+                svg.text(x + width / 2, y + 22, style, percent);
             }
             x += width;
         }

@@ -43,8 +43,8 @@ final class TimingKernels implements Kernels {
     /**
      * As above.
      *
-     * @param each hears of every operation. That takes two looks at the clock for each, about a
-     *     hundredth of a small model's token: not for figures of speed
+     * @param each hears of every operation. That takes two looks at the clock for each: not for
+     *     figures of speed
      */
     TimingKernels(Kernels kernels, @Nullable OperationTimes each) {
         this.kernels = kernels;
@@ -134,6 +134,13 @@ final class TimingKernels implements Kernels {
     public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
         long began = begin();
         kernels.rmsNorm(x, weight, eps, out);
+        end(NORM, began);
+    }
+
+    @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        long began = begin();
+        kernels.layerNorm(x, weight, bias, eps, out);
         end(NORM, began);
     }
 

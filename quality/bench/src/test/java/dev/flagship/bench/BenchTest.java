@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.concurrent.atomic.AtomicReference;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -108,7 +109,7 @@ class BenchTest {
 
     /** Its bench is stopped as soon as it says something. */
     private Bench stoppedAt(String words) throws IOException {
-        var stops = new java.util.concurrent.atomic.AtomicReference<Bench>();
+        var stops = new AtomicReference<Bench>();
         var progress =
                 new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8) {
                     @Override

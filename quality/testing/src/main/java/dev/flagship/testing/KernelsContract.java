@@ -322,6 +322,22 @@ public abstract class KernelsContract {
     }
 
     @Test
+    void normalisesRowsAroundTheirMean() {
+        for (int width : WIDTHS) {
+            for (int rows : new int[] {0, 1, 3, 40}) {
+                Tensor x = awkward(rows, width);
+                Tensor weight = usual(1, width);
+                Tensor bias = usual(1, width);
+                float eps = random.nextBoolean() ? 1e-5f : 0f;
+                expectSame(
+                        "layerNorm (%d, %d)".formatted(rows, width),
+                        x.shape(),
+                        (kernels, out) -> kernels.layerNorm(x, weight, bias, eps, out));
+            }
+        }
+    }
+
+    @Test
     void rotatesHeads() {
         for (int size : new int[] {2, 8, 20, 32, 64, 80, 128}) {
             float[] frequencies = new float[size / 2];
@@ -764,6 +780,9 @@ public abstract class KernelsContract {
         refused((k, out) -> k.project(x, List.of(w, w), List.of(out), exact), Shape.of(3, 5));
         refused((k, out) -> k.rmsNorm(x, other, 0, out), Shape.of(3, 8));
         refused((k, out) -> k.rmsNorm(x, usual(1, 8), 0, out), Shape.of(2, 8));
+        refused((k, out) -> k.layerNorm(x, other, usual(1, 8), 0, out), Shape.of(3, 8));
+        refused((k, out) -> k.layerNorm(x, usual(1, 8), other, 0, out), Shape.of(3, 8));
+        refused((k, out) -> k.layerNorm(x, usual(1, 8), usual(1, 8), 0, out), Shape.of(2, 8));
         refused((k, out) -> k.rope(out, table, new int[] {reach}), Shape.of(1, 8));
         refused((k, out) -> k.rope(out, table, new int[] {-1}), Shape.of(1, 8));
         refused((k, out) -> k.rope(out, table, new int[] {Integer.MAX_VALUE}), Shape.of(1, 8));

@@ -87,6 +87,12 @@ public final class RecordingKernels implements Kernels {
     }
 
     @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        kernels.layerNorm(x, weight, bias, eps, out);
+        keep(module(weight.name()), out);
+    }
+
+    @Override
     public void add(Tensor x, Tensor y) {
         kernels.add(x, y);
         if (layerInSum != null) {

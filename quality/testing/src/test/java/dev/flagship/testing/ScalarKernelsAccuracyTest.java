@@ -243,6 +243,34 @@ class ScalarKernelsAccuracyTest {
     }
 
     @Test
+    void layerNormIsTheFormula() {
+        Tensor x = numbers(2, 100, 3);
+        for (int i = 0; i < 100; i++) {
+            x.set(1, i, x.get(1, i) + 50); // a mean that matters
+        }
+        Tensor weight = numbers(1, 100, 1);
+        Tensor bias = numbers(1, 100, 1);
+        Tensor out = memory.tensor(2, 100);
+        kernels.layerNorm(x, weight, bias, 1e-5f, out);
+        for (int row = 0; row < 2; row++) {
+            double mean = 0;
+            for (int i = 0; i < 100; i++) {
+                mean += x.get(row, i) / 100.0;
+            }
+            double squares = 0;
+            for (int i = 0; i < 100; i++) {
+                squares += (x.get(row, i) - mean) * (x.get(row, i) - mean);
+            }
+            double inverse = 1 / Math.sqrt(squares / 100 + 1e-5);
+            for (int i = 0; i < 100; i++) {
+                double expected =
+                        (x.get(row, i) - mean) * inverse * weight.get(0, i) + bias.get(0, i);
+                assertThat((double) out.get(row, i)).isCloseTo(expected, within(2e-5));
+            }
+        }
+    }
+
+    @Test
     void rotationsTurnHalvesOfEachHead() {
         float[] frequencies = {1f, 0.1f, 0.01f};
         RopeTable table = new RopeTable(frequencies);

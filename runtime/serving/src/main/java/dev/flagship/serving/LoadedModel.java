@@ -120,6 +120,7 @@ public final class LoadedModel implements AutoCloseable {
     private static LoadedModel opened(
             Path path, LoadOptions options, LoadListener listener, Machine machine)
             throws IOException {
+        HostJava.check(path); // before any emitted code runs
         int threads = options.threads() == 0 ? Rungs.physicalCores() : options.threads();
         try (ModelFile file = ModelFiles.open(path);
                 var owned = new Owned()) {
@@ -130,7 +131,6 @@ public final class LoadedModel implements AutoCloseable {
                     KernelsAhead.start(
                             warnings -> Rungs.create(options.kernels(), team, types, warnings));
             owned.add(ahead);
-            HostJava.check(path); // Java takes a while to tell its flags, and kernels do to be made
             ModelSource source = source(path, file);
             int contextLength = context(path, source, options);
             PackPlan asItIs = PackPlan.of(path, source.tensors().values());

@@ -140,6 +140,16 @@ final class RecordedKernels implements Kernels {
     }
 
     @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        KernelEvent event = begin();
+        kernels.layerNorm(x, weight, bias, eps, out);
+        if (event != null) {
+            long bytes = bytes(x) + bytes(weight) + bytes(bias) + bytes(out);
+            end(event, "layerNorm", "", x.rows(), bytes);
+        }
+    }
+
+    @Override
     public void rope(Tensor x, RopeTable table, int[] positions) {
         KernelEvent event = begin();
         kernels.rope(x, table, positions);

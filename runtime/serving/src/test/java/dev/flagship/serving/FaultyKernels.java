@@ -80,6 +80,11 @@ final class FaultyKernels implements Kernels {
     }
 
     @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        kernels.layerNorm(x, weight, bias, eps, out);
+    }
+
+    @Override
     public void rope(Tensor x, RopeTable table, int[] positions) {
         kernels.rope(x, table, positions);
     }

@@ -87,6 +87,50 @@ final class Pointwise {
         }
     }
 
+    static void layerNorm(
+            Tensor x, Tensor weight, Tensor bias, float eps, Tensor out, int row, float[] partial) {
+        int size = x.rowSize();
+        int whole = size - size % LANES;
+        long base = (long) row * size * 4;
+        MemorySegment in = x.data();
+        for (int v = 0; v < PER_BAND; v++) {
+            FloatVector sum = FloatVector.zero(FLOATS);
+            for (int i = v * LENGTH; i < whole; i += LANES) {
+                sum = sum.add(FloatVector.fromMemorySegment(FLOATS, in, base + i * 4L, ORDER));
+            }
+            sum.intoArray(partial, v * LENGTH);
+        }
+        for (int i = whole; i < size; i++) {
+            partial[i - whole] += x.get(row, i);
+        }
+        float mean = CanonicalMath.treeSum(partial) / size;
+        for (int v = 0; v < PER_BAND; v++) {
+            FloatVector sum = FloatVector.zero(FLOATS);
+            for (int i = v * LENGTH; i < whole; i += LANES) {
+                FloatVector a = FloatVector.fromMemorySegment(FLOATS, in, base + i * 4L, ORDER);
+                FloatVector d = a.sub(mean);
+                sum = d.fma(d, sum);
+            }
+            sum.intoArray(partial, v * LENGTH);
+        }
+        for (int i = whole; i < size; i++) {
+            float d = x.get(row, i) - mean;
+            partial[i - whole] = Math.fma(d, d, partial[i - whole]);
+        }
+        float inverse = CanonicalMath.inverseRms(CanonicalMath.treeSum(partial), size, eps);
+        int vectors = size - size % LENGTH;
+        for (int i = 0; i < vectors; i += LENGTH) {
+            FloatVector a = FloatVector.fromMemorySegment(FLOATS, in, base + i * 4L, ORDER);
+            FloatVector w = FloatVector.fromMemorySegment(FLOATS, weight.data(), i * 4L, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(FLOATS, bias.data(), i * 4L, ORDER);
+            a.sub(mean).mul(inverse).fma(w, b).intoMemorySegment(out.data(), base + i * 4L, ORDER);
+        }
+        for (int i = vectors; i < size; i++) {
+            float d = x.get(row, i) - mean;
+            out.set(row, i, Math.fma(d * inverse, weight.get(0, i), bias.get(0, i)));
+        }
+    }
+
     /** Rotates all heads of a row in place. */
     static void rope(Tensor x, RopeTable table, int row, int position) {
         int half = table.pairs();

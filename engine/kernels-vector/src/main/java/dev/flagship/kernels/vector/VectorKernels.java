@@ -364,6 +364,7 @@ final class VectorKernels implements Kernels {
 
     private enum RowOperation {
         NORM,
+        LAYER_NORM,
         ROPE,
         SWIGLU,
         GELU,
@@ -377,6 +378,7 @@ final class VectorKernels implements Kernels {
         private RowOperation operation = RowOperation.NORM;
         private Tensor a = NONE;
         private Tensor b = NONE;
+        private Tensor c = NONE;
         private Tensor out = NONE;
         private float eps;
         private RopeTable table = new RopeTable(new float[0]);
@@ -389,6 +391,7 @@ final class VectorKernels implements Kernels {
             for (int row = share(a.rows(), thread, threads); row < to; row++) {
                 switch (operation) {
                     case NORM -> Pointwise.rmsNorm(a, b, eps, out, row, worker.partial);
+                    case LAYER_NORM -> Pointwise.layerNorm(a, b, c, eps, out, row, worker.partial);
                     case ROPE -> Pointwise.rope(a, table, row, positions[row]);
                     case SWIGLU -> Pointwise.swiGlu(a, b, out, row, worker.strip);
                     case GELU -> Activation.gelu(a, out, row, worker.strip);
@@ -405,6 +408,18 @@ final class VectorKernels implements Kernels {
         rowsTask.operation = RowOperation.NORM;
         rowsTask.a = x;
         rowsTask.b = weight;
+        rowsTask.eps = eps;
+        rowsTask.out = out;
+        run(rowsTask, x.shape().elements());
+    }
+
+    @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        KernelChecks.layerNorm(x, weight, bias, out);
+        rowsTask.operation = RowOperation.LAYER_NORM;
+        rowsTask.a = x;
+        rowsTask.b = weight;
+        rowsTask.c = bias;
         rowsTask.eps = eps;
         rowsTask.out = out;
         run(rowsTask, x.shape().elements());

@@ -122,6 +122,7 @@ class VectorAllocationTest {
             allocatesNothing("embed", () -> kernels.embed(embedding, ids, out));
             allocatesNothing("embed of 4 bits", () -> kernels.embed(embedding4, ids, out));
             allocatesNothing("rmsNorm", () -> kernels.rmsNorm(x, weight, 1e-5f, out));
+            allocatesNothing("layerNorm", () -> kernels.layerNorm(x, weight, weight, 1e-5f, out));
             allocatesNothing("rope", () -> kernels.rope(heads, table, ids));
             allocatesNothing("swiGlu", () -> kernels.swiGlu(y, out, out));
             allocatesNothing("gelu", () -> kernels.gelu(y, out));

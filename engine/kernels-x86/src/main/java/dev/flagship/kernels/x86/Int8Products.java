@@ -282,9 +282,10 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
             worker.set(ProductKernel.SCRATCH_SCALES, scratch + lines);
         }
         if (many) {
-            long blocksOfTiles = (long) blocks * Math.ceilDiv(count, tuning.unpacked().columns());
             long bytes = largest * BandMatrix.bandBytes(w.type(), w.cols());
-            worker.set(ProductKernel.NEXT_STEP, Math.ceilDiv(bytes, blocksOfTiles));
+            int columns = tuning.tileColumns(library.isa(), w.type(), SCRATCH);
+            worker.set(
+                    ProductKernel.NEXT_STEP, ProductKernel.nextStep(bytes, blocks, columns, count));
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;

@@ -121,6 +121,7 @@ final class NarrowPointwiseCode {
             case GELU -> sweep(this::gelu);
             case SWIGLU -> sweep(this::swiGlu);
             case RMS_NORM -> rmsNorm();
+            case LAYER_NORM -> layerNorm();
             case ROPE -> rope();
             case SOFTMAX -> softmax();
             case SUM_EXP -> sumExp();
@@ -371,13 +372,7 @@ final class NarrowPointwiseCode {
                         load(x, IN_A, half, tail);
                         asm.op(VFMADD231PS, ymm(half), x, x);
                     }));
-            tree(VADDPS, sum, ymm(1));
-            // All lanes are alike, and short divisions are several times faster.
-            asm.op(VDIVPS, low(sum), low(sum), size);
-            asm.op(VADDPS, low(sum), low(sum), eps);
-            asm.op(VSQRTPS, low(sum), low(sum));
-            asm.op(VDIVPS, low(sum), one, low(sum));
-            asm.op(VBROADCASTSS, sum, low(sum));
+            inverseRms(sum, one, size, eps);
             sweep(tail ->
                     each(half -> {
                         Ymm x = ymm(HALVES + half);
@@ -387,6 +382,69 @@ final class NarrowPointwiseCode {
                         asm.op(VMULPS, x, x, sum);
                         asm.op(VMULPS, x, x, weight);
                         store(TO, x, half, tail);
+                    }));
+            advance(IN_A);
+            advance(TO);
+        });
+    }
+
+    /** sum, whose upper half is in the next register, ← 1 / √(mean square + eps) in all lanes. */
+    private void inverseRms(Ymm sum, Xmm one, Xmm size, Xmm eps) {
+        tree(VADDPS, sum, ymm(sum.number() + 1));
+        // All lanes are alike, and short divisions are several times faster.
+        asm.op(VDIVPS, low(sum), low(sum), size);
+        asm.op(VADDPS, low(sum), low(sum), eps);
+        asm.op(VSQRTPS, low(sum), low(sum));
+        asm.op(VDIVPS, low(sum), one, low(sum));
+        asm.op(VBROADCASTSS, sum, low(sum));
+    }
+
+    private void layerNorm() {
+        Xmm one = xmm(12);
+        Xmm size = xmm(13);
+        Xmm eps = xmm(14);
+        Gp bias = SPARE;
+        Ymm sum = ymm(0);
+        Ymm mean = ymm(4 * HALVES);
+        asm.op(VBROADCASTSS, ymm(12), inMemory(Constant.ONE));
+        asm.op(VBROADCASTSS, ymm(13), param(PointwiseKernel.SIZE));
+        asm.op(VBROADCASTSS, ymm(14), param(PointwiseKernel.EPS));
+        asm.mov(bias, param(PointwiseKernel.BIAS));
+        eachRow(() -> {
+            each(half -> zero(ymm(half)));
+            sweep(tail ->
+                    each(half -> {
+                        Ymm x = ymm(HALVES + half);
+                        load(x, IN_A, half, tail);
+                        asm.op(VADDPS, ymm(half), ymm(half), x);
+                    }));
+            tree(VADDPS, sum, ymm(1));
+            asm.op(VDIVPS, low(sum), low(sum), size);
+            asm.op(VBROADCASTSS, mean, low(sum));
+            each(half -> zero(ymm(half)));
+            sweep(tail ->
+                    each(half -> {
+                        Ymm x = ymm(HALVES + half);
+                        load(x, IN_A, half, tail);
+                        asm.op(VSUBPS, x, x, mean);
+                        if (tail) {
+                            asm.op(VPAND, x, SOME, x); // load left the row's lanes there
+                        }
+                        asm.op(VFMADD231PS, ymm(half), x, x);
+                    }));
+            inverseRms(sum, one, size, eps);
+            sweep(tail ->
+                    each(half -> {
+                        Ymm x = ymm(HALVES + half);
+                        Ymm weight = ymm(2 * HALVES + half);
+                        Ymm result = ymm(3 * HALVES + half);
+                        load(x, IN_A, half, tail);
+                        load(weight, IN_B, half, tail);
+                        load(result, bias, half, tail);
+                        asm.op(VSUBPS, x, x, mean);
+                        asm.op(VMULPS, x, x, sum);
+                        asm.op(VFMADD231PS, result, x, weight);
+                        store(TO, result, half, tail);
                     }));
             advance(IN_A);
             advance(TO);

@@ -36,6 +36,7 @@ final class Pointwise implements Team.Task, AutoCloseable {
     private PointwiseKernel kernel = PointwiseKernel.ADD;
     private Tensor a = NONE;
     private Tensor b = NONE;
+    private Tensor bias = NONE;
     private Tensor out = NONE;
     private float eps;
 
@@ -148,6 +149,13 @@ final class Pointwise implements Team.Task, AutoCloseable {
         dispatch(PointwiseKernel.RMS_NORM, x, weight, out, SERIAL_PLAIN);
     }
 
+    void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        this.eps = eps;
+        this.bias = bias;
+        dispatch(PointwiseKernel.LAYER_NORM, x, weight, out, SERIAL_PLAIN);
+        this.bias = NONE;
+    }
+
     void softmax(Tensor x, Tensor out) {
         dispatch(PointwiseKernel.SOFTMAX, x, x, out, SERIAL_EXP);
     }
@@ -250,8 +258,9 @@ final class Pointwise implements Team.Task, AutoCloseable {
         worker.set(PointwiseKernel.ROWS, to - from);
         worker.set(PointwiseKernel.STRIDE, stride);
         worker.width(a.rowSize());
-        if (kernel == PointwiseKernel.RMS_NORM) {
+        if (kernel == PointwiseKernel.RMS_NORM || kernel == PointwiseKernel.LAYER_NORM) {
             worker.set(PointwiseKernel.B, b.data().address());
+            worker.set(PointwiseKernel.BIAS, bias.data().address());
             worker.set(PointwiseKernel.SIZE, (float) a.rowSize());
             worker.set(PointwiseKernel.EPS, eps);
         } else if (kernel == PointwiseKernel.ROPE) {

@@ -138,6 +138,7 @@ final class PointwiseCode {
                 sweep(this::swiGlu);
             }
             case RMS_NORM -> rmsNorm();
+            case LAYER_NORM -> layerNorm();
             case ROPE -> rope();
             case SOFTMAX -> softmax();
             case SUM_EXP -> sumExp();
@@ -329,19 +330,66 @@ final class PointwiseCode {
                 load(zmm(1), IN_A, tail);
                 asm.op(VFMADD231PS, sum, zmm(1), zmm(1));
             });
-            tree(VADDPS, sum, zmm(1));
-            // All lanes are alike, and short divisions are several times faster.
-            asm.op(VDIVPS, low(sum), low(sum), size);
-            asm.op(VADDPS, low(sum), low(sum), eps);
-            asm.op(VSQRTPS, low(sum), low(sum));
-            asm.op(VDIVPS, low(sum), one, low(sum));
-            asm.op(VBROADCASTSS, sum, low(sum));
+            inverseRms(sum, one, size, eps);
             sweep(tail -> {
                 load(zmm(1), IN_A, tail);
                 load(zmm(2), IN_B, tail);
                 asm.op(VMULPS, zmm(1), zmm(1), sum);
                 asm.op(VMULPS, zmm(1), zmm(1), zmm(2));
                 store(TO, zmm(1), tail);
+            });
+            advance(IN_A);
+            advance(TO);
+        });
+    }
+
+    /** sum ← 1 / √(mean square + eps) in all lanes. */
+    private void inverseRms(Zmm sum, Xmm one, Xmm size, Xmm eps) {
+        tree(VADDPS, sum, zmm(1));
+        // All lanes are alike, and short divisions are several times faster.
+        asm.op(VDIVPS, low(sum), low(sum), size);
+        asm.op(VADDPS, low(sum), low(sum), eps);
+        asm.op(VSQRTPS, low(sum), low(sum));
+        asm.op(VDIVPS, low(sum), one, low(sum));
+        asm.op(VBROADCASTSS, sum, low(sum));
+    }
+
+    private void layerNorm() {
+        Xmm one = xmm(13);
+        Xmm size = xmm(14);
+        Xmm eps = xmm(15);
+        Gp bias = SPARE;
+        Zmm sum = zmm(0);
+        Zmm x = zmm(1);
+        Zmm mean = zmm(4);
+        asm.op(VBROADCASTSS, zmm(13), Mem.at(RDI, Constant.ONE.offset()));
+        asm.op(VBROADCASTSS, zmm(14), param(PointwiseKernel.SIZE));
+        asm.op(VBROADCASTSS, zmm(15), param(PointwiseKernel.EPS));
+        asm.mov(bias, param(PointwiseKernel.BIAS));
+        eachRow(() -> {
+            asm.op(VPXOR, sum, sum, sum);
+            sweep(tail -> {
+                load(x, IN_A, tail);
+                asm.op(VADDPS, sum, sum, x);
+            });
+            tree(VADDPS, sum, x);
+            asm.op(VDIVPS, low(sum), low(sum), size);
+            asm.op(VBROADCASTSS, mean, low(sum));
+            asm.op(VPXOR, sum, sum, sum);
+            sweep(tail -> {
+                load(x, IN_A, tail);
+                asm.op(VSUBPS, tail ? x.zeroing(TAIL) : x, x, mean);
+                asm.op(VFMADD231PS, sum, x, x);
+            });
+            inverseRms(sum, one, size, eps);
+            sweep(tail -> {
+                load(x, IN_A, tail);
+                load(zmm(2), IN_B, tail);
+                load(zmm(3), bias, tail);
+                asm.op(VSUBPS, x, x, mean);
+                asm.op(VMULPS, x, x, sum);
+                asm.op(VFMADD231PS, zmm(3), x, zmm(2));
+                store(TO, zmm(3), tail);
             });
             advance(IN_A);
             advance(TO);

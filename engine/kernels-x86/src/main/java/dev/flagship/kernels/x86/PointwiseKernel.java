@@ -14,6 +14,8 @@ enum PointwiseKernel {
     SWIGLU(Shape.RUN),
     /** Rows of A, normalised and multiplied by the row B, into OUT. */
     RMS_NORM(Shape.ROWS),
+    /** Rows of A less their mean, normalised, multiplied by the row B, plus the row BIAS. */
+    LAYER_NORM(Shape.ROWS),
     /** Rotates rows of A in place, each by the angles of its position. */
     ROPE(Shape.ROWS),
     /** Rows of A into OUT. */
@@ -52,10 +54,13 @@ enum PointwiseKernel {
     /** Bytes from one row to the next. */
     static final int STRIDE = 6;
 
-    /** RMS_NORM: numbers in a row and what is added to their mean square, as F32. */
+    /** RMS_NORM, LAYER_NORM: numbers in a row and what is added to the mean square, as F32. */
     static final int SIZE = 7;
 
     static final int EPS = 8;
+
+    /** LAYER_NORM: a row that is added. */
+    static final int BIAS = 9;
 
     /** ROPE: heads of a row, bytes of half a head, and a free slot. */
     static final int HEADS = 7;

@@ -63,7 +63,7 @@ final class PointwiseSelfTest {
             return switch (kernel) {
                 case STRIP_MAX -> findsTheBest(pointwise);
                 case SUM_EXP -> sums(pointwise);
-                case ADD, RELU, GELU, SWIGLU, RMS_NORM, ROPE, SOFTMAX -> {
+                case ADD, RELU, GELU, SWIGLU, RMS_NORM, LAYER_NORM, ROPE, SOFTMAX -> {
                     boolean same = true;
                     for (int width : WIDTHS) {
                         same &= sameRows(pointwise, kernel, width);
@@ -79,6 +79,7 @@ final class PointwiseSelfTest {
         Tensor a = numbers(ROWS, width);
         Tensor b = numbers(ROWS, width);
         Tensor weight = numbers(1, width);
+        Tensor bias = numbers(1, width);
         Tensor expected = tensor(ROWS, width);
         MemorySegment space = take(4L * ROWS * width + 8L * CANARIES);
         for (long i = 0; i < space.byteSize() / 4; i++) {
@@ -107,6 +108,10 @@ final class PointwiseSelfTest {
             case RMS_NORM -> {
                 truth.rmsNorm(a, weight, EPS, expected);
                 pointwise.rmsNorm(a, weight, EPS, out);
+            }
+            case LAYER_NORM -> {
+                truth.layerNorm(a, weight, bias, EPS, expected);
+                pointwise.layerNorm(a, weight, bias, EPS, out);
             }
             case ROPE -> {
                 start(a, expected, out);

@@ -94,10 +94,14 @@ record ProductKernel(
     private static final int SAVED_TILE_ROWS = HALF_SUMS + 3;
 
     /**
-     * Bytes of the next group's weights that are asked for in each block of each tile, where
-     * weights are unpacked: they come from memory while this group is multiplied.
+     * Bytes by which asking for the next group's weights goes on in each block of each tile, where
+     * weights are unpacked: they come from memory while this group is multiplied. {@link
+     * #nextStep}.
      */
     static final int NEXT_STEP = HALF_SUMS + 4;
+
+    /** Lines asked for at a time, as many as {@link #nextStep} goes on at most. */
+    private static final int NEXT_LINES = 2;
 
     /** How far that has come: the kernel's own. */
     private static final int NEXT = HALF_SUMS + 5;
@@ -175,6 +179,19 @@ record ProductKernel(
     String symbol() {
         return String.format(
                 Locale.ROOT, "project_%s_%s_%dx%d_%s", type, source, bands, columns, isa.symbol());
+    }
+
+    /**
+     * What {@link #NEXT_STEP} is: the whole group in as many steps as its tiles have blocks, or the
+     * beginning of it where rows of x are so few that this would leave lines out.
+     *
+     * @param bytes of a group's numbers
+     * @param columns of a tile
+     * @param rows of x
+     */
+    static long nextStep(long bytes, int blocks, int columns, int rows) {
+        long steps = (long) blocks * Math.ceilDiv(rows, columns);
+        return Math.min(Math.ceilDiv(bytes, steps), NEXT_LINES * LINE);
     }
 
     /** Bytes of 8-bit lines in scratch. */
@@ -772,7 +789,9 @@ record ProductKernel(
                 goAhead();
             }
             if (next) {
-                asm.prefetcht1(Mem.at(NEXT_LINE));
+                for (int i = 0; i < NEXT_LINES; i++) {
+                    asm.prefetcht1(Mem.at(NEXT_LINE, i * LINE));
+                }
                 asm.add(NEXT_LINE, param(NEXT_STEP));
             }
             if (products) {

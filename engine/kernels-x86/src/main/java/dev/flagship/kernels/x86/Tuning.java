@@ -138,6 +138,11 @@ record Tuning(
         return few ? Tile.SHORT.bands() : tile(isa, type, source).bands();
     }
 
+    /** Rows of x that the largest tile meets at once, where there are many. */
+    int tileColumns(Isa isa, DType type, Source source) {
+        return tile(isa, type, source).columns();
+    }
+
     /** As {@link #parse} reads it: one line, with a checksum. */
     String text() {
         String body =

@@ -94,6 +94,17 @@ final class X86Kernels implements Kernels {
     // --- rows and elements
 
     @Override
+    public void layerNorm(Tensor x, Tensor weight, Tensor bias, float eps, Tensor out) {
+        KernelChecks.layerNorm(x, weight, bias, out);
+        if (pointwise.takes(PointwiseKernel.LAYER_NORM, x, weight, out)
+                && pointwise.takes(PointwiseKernel.LAYER_NORM, bias)) {
+            pointwise.layerNorm(x, weight, bias, eps, out);
+        } else {
+            other.layerNorm(x, weight, bias, eps, out);
+        }
+    }
+
+    @Override
     public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor out) {
         KernelChecks.rmsNorm(x, weight, out);
         if (pointwise.takes(PointwiseKernel.RMS_NORM, x, weight, out)) {

@@ -120,10 +120,12 @@ class PointwiseTest {
         Tensor x = Tensor.of(shape, taking.take(pages, bytes));
         Tensor y = Tensor.of(shape, taking.take(pages, bytes));
         Tensor weight = Tensor.of(Shape.of(1, width), taking.take(pages, 4L * width));
+        Tensor bias = Tensor.of(Shape.of(1, width), taking.take(pages, 4L * width));
         Tensor out = Tensor.of(shape, taking.take(pages, bytes));
         fill(x);
         fill(y);
         fill(weight);
+        fill(bias);
         Tensor changed = memory.copy(x); // by those that work in place
         Tensor expected = memory.copy(out);
         String what = "%s (%d, %d), %s".formatted(kernel, rows, width, seed);
@@ -147,6 +149,10 @@ class PointwiseTest {
             case RMS_NORM -> {
                 truth.rmsNorm(x, weight, 1e-5f, expected);
                 ours.rmsNorm(x, weight, 1e-5f, out);
+            }
+            case LAYER_NORM -> {
+                truth.layerNorm(x, weight, bias, 1e-5f, expected);
+                ours.layerNorm(x, weight, bias, 1e-5f, out);
             }
             case ROPE -> {
                 RopeTable table = table(width / 2, 1f);
@@ -247,6 +253,7 @@ class PointwiseTest {
                     allocatesNothing(kernel.symbol(isa()), () -> ours.run(kernel, x, y, out));
                 }
                 allocatesNothing("rmsNorm", () -> ours.rmsNorm(x, weight, 1e-5f, out));
+                allocatesNothing("layerNorm", () -> ours.layerNorm(x, weight, weight, 1e-5f, out));
                 allocatesNothing("softmax", () -> ours.softmax(x, out));
                 allocatesNothing("rope", () -> ours.rope(out.split(9, 64), table, ids));
             }
