@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Where the time of a token goes: of each figure the whole, each operation, and what lies between
@@ -86,14 +87,18 @@ final class Breakdown {
         return List.copyOf(figures.keySet());
     }
 
+    private Figures of(Figure figure) {
+        return Objects.requireNonNull(figures.get(figure), "a figure that was not read");
+    }
+
     /** Median microseconds of a token. */
     double whole(Figure figure) {
-        return figures.get(figure).whole.median();
+        return of(figure).whole.median();
     }
 
     /** In the order in which they are done; what lies between is last. */
     List<Part> parts(Figure figure) {
-        Figures all = figures.get(figure);
+        Figures all = of(figure);
         var parts = new ArrayList<>(all.parts.values());
         parts.add(all.between);
         return parts;
@@ -105,7 +110,7 @@ final class Breakdown {
 
     void addTo(Report report) {
         for (Figure figure : figures()) {
-            Samples whole = figures.get(figure).whole;
+            Samples whole = of(figure).whole;
             String key = figure.name().toLowerCase(Locale.ROOT);
             report.row(key, title(figure) + ", a token", "us", whole, "");
             for (Part part : parts(figure)) {

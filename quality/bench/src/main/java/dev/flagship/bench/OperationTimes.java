@@ -2,6 +2,7 @@ package dev.flagship.bench;
 
 import dev.flagship.tensor.BandMatrix;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -86,20 +87,20 @@ final class OperationTimes {
     }
 
     private final List<Entry> entries = new ArrayList<>();
-    private final Entry[] small = new Entry[Small.values().length];
+    private final Map<Small, Entry> small = new EnumMap<>(Small.class);
 
     /** By the first of a product's weights. */
-    private final Map<BandMatrix, Entry> products = new IdentityHashMap<>();
+    private final IdentityHashMap<BandMatrix, Entry> products = new IdentityHashMap<>();
 
     void reset() {
         entries.forEach(Entry::clear);
     }
 
     void add(Small kind, long nanos) {
-        Entry entry = small[kind.ordinal()];
+        Entry entry = small.get(kind);
         if (entry == null) {
             entry = named(kind.title, false);
-            small[kind.ordinal()] = entry;
+            small.put(kind, entry);
         }
         entry.nanos += nanos;
         entry.calls++;

@@ -110,16 +110,17 @@ class BenchTest {
     /** Its bench is stopped as soon as it says something. */
     private Bench stoppedAt(String words) throws IOException {
         var stops = new AtomicReference<Bench>();
-        var progress =
-                new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8) {
+        var said =
+                new ByteArrayOutputStream() {
                     @Override
-                    public PrintStream printf(String format, Object... args) {
-                        if (format.formatted(args).contains(words)) {
+                    public synchronized void write(byte[] bytes, int from, int length) {
+                        super.write(bytes, from, length);
+                        if (toString(StandardCharsets.UTF_8).contains(words)) {
                             stops.get().stop();
                         }
-                        return this;
                     }
                 };
+        PrintStream progress = stream(said);
         stops.set(bench(5, false, progress));
         return stops.get();
     }
