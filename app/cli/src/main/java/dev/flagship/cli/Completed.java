@@ -186,7 +186,13 @@ record Completed(String path, String about, List<Flag> flags, List<Completed> wo
                                                         "llama3.java",
                                                         "jlama"))),
                         List.of("--runs", "--threads", "--context"),
-                        List.of("--json", "--force", "--parity", "--greedy-only", "--shapes"),
+                        List.of(
+                                "--json",
+                                "--force",
+                                "--parity",
+                                "--greedy-only",
+                                "--operations",
+                                "--shapes"),
                         model),
                 launcher(
                         "fuzz",
