@@ -89,31 +89,11 @@ final class Bench {
     /**
      * Measures.
      *
-     * @throws BenchException {@code machine_busy} if others would spoil the figures; {@code
-     *     stopped} if {@link #stop} came before the first round had ended
+     * @throws BenchException {@code machine_busy} if others would spoil the figures
+     * @throws Outlook.Stopped if {@link #stop} came before the first round had ended
      * @throws IOException if the model or the file for the read bandwidth cannot be used
      */
     Result run() throws IOException {
-        return unlessStopped(this::speed);
-    }
-
-    /** A measurement that Ctrl-C may end. */
-    private interface Measurement {
-        Result run() throws IOException;
-    }
-
-    private static Result unlessStopped(Measurement measurement) throws IOException {
-        try {
-            return measurement.run();
-        } catch (Outlook.Stopped e) {
-            throw new BenchException(
-                    "stopped",
-                    "Stopped before the first round had ended: there are no figures.",
-                    e);
-        }
-    }
-
-    private Result speed() throws IOException {
         Optional<String> svg;
         String loadBefore = Machine.loadAverage().orElse("unknown");
         double others = othersNow(settings.force(), progress);
@@ -156,10 +136,6 @@ final class Bench {
 
     /** Measures where a token's time goes instead, operation by operation; no limits, no peers. */
     Result operations() throws IOException {
-        return unlessStopped(this::times);
-    }
-
-    private Result times() throws IOException {
         double others = othersNow(settings.force(), progress);
         try (LoadedModel model = load()) {
             Workload work = Workload.within(model.contextLength(), text(model), settings.seconds());

@@ -1,6 +1,8 @@
 package dev.flagship.bench;
 
+import dev.flagship.base.FlagshipException;
 import java.io.PrintStream;
+import java.io.Serial;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -17,12 +19,16 @@ final class Outlook {
 
     private volatile boolean stopped;
 
-    /** A reading was not taken, for somebody wants no more of them. */
-    static final class Stopped extends RuntimeException {
-        private static final long serialVersionUID = 1;
+    /** A reading was not taken, for somebody wants no more of them; {@code stopped}. */
+    static final class Stopped extends FlagshipException {
+        @Serial private static final long serialVersionUID = 1L;
 
         Stopped() {
-            super("stopped");
+            super(
+                    "stopped",
+                    "Stopped before the first round had ended: there are no figures.",
+                    false,
+                    null);
         }
     }
 

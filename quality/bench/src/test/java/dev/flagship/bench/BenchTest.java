@@ -139,7 +139,7 @@ class BenchTest {
         Bench bench = stoppedAt("Warm-up");
         assertThatThrownBy(bench::run)
                 .isInstanceOfSatisfying(
-                        BenchException.class, e -> assertThat(e.code()).isEqualTo("stopped"));
+                        Outlook.Stopped.class, e -> assertThat(e.code()).isEqualTo("stopped"));
     }
 
     @Test
