@@ -47,9 +47,10 @@ final class FloatKernels {
         var sweeps = new EnumMap<DType, Sweeps>(DType.class);
         var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
         for (DType type : types) {
-            if (type.quantized()) {
+            if (type != DType.F32) {
                 unpackers.put(type, entry.apply(FloatUnpacker.of(isa, type).symbol()));
-            } else {
+            }
+            if (!type.quantized()) {
                 sweeps.put(
                         type,
                         new Sweeps(
@@ -88,10 +89,11 @@ final class FloatKernels {
             if (!types.contains(type)) {
                 continue;
             }
-            if (type.quantized()) {
+            if (type != DType.F32) {
                 FloatUnpacker unpacker = FloatUnpacker.of(isa, type); // types may share one
                 kernels.computeIfAbsent(unpacker.symbol(), _ -> unpacker.assemble());
-            } else {
+            }
+            if (!type.quantized()) {
                 put(kernels, rows(isa, type, tuning));
                 put(kernels, tiles(isa, type, tuning));
             }

@@ -32,26 +32,28 @@ import java.util.Set;
  * no bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the
  * first-level cache, so that blocks of them are copied.
  *
- * <p>Quantised weights of a tile's bands are first widened in scratch. Where all of x stays in the
- * second-level cache, so little of them is widened at a time that it is still in the first-level
- * cache when it is used.
+ * <p>Quantised weights of a tile's bands are first widened in scratch, F16 and BF16 ones where rows
+ * of x are many. Where all of x stays in the second-level cache, so little of quantised weights is
+ * widened at a time that it is still in the first-level cache when it is used.
  */
 final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
-     * How x is cut; the bits do not depend on it.
+     * How a product is cut; the bits do not depend on it.
      *
      * @param numbers of x in a block; an x that has no more is not cut
      * @param columns of a part of k, at most
+     * @param widenRows rows of x from which F16 and BF16 weights are widened in scratch, once for
+     *     many tiles, instead of in each
      */
-    record Cut(int numbers, int columns) {
+    record Cut(int numbers, int columns, int widenRows) {
         /**
          * Best with products of vision encoders. A block of 512 KiB fits the second-level caches
          * that are usual with AVX-512, of 1 MiB and more.
          */
-        static final Cut USUAL = new Cut(128 << 10, 1024);
+        static final Cut USUAL = new Cut(128 << 10, 1024, 96);
 
         /** The same for second-level caches of 512 KiB, which are usual without AVX-512. */
-        static final Cut SMALL_CACHE = new Cut(64 << 10, 1024);
+        static final Cut SMALL_CACHE = new Cut(64 << 10, 1024, 96);
 
         static Cut of(Isa isa) {
             return isa.wide() ? USUAL : SMALL_CACHE;
@@ -114,7 +116,9 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         this.shares = new Shares(Math.max(SHARED_BANDS, tile.bands()));
         this.prefetch = library.tuning().prefetch();
         this.types = Set.copyOf(types);
-        types.forEach(type -> tables.put(type, FloatUnpacker.tables(library.isa(), type)));
+        types.stream()
+                .filter(DType::quantized)
+                .forEach(type -> tables.put(type, FloatUnpacker.tables(library.isa(), type)));
         this.cut = cut;
         workers = new Worker[team.size()];
         Arrays.setAll(workers, _ -> new Worker(FloatUnpacker.SLOTS));
@@ -221,7 +225,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                     worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? ahead : 0);
                 }
                 columns(worker, k, ks);
-                if (w.type().quantized()) {
+                if (w.type().quantized() || widens(w)) {
                     int size;
                     for (int band = from; band < to; band += size) {
                         size = Integer.highestOneBit(Math.min(tile.bands(), to - band));
@@ -256,6 +260,14 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                 }
             }
         }
+    }
+
+    /** Whether 16-bit weights are widened in scratch. */
+    private boolean widens(BandMatrix w) {
+        return w.type() != DType.F32
+                && x.rows() > 1
+                && x.rows() >= cut.widenRows()
+                && w.cols() % BLOCK == 0;
     }
 
     /** Whether rows of x are to be copied for so many bands. */
@@ -306,7 +318,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     }
 
     /**
-     * Widens some columns of bands in scratch and multiplies by them.
+     * Widens some columns of bands in scratch, F16 and BF16 or quantised, and multiplies by them.
      *
      * @param k first column, a multiple of 32, and {@code ks} as many as there are
      * @param row of the outputs
@@ -326,22 +338,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         long stride = (long) ks * LINE;
         long lines = worker.scratch(size * stride);
         long numberStride = BandMatrix.bandBytes(type, w.cols());
-        long scaleStride = BandMatrix.bandScaleBytes(type, w.cols());
         long numbers = w.numbers().address() + band * numberStride + before(type, k);
-        long scales = w.scales().address() + band * scaleStride;
-        int groupAt = k;
-        if (type.superBlocks()) {
-            scales += k / SUPER_BLOCK * (long) BandMatrix.superScaleBytes(type);
-            worker.set(FloatUnpacker.SUPER_SCALES, scales);
-            groupAt = k % SUPER_BLOCK;
-            worker.set(FloatUnpacker.SUPER_LEFT, (SUPER_BLOCK - groupAt) / BLOCK);
-            scales += BandMatrix.groupScalesAt(type);
+        if (type.quantized()) {
+            scales(worker, w, band, k);
         }
-        scales += groupAt / type.groupElements() * (long) BandMatrix.groupScaleBytes(type);
         worker.set(FloatUnpacker.NUMBERS, numbers);
         worker.set(FloatUnpacker.NUMBER_STRIDE, numberStride);
-        worker.set(FloatUnpacker.SCALES, scales);
-        worker.set(FloatUnpacker.SCALE_STRIDE, scaleStride);
         worker.set(FloatUnpacker.LINES, lines);
         worker.set(FloatUnpacker.BLOCKS, ks / BLOCK);
         worker.set(FloatUnpacker.BANDS, size);
@@ -353,6 +355,24 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         FloatKernels.Sweeps sweeps = kernels.sweeps(DType.F32);
         MemorySegment entry = x.rows() == 1 ? sweeps.row(size) : sweeps.tiles(size);
         sweep(worker, entry, lines, stride, w, out, row, band, 1, size);
+    }
+
+    /** Where a band's scales from column k on lie. */
+    private static void scales(Worker worker, BandMatrix w, int band, int k) {
+        DType type = w.type();
+        long scaleStride = BandMatrix.bandScaleBytes(type, w.cols());
+        long scales = w.scales().address() + band * scaleStride;
+        int groupAt = k;
+        if (type.superBlocks()) {
+            scales += k / SUPER_BLOCK * (long) BandMatrix.superScaleBytes(type);
+            worker.set(FloatUnpacker.SUPER_SCALES, scales);
+            groupAt = k % SUPER_BLOCK;
+            worker.set(FloatUnpacker.SUPER_LEFT, (SUPER_BLOCK - groupAt) / BLOCK);
+            scales += BandMatrix.groupScalesAt(type);
+        }
+        scales += groupAt / type.groupElements() * (long) BandMatrix.groupScaleBytes(type);
+        worker.set(FloatUnpacker.SCALES, scales);
+        worker.set(FloatUnpacker.SCALE_STRIDE, scaleStride);
     }
 
     /**

@@ -15,8 +15,8 @@ import java.util.Locale;
 import java.util.Set;
 
 /**
- * Widens blocks of some bands of quantised weights to F32 lines, 16 rows each, in the order of k:
- * the numbers of {@link BandMatrix#weight}, bit for bit. Lane = row; for each weight the group's
+ * Widens blocks of some bands of weights to F32 lines, 16 rows each, in the order of k: the numbers
+ * of {@link BandMatrix#weight}, bit for bit. Lane = row; for each quantised weight the group's
  * scale (of super-blocks a product), the number less its offset or its level, as a float, and one
  * multiplication or {@code fma}.
  *
@@ -69,10 +69,10 @@ record FloatUnpacker(Isa isa, DType type) {
 
     static final int SLOTS = NUMBER_TABLE + 8;
 
-    /** The types that can be widened: all that are quantised. */
+    /** The quantised types, all of which can be widened. */
     static final Set<DType> TYPES = types();
 
-    /** Those of them that have code of their own. */
+    /** What has code of its own: some of them, F16 and BF16. */
     static final Set<DType> SHAPES = shapes();
 
     private static final int LINE = 64;
@@ -101,7 +101,7 @@ record FloatUnpacker(Isa isa, DType type) {
     }
 
     private static Set<DType> shapes() {
-        Set<DType> shapes = EnumSet.noneOf(DType.class);
+        Set<DType> shapes = EnumSet.of(DType.F16, DType.BF16);
         TYPES.forEach(type -> shapes.add(ProductKernel.shape(type)));
         return Collections.unmodifiableSet(shapes);
     }
@@ -151,7 +151,7 @@ record FloatUnpacker(Isa isa, DType type) {
         private final boolean superBlocks = type.superBlocks();
 
         /** Groups of a block. */
-        private final int groups = BLOCK / type.groupElements();
+        private final int groups = type.quantized() ? BLOCK / type.groupElements() : 1;
 
         /** Registers that hold a number for each row of a band. */
         private final int parts = LINE / isa.bytes();
@@ -167,6 +167,9 @@ record FloatUnpacker(Isa isa, DType type) {
 
         /** 2⁻¹²⁷, twice the smallest scale of MXFP4, whose numbers have no high bits. */
         private final Vec leastDoubled = last(1);
+
+        /** The upper halves of lanes, for BF16. */
+        private final Vec upper = last(1);
 
         /** What a byte has more than the number; or what numbers of 4 bits stand for. */
         private final Vec offset = last(2);
@@ -253,14 +256,18 @@ record FloatUnpacker(Isa isa, DType type) {
             }
             for (int part = 0; part < parts; part++) {
                 for (int group = 0; group < groups; group++) {
-                    groupScales(part, group);
+                    if (type.quantized()) {
+                        groupScales(part, group);
+                    }
                     for (int i = 0; i < FOURS / groups; i++) {
                         widen(part, group * FOURS / groups + i);
                     }
                 }
             }
             asm.add(NUMBER, bits * LINE);
-            asm.add(SCALE, groups * BandMatrix.groupScaleBytes(type));
+            if (type.quantized()) {
+                asm.add(SCALE, groups * BandMatrix.groupScaleBytes(type));
+            }
             asm.add(LINE_OUT, BLOCK * LINE);
         }
 
@@ -282,6 +289,9 @@ record FloatUnpacker(Isa isa, DType type) {
             }
             if (type == DType.MXFP4) {
                 constant(leastDoubled, ProductKernel.Emitter.LEAST_DOUBLED);
+            }
+            if (type == DType.BF16) {
+                constant(upper, HalfFloats.UPPER);
             }
         }
 
@@ -358,6 +368,14 @@ record FloatUnpacker(Isa isa, DType type) {
         private void widen(int part, int four) {
             Mem block = Mem.at(NUMBER, part * isa.bytes());
             Mem out = Mem.at(LINE_OUT, four * COLUMNS * LINE + part * isa.bytes());
+            if (!type.quantized()) {
+                HalfFloats halves = new HalfFloats(asm, isa, type, upper);
+                for (int k = 0; k < COLUMNS; k++) {
+                    halves.take(Mem.at(NUMBER), four * COLUMNS + k, part * isa.bytes(), weight(k));
+                    asm.store(VMOVUPS_STORE, out.plus(k * LINE), weight(k));
+                }
+                return;
+            }
             if (lookedUp) {
                 lookUp(block.plus(four / 2 * LINE), four % 2 * 4);
             } else {
