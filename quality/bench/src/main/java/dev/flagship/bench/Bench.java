@@ -411,7 +411,7 @@ final class Bench {
     private void run(
             OwnModel own, Optional<Limits> limits, List<Rival> peers, List<Rounds.Task> extras) {
         try {
-            rounds.run(own, limits, peers, extras);
+            rounds.run(own, limits.map(l -> l::read), peers, extras);
         } catch (Outlook.Stopped e) {
             keep(rounds.done(), e);
         }

@@ -45,6 +45,14 @@ final class Limits implements AutoCloseable {
         Reading {
             gops = Map.copyOf(gops);
         }
+
+        /** What the limits were between two looks at them. */
+        static Reading between(Reading before, Reading after) {
+            var gops = new EnumMap<PeakLoop.Kind, Double>(PeakLoop.Kind.class);
+            before.gops.forEach(
+                    (kind, b) -> gops.put(kind, (b + after.gops.getOrDefault(kind, b)) / 2));
+            return new Reading((before.readGbps + after.readGbps) / 2, gops);
+        }
     }
 
     private Limits(LimitsProbe probe, Team team, OffHeap file, List<PeakLoop> loops) {

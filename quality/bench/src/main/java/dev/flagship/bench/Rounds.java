@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.DoubleSupplier;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 /** Takes everything in turns, round after round, and keeps the samples. One thread. */
@@ -66,7 +67,10 @@ final class Rounds {
      */
     record Task(String key, String label, DoubleSupplier seconds) {}
 
-    /** Our samples of one figure; the shares are of the limits of the same round. */
+    /**
+     * Our samples of one figure; the shares are of the limits right before and after, for a virtual
+     * machine's processors change their speed within seconds, as the host moves them.
+     */
     private record Own(
             Samples speed,
             Samples gflops,
@@ -105,7 +109,7 @@ final class Rounds {
     void plan(Workload workload, Collection<Engine> engines) {
         work = Optional.of(workload);
         planned = List.copyOf(engines);
-        outlook.plan(LIMITS, count);
+        outlook.plan(LIMITS, count * (1 + workload.figures().size()));
         for (Figure figure : workload.figures()) {
             outlook.plan(name(workload, figure), count);
             for (Engine engine : engines) {
@@ -143,9 +147,14 @@ final class Rounds {
     /**
      * Measures.
      *
+     * @param limits reads the machine's
      * @throws Outlook.Stopped if no more is wanted; what was read stays
      */
-    void run(Contender ours, Optional<Limits> limits, List<Rival> peers, List<Task> tasks) {
+    void run(
+            Contender ours,
+            Optional<Supplier<Limits.Reading>> limits,
+            List<Rival> peers,
+            List<Task> tasks) {
         tasks.forEach(task -> outlook.plan(task.label(), count));
         List<Engine> started = peers.stream().map(Rival::engine).toList();
         planned.stream().filter(engine -> !started.contains(engine)).forEach(this::drop);
@@ -165,13 +174,15 @@ final class Rounds {
     }
 
     private void take(
-            Contender ours, Optional<Limits> limits, Map<Entry, Turn> turns, List<Task> tasks) {
+            Contender ours,
+            Optional<Supplier<Limits.Reading>> limits,
+            Map<Entry, Turn> turns,
+            List<Task> tasks) {
         for (int round = 0; round < count; round++) {
             String when = when(round, count);
-            limits.ifPresent(l -> take(outlook.read(when, LIMITS, l::read)));
             var order = new ArrayList<>(turns.entrySet());
             if (round % 2 == 0) {
-                takeOwn(when, ours);
+                takeOwn(when, ours, limits);
             } else {
                 Collections.reverse(order);
             }
@@ -183,7 +194,7 @@ final class Rounds {
                 }
             }
             if (round % 2 == 1) {
-                takeOwn(when, ours);
+                takeOwn(when, ours, limits);
             }
             for (Task task : tasks) {
                 double seconds =
@@ -295,20 +306,31 @@ final class Rounds {
         }
     }
 
-    private void take(Limits.Reading reading) {
-        read.add(reading.readGbps());
-        reading.gops().forEach((kind, gops) -> samples(peaks, kind).add(gops));
-    }
-
     private static Samples samples(Map<PeakLoop.Kind, Samples> map, PeakLoop.Kind kind) {
         return map.computeIfAbsent(kind, _ -> new Samples());
     }
 
-    private void takeOwn(String when, Contender ours) {
+    private void takeOwn(String when, Contender ours, Optional<Supplier<Limits.Reading>> limits) {
+        Optional<Limits.Reading> before = look(when, limits);
         for (Figure figure : figures()) {
             String what = name(work.orElseThrow(), figure);
-            take(figure, outlook.read(when, what, () -> ours.read(figure)));
+            Contender.Reading reading = outlook.read(when, what, () -> ours.read(figure));
+            Optional<Limits.Reading> after = look(when, limits);
+            take(
+                    figure,
+                    reading,
+                    before.flatMap(b -> after.map(a -> Limits.Reading.between(b, a))));
+            before = after;
         }
+    }
+
+    private Optional<Limits.Reading> look(String when, Optional<Supplier<Limits.Reading>> limits) {
+        return limits.map(each -> {
+            Limits.Reading reading = outlook.read(when, LIMITS, each);
+            read.add(reading.readGbps());
+            reading.gops().forEach((kind, gops) -> samples(peaks, kind).add(gops));
+            return reading;
+        });
     }
 
     /** Whether it stays. */
@@ -336,21 +358,22 @@ final class Rounds {
         }
     }
 
-    private void take(Figure figure, Contender.Reading reading) {
+    private void take(Figure figure, Contender.Reading reading, Optional<Limits.Reading> limits) {
         Own samples = own.computeIfAbsent(figure, _ -> new Own());
         samples.speed().add(reading.tokensPerSecond());
         samples.gflops().add(reading.productGflops());
         samples.share().add(100 * reading.productShare());
         samples.gbps().add(reading.weightGbps());
-        if (!read.isEmpty()) {
-            samples.ofRead().add(100 * reading.weightGbps() / read.last());
-        }
         samples.operations().add(reading.operationsPerToken());
         samples.weightBytes().add(reading.weightBytesPerToken());
-        peaks.forEach((kind, peak) -> {
-            double share = 100 * reading.productGflops() / peak.last();
-            samples(samples.ofPeaks(), kind).add(share);
-            samples(samples.wholeOfPeaks(), kind).add(share * reading.productShare());
+        limits.ifPresent(limit -> {
+            samples.ofRead().add(100 * reading.weightGbps() / limit.readGbps());
+            limit.gops()
+                    .forEach((kind, gops) -> {
+                        double share = 100 * reading.productGflops() / gops;
+                        samples(samples.ofPeaks(), kind).add(share);
+                        samples(samples.wholeOfPeaks(), kind).add(share * reading.productShare());
+                    });
         });
     }
 

@@ -2,13 +2,17 @@ package dev.flagship.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.flagship.tensor.PeakLoop;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -50,8 +54,11 @@ class RoundsTest {
     }
 
     private static Rounds rounds() {
-        var nowhere = new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
-        return new Rounds(2, new Outlook(nowhere));
+        return new Rounds(2, new Outlook(nowhere()));
+    }
+
+    private static PrintStream nowhere() {
+        return new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
     }
 
     /** llama.cpp so slow that a round of both settings takes more than a minute. */
@@ -118,5 +125,27 @@ class RoundsTest {
         assertThat(rivals.at("/jlama, Q4").has("ratio")).isFalse();
         assertThat(report.at("/facts").path("no ratio to jlama, Q4").asString())
                 .isEqualTo("it says other things");
+    }
+
+    @Test
+    void aShareIsOfTheLimitsRightBeforeAndAfter() throws Exception {
+        var looks = new ArrayDeque<>(List.of(100.0, 300.0, 200.0, 400.0));
+        Supplier<Limits.Reading> limits =
+                () -> {
+                    double gops = looks.remove();
+                    return new Limits.Reading(gops / 10, Map.of(PeakLoop.Kind.INT8, gops));
+                };
+        Contender ours = _ -> new Contender.Reading(50, 100, 0.5, 12, 1);
+        Rounds rounds = new Rounds(1, new Outlook(nowhere()));
+        rounds.plan(WORK, List.of());
+        rounds.run(ours, Optional.of(limits), List.of(), List.of());
+        var report = new Report();
+        rounds.addTo(report, Optional.empty());
+        JsonNode figures = JsonMapper.shared().readTree(report.json()).path("figures");
+        assertThat(figures.at("/prefill_of_int8/median").asDouble()).isEqualTo(50); // of 200
+        assertThat(figures.at("/prefill_whole_of_int8/median").asDouble()).isEqualTo(25);
+        assertThat(figures.at("/decode_short_of_read/median").asDouble()).isEqualTo(48); // of 25
+        assertThat(figures.at("/decode_many_of_read/median").asDouble()).isEqualTo(40); // of 30
+        assertThat(looks).as("one look before all figures and one after each").isEmpty();
     }
 }
