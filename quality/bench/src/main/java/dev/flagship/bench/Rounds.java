@@ -111,7 +111,7 @@ final class Rounds {
         planned = List.copyOf(engines);
         outlook.plan(LIMITS, count * (1 + workload.figures().size()));
         for (Figure figure : workload.figures()) {
-            outlook.plan(name(workload, figure), count);
+            outlook.plan(name(workload, figure), 1 + count); // one of them warms up
             for (Engine engine : engines) {
                 for (Engine.Setting setting : engine.settings()) {
                     outlook.plan(name(new Entry(engine, setting), figure), 1 + count);

@@ -22,7 +22,7 @@ record WarmUp(int readings, double tokensPerSecond) {
                 .formatted(UNIMPROVED, 100 * WARM, MOST_SECONDS);
     }
 
-    /** By that rule. */
+    /** By that rule; one of the readings is planned already. */
     static WarmUp of(Outlook outlook, String what, Contender contender, Figure figure) {
         long started = System.nanoTime();
         double best = 0;
@@ -31,6 +31,9 @@ record WarmUp(int readings, double tokensPerSecond) {
         while (unimproved < UNIMPROVED
                 && readings < MOST
                 && System.nanoTime() - started < MOST_SECONDS * 1e9) {
+            if (readings > 0) {
+                outlook.plan(what, 1);
+            }
             double speed = speed(outlook, what, contender, figure);
             unimproved = speed > best * (1 + WARM) ? 0 : unimproved + 1;
             best = Math.max(best, speed);

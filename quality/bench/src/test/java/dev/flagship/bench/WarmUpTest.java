@@ -39,4 +39,12 @@ class WarmUpTest {
         WarmUp warm = WarmUp.once(outlook, "it", speeds(5, 6), Figure.PREFILL);
         assertThat(warm).isEqualTo(new WarmUp(1, 5));
     }
+
+    @Test
+    void readingsOfTheRoundsStayPlanned() {
+        outlook.plan("it", 1 + 5);
+        WarmUp.of(outlook, "it", speeds(1, 1, 1, 1), Figure.PREFILL);
+        outlook.expect("it", 2);
+        assertThat(outlook.left()).isEqualTo("about 10 s left");
+    }
 }

@@ -23,8 +23,9 @@ import java.util.Set;
 
 /**
  * Products with F32 activations: weights of float types always, of quantised ones in exact
- * numerics. Bands are split over the team, contiguous ranges per thread. An operation's arguments
- * stand in fields, so that a call allocates nothing; the team's dispatch publishes them.
+ * numerics. Bands are split over the team, contiguous ranges per thread; where rows of x are many,
+ * those are, for then a thread reads and copies but its own. An operation's arguments stand in
+ * fields, so that a call allocates nothing; the team's dispatch publishes them.
  *
  * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
  * that stay in its second-level cache beside a tile's bands of weights; a block is part of the rows
@@ -74,6 +75,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /** Bands that stay together, at least: those of the usual tiles. */
     private static final int SHARED_BANDS = 2;
 
+    /**
+     * Blocks of rows for each thread, at least, where rows are split: enough to even out at the
+     * end. Smaller blocks would widen weights too often.
+     */
+    private static final int BLOCKS_EACH = 8;
+
     /** With fewer bands to multiply by, a copy costs more than it saves. */
     private static final int BANDS_FOR_COPY = 8;
 
@@ -97,6 +104,18 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     private final Worker[] workers;
     private final OffHeap[] copies;
     private final Shares shares;
+    private final Shares rowShares = new Shares(1);
+
+    /** All of x stays in the second-level cache, and is one block. */
+    private boolean near;
+
+    /** Rows of x are split over the team, blocks of them, instead of bands. */
+    private boolean byRows;
+
+    /** Rows of a block of x. */
+    private int blockRows;
+
+    private int partColumns;
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
@@ -155,64 +174,77 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         this.x = x;
         this.weights = weights;
         this.outs = outs;
-        shares.clear();
+        cutX();
+        Shares all = byRows ? rowShares : shares;
+        all.clear();
         Worker.alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
             BandMatrix w = weights.get(i);
-            shares.add(takes(x, w, outs.get(i), numerics) ? w.bands() : 0);
+            int units = byRows ? Math.ceilDiv(x.rows(), blockRows) : w.bands();
+            all.add(takes(x, w, outs.get(i), numerics) ? units : 0);
             Worker.alive(w.numbers());
             Worker.alive(w.scales());
             Worker.alive(outs.get(i).data());
         }
-        shares.start();
+        all.start();
         team.run(this);
         this.x = NONE;
         this.weights = List.of();
         this.outs = List.of();
     }
 
-    @Override
-    public void run(int thread, int threads) {
-        shares.run(thread, threads, this);
+    private void cutX() {
+        int k = x.rowSize();
+        near = x.shape().elements() <= cut.numbers();
+        if (near) {
+            byRows = false;
+            blockRows = x.rows();
+            partColumns = k;
+            return;
+        }
+        int parts = Math.ceilDiv(k, cut.columns());
+        partColumns = Math.ceilDiv(Math.ceilDiv(k, parts), BLOCK) * BLOCK;
+        int tiles = Math.max(1, cut.numbers() / partColumns / tile.columns());
+        blockRows = tiles * tile.columns();
+        byRows = team.size() > 1 && x.rows() / blockRows >= BLOCKS_EACH * team.size();
     }
 
+    @Override
+    public void run(int thread, int threads) {
+        (byRows ? rowShares : shares).run(thread, threads, this);
+    }
+
+    /** Of a matrix bands [from, to), or blocks of rows of x. */
     @Override
     public void bands(int thread, int matrix, int from, int to) {
         BandMatrix w = weights.get(matrix);
         Tensor out = outs.get(matrix);
         Worker worker = workers[thread];
         worker.set(FloatKernel.OUT_STRIDE, w.rows() * 4L);
-        boolean near = x.shape().elements() <= cut.numbers();
-        if (!w.type().quantized()) {
-            multiply(thread, w, out, near, from, to);
-            return;
-        }
         long[] table = tables.getOrDefault(w.type(), NO_TABLE);
         for (int i = 0; i < table.length; i++) {
             worker.set(FloatUnpacker.TABLES + i, table[i]);
         }
-        if (near) {
+        if (byRows) {
+            int end = Math.min(to * blockRows, x.rows());
+            multiply(thread, w, out, from * blockRows, end, 0, w.bands());
+        } else if (near && w.type().quantized()) {
             nearby(thread, w, out, from, to);
         } else {
-            multiply(thread, w, out, false, from, to);
+            multiply(thread, w, out, 0, x.rows(), from, to);
         }
     }
 
-    /**
-     * @param whole whether x is one block
-     */
-    private void multiply(int thread, BandMatrix w, Tensor out, boolean whole, int from, int to) {
+    /** Rows [first, last) of x by bands [from, to). */
+    private void multiply(
+            int thread, BandMatrix w, Tensor out, int first, int last, int from, int to) {
         Worker worker = workers[thread];
-        int parts = whole ? 1 : Math.ceilDiv(w.cols(), cut.columns());
-        int part = Math.ceilDiv(Math.ceilDiv(w.cols(), parts), BLOCK) * BLOCK;
-        int tiles = Math.max(1, cut.numbers() / part / tile.columns());
-        int rows = whole ? x.rows() : tiles * tile.columns();
         boolean copied = fights(from, to);
-        for (int row = 0; row < x.rows(); row += rows) {
-            int count = Math.min(rows, x.rows() - row);
+        for (int row = first; row < last; row += blockRows) {
+            int count = Math.min(blockRows, last - row);
             worker.set(FloatKernel.COLUMNS, count);
-            for (int k = 0; k < w.cols(); k += part) {
-                int ks = Math.min(part, w.cols() - k);
+            for (int k = 0; k < w.cols(); k += partColumns) {
+                int ks = Math.min(partColumns, w.cols() - k);
                 if (copied) {
                     long stride = apart(ks);
                     worker.set(FloatKernel.X, copy(thread, row, count, k, ks, stride));

@@ -243,6 +243,31 @@ class FloatProductsTest {
         }
     }
 
+    /** So many that each thread takes blocks of them, the last ones as they come. */
+    @Test
+    void rowsSplitOverTheTeamGiveTheSameBits() {
+        for (DType type : List.of(DType.F32, DType.F16, DType.BF16, DType.Q4_0, DType.Q6_K)) {
+            List<BandMatrix> w = List.of(matrix(type, 37, 256), matrix(type, 16, 256));
+            Tensor x = numbers(1201, 256);
+            for (int threads : new int[] {1, 2, 3}) {
+                try (Team team = new SpinTeam(threads)) {
+                    for (FloatProducts.Cut cut : CUTS) {
+                        List<Tensor> outs =
+                                List.of(memory.tensor(1201, 37), memory.tensor(1201, 16));
+                        try (FloatProducts products =
+                                new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
+                            products.project(x, w, outs, Numerics.EXACT);
+                        }
+                        String what = "%s, %s, %d threads, %s".formatted(type, cut, threads, seed);
+                        Bits.assertSame(what, outs.get(0), truth(memory, x, w.get(0)));
+                        Bits.assertSame(what, outs.get(1), truth(memory, x, w.get(1)));
+                    }
+                }
+            }
+            memory.reset(type + ", " + seed);
+        }
+    }
+
     /** Rows a page apart are copied, whole or in parts of k of a page or less. */
     @Test
     void rowsThatFightForOneSetOfACacheGiveTheSameBits() {
