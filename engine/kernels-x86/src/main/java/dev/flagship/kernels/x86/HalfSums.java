@@ -9,9 +9,9 @@ import static dev.flagship.kernels.x86.VectorOp.*;
 /**
  * Where the integer sums of weights with an offset of 32 begin whose groups are half a block; those
  * with an offset of 128 begin at four times that. For each block and each row of x, −32·Σ of the
- * first 16 numbers and of the last 16, as i32 {@code [block][row][half]}. They lie apart from
- * {@link ActivationRows}, for longer blocks there slowed the products of all other types by some 4
- * %.
+ * first 16 numbers and of the last 16, as i32 {@code [tile][block][row of the tile][half]}: a tile
+ * reads them in one piece. They lie apart from {@link ActivationRows}, for longer blocks there
+ * slowed the products of all other types by some 4 %.
  */
 final class HalfSums {
     /** Bytes of a row's pair. */
@@ -24,7 +24,7 @@ final class HalfSums {
     static final int COUNT = 3;
     static final int OUT = 4;
 
-    /** See {@link #stride}. */
+    /** {@link #stride}; all rows of a call are of one tile. */
     static final int OUT_STRIDE = 5;
 
     // The code's own: what shorter registers read.
@@ -40,9 +40,23 @@ final class HalfSums {
 
     private HalfSums() {}
 
-    /** Bytes from a block's pairs to the next block's. */
-    static long stride(int rows) {
-        return rows * (long) PAIR;
+    /**
+     * Bytes from a block's pairs to the next block's.
+     *
+     * @param columns rows of x that a tile meets
+     */
+    static long stride(int columns) {
+        return columns * (long) PAIR;
+    }
+
+    /** Bytes from a tile's pairs to the next tile's. */
+    static long tile(int columns, int blocks) {
+        return stride(columns) * blocks;
+    }
+
+    /** Bytes of all. */
+    static long bytes(int rows, int columns, int blocks) {
+        return Math.ceilDiv(rows, columns) * tile(columns, blocks);
     }
 
     /** Name for profilers and messages. */

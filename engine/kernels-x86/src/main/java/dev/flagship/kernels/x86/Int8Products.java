@@ -53,12 +53,17 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
 
     private final Shares shares;
     private OffHeap activations = OffHeap.allocate(0);
-    private OffHeap halfSums = OffHeap.allocate(0);
+
+    /** {@link HalfSums} by the columns of tiles that read them. */
+    private final OffHeap[] halfSums = new OffHeap[Tile.MOST_COLUMNS + 1];
+
+    /** Columns of the operation's tiles that read them, a bit each. */
+    private int halved;
+
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
     private List<Tensor> outs = List.of();
     private boolean quantizing;
-    private boolean halved;
     private int blocks;
     private long rowStride;
 
@@ -88,6 +93,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         Arrays.setAll(workers, _ -> new Worker(slots));
         tileMemory = new OffHeap[library.isa().tiles() ? team.size() : 0];
         Arrays.setAll(tileMemory, _ -> TileKernel.memory(TILE_BANDS));
+        Arrays.setAll(halfSums, _ -> OffHeap.allocate(0));
     }
 
     /** Whether a product can be computed here; emitted code reads only memory off the heap. */
@@ -115,20 +121,25 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         blocks = x.rowSize() / BLOCK;
         rowStride = ActivationRows.stride(blocks);
         activations = Worker.sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
-        halved = false;
+        halved = 0;
         shares.clear();
         Worker.alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
             BandMatrix w = weights.get(i);
             boolean ours = takes(x, w, outs.get(i));
-            halved |= ours && w.type().groupElements() < BLOCK;
+            if (ours && ProductKernel.halved(w.type())) {
+                halved |= 1 << tile(w.type(), x.rows()).columns();
+            }
             shares.add(ours ? w.bands() : 0);
             Worker.alive(w.numbers());
             Worker.alive(w.scales());
             Worker.alive(outs.get(i).data());
         }
-        if (halved) {
-            halfSums = Worker.sized(halfSums, HalfSums.stride(x.rows()) * blocks);
+        for (int columns = 1; columns < halfSums.length; columns++) {
+            if ((halved & 1 << columns) != 0) {
+                long bytes = HalfSums.bytes(x.rows(), columns, blocks);
+                halfSums[columns] = Worker.sized(halfSums[columns], bytes);
+            }
         }
         quantizing = true;
         if (x.shape().elements() < SERIAL_ELEMENTS) {
@@ -166,19 +177,38 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         worker.set(ActivationRows.OUT, activations.segment().address() + from * rowStride);
         worker.set(ActivationRows.OUT_STRIDE, rowStride);
         worker.call(library.quantizer());
-        if (halved) {
-            sumHalves(worker, from, to);
+        for (int columns = 1; columns < halfSums.length; columns++) {
+            if ((halved & 1 << columns) != 0) {
+                sumHalves(worker, columns, from, to);
+            }
         }
     }
 
-    private void sumHalves(Worker worker, int from, int to) {
-        worker.set(HalfSums.ROWS, activations.segment().address() + from * rowStride);
+    private void sumHalves(Worker worker, int columns, int from, int to) {
         worker.set(HalfSums.ROW_STRIDE, rowStride);
         worker.set(HalfSums.BLOCKS, blocks);
-        worker.set(HalfSums.COUNT, to - from);
-        worker.set(HalfSums.OUT, halfSums.segment().address() + from * (long) HalfSums.PAIR);
-        worker.set(HalfSums.OUT_STRIDE, HalfSums.stride(x.rows()));
-        worker.call(library.halfSums());
+        worker.set(HalfSums.OUT_STRIDE, HalfSums.stride(columns));
+        int count;
+        for (int row = from; row < to; row += count) {
+            int within = row % columns;
+            count = Math.min(columns - within, to - row);
+            long tile = row / columns * HalfSums.tile(columns, blocks);
+            long out = halfSums[columns].segment().address() + tile;
+            worker.set(HalfSums.ROWS, activations.segment().address() + row * rowStride);
+            worker.set(HalfSums.COUNT, count);
+            worker.set(HalfSums.OUT, out + within * (long) HalfSums.PAIR);
+            worker.call(library.halfSums());
+        }
+    }
+
+    /** Whether weights are unpacked for so many rows of x. */
+    private boolean many(int rows) {
+        return rows > 1 && rows >= tuning.unpackRows();
+    }
+
+    /** The largest tile for so many rows of x, several. */
+    private Tile tile(DType type, int rows) {
+        return tuning.tile(library.isa(), type, rows, many(rows) ? SCRATCH : MATRIX);
     }
 
     @Override
@@ -263,17 +293,21 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         worker.set(ProductKernel.COLUMNS, count);
         worker.set(ProductKernel.NUMBER_STRIDE, BandMatrix.bandBytes(w.type(), w.cols()));
         worker.set(ProductKernel.SCALE_STRIDE, BandMatrix.bandScaleBytes(w.type(), w.cols()));
-        worker.set(ProductKernel.HALF_SUMS, halfSums.segment().address());
-        worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(x.rows()));
         long[] table = tables.getOrDefault(w.type(), NO_TABLE);
         for (int i = 0; i < table.length; i++) {
             worker.set(NarrowTile.FACTOR + i, table[i]);
         }
-        boolean many = count > 1 && count >= tuning.unpackRows();
+        boolean many = many(count);
+        Tile tile = tile(w.type(), count);
         int largest =
                 count == 1
                         ? tuning.rowGroup(BandMatrix.bandBytes(w.type(), w.cols()))
-                        : tuning.tileGroup(library.isa(), w.type(), count, many ? SCRATCH : MATRIX);
+                        : tile.bands();
+        if (ProductKernel.halved(w.type())) { // which have no tiles of TileKernel: all rows
+            worker.set(ProductKernel.HALF_SUMS, halfSums[tile.columns()].segment().address());
+            worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(tile.columns()));
+            worker.set(ProductKernel.HALF_SUM_TILE, HalfSums.tile(tile.columns(), blocks));
+        }
         if (many || count > 1 && ProductKernel.widensScales(w.type())) {
             long lines = many ? ProductKernel.scratchLines(w.type(), largest, blocks) : 0;
             long scales = ProductKernel.scratchScales(w.type(), largest, blocks);
@@ -283,9 +317,8 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         }
         if (many) {
             long bytes = largest * BandMatrix.bandBytes(w.type(), w.cols());
-            int columns = tuning.tileColumns(library.isa(), w.type(), SCRATCH);
-            worker.set(
-                    ProductKernel.NEXT_STEP, ProductKernel.nextStep(bytes, blocks, columns, count));
+            long step = ProductKernel.nextStep(bytes, blocks, tile.columns(), count);
+            worker.set(ProductKernel.NEXT_STEP, step);
         }
         KernelLibrary.Products products = library.products(w.type());
         int at = from;
@@ -340,7 +373,9 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         for (OffHeap memory : tileMemory) {
             memory.close();
         }
+        for (OffHeap sums : halfSums) {
+            sums.close();
+        }
         activations.close();
-        halfSums.close();
     }
 }

@@ -86,6 +86,7 @@ record ProductKernel(
     /** {@link HalfSums}, for groups of 16. */
     static final int HALF_SUMS = NARROW + NarrowTile.SLOTS;
 
+    /** Bytes from a block's sums to the next block's. */
     static final int HALF_SUM_STRIDE = HALF_SUMS + 1;
 
     /** Those of the tile at hand, and a register's place meanwhile: the kernel's own. */
@@ -106,7 +107,10 @@ record ProductKernel(
     /** How far that has come: the kernel's own. */
     private static final int NEXT = HALF_SUMS + 5;
 
-    static final int SLOTS = HALF_SUMS + 6;
+    /** Bytes from a tile's sums to the next tile's. */
+    static final int HALF_SUM_TILE = HALF_SUMS + 6;
+
+    static final int SLOTS = HALF_SUMS + 7;
 
     static final int LINE = 64;
     static final int LINES_8 = 8;
@@ -171,7 +175,7 @@ record ProductKernel(
     }
 
     /** Whether two groups share a block. */
-    private static boolean halved(DType type) {
+    static boolean halved(DType type) {
         return type.groupElements() < BandMatrix.BLOCK;
     }
 
@@ -644,7 +648,8 @@ record ProductKernel(
             asm.mov(RCX, param(OUT_STRIDE));
             advance(TILE_OUT, RCX);
             if (halved) {
-                asm.sub(param(TILE_HALF_SUMS), -columns * HalfSums.PAIR);
+                asm.mov(RAX, param(HALF_SUM_TILE));
+                asm.add(param(TILE_HALF_SUMS), RAX);
             }
             asm.sub(COLUMNS_LEFT, columns);
             asm.jmp(tiles);

@@ -78,6 +78,15 @@ record Tile(int bands, int columns) {
         return Collections.unmodifiableList(groups);
     }
 
+    /** As {@link #groups}, all with this one's columns. */
+    List<Tile> halves() {
+        List<Tile> halves = new ArrayList<>();
+        for (int smaller = 1; smaller <= bands; smaller *= 2) {
+            halves.add(new Tile(smaller, columns));
+        }
+        return Collections.unmodifiableList(halves);
+    }
+
     private static Tile usual(List<Tile> candidates, int bands) {
         return candidates.stream().filter(tile -> tile.bands == bands).findFirst().orElseThrow();
     }

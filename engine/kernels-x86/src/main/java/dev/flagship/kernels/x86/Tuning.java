@@ -120,27 +120,28 @@ record Tuning(
         return source == Source.MATRIX ? inPlace : unpacked;
     }
 
-    /** Tiles of several rows of x for groups of 1, 2, 4… bands. */
+    /**
+     * Tiles of several rows of x for groups of 1, 2, 4… bands. Where {@link HalfSums} are read, all
+     * have as many columns, but where a tile holds all rows.
+     */
     List<Tile> tiles(Isa isa, DType type, Source source) {
         boolean matrix = source == Source.MATRIX;
         Tile largest = tile(isa, type, source);
         List<Tile> tiles =
-                new ArrayList<>(largest.groups(matrix ? Tile.inPlace(isa) : Tile.unpacked(isa)));
+                new ArrayList<>(
+                        ProductKernel.halved(type)
+                                ? largest.halves()
+                                : largest.groups(matrix ? Tile.inPlace(isa) : Tile.unpacked(isa)));
         if (matrix && isa.wide() && largest.bands() < Tile.SHORT.bands()) {
             tiles.add(Tile.SHORT);
         }
         return Collections.unmodifiableList(tiles);
     }
 
-    /** Bands of the largest group for several rows of x; smaller ones halve it. */
-    int tileGroup(Isa isa, DType type, int rows, Source source) {
+    /** The tile for several rows of x, with the largest group of bands; smaller ones halve it. */
+    Tile tile(Isa isa, DType type, int rows, Source source) {
         boolean few = source == Source.MATRIX && isa.wide() && rows <= Tile.SHORT.columns();
-        return few ? Tile.SHORT.bands() : tile(isa, type, source).bands();
-    }
-
-    /** Rows of x that the largest tile meets at once, where there are many. */
-    int tileColumns(Isa isa, DType type, Source source) {
-        return tile(isa, type, source).columns();
+        return few ? Tile.SHORT : tile(isa, type, source);
     }
 
     /** As {@link #parse} reads it: one line, with a checksum. */
