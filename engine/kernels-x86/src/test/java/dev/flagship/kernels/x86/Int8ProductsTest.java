@@ -201,6 +201,31 @@ class Int8ProductsTest {
         }
     }
 
+    /** Whose tiles, and with them the places of their sums of half blocks, differ. */
+    @Test
+    void weightsOfSeveralTypesShareAPass() {
+        List<BandMatrix> weights =
+                List.of(
+                        matrix(DType.Q6_K, 53, 512),
+                        matrix(DType.IQ2_XS, 37, 512),
+                        matrix(DType.Q3_K, 16, 512),
+                        matrix(DType.Q4_0, 33, 512));
+        for (int count : new int[] {1, 2, 6, 7, 13, 70}) {
+            Tensor x = numbers(count, 512);
+            try (Team team = new SpinTeam(2);
+                    Int8Products products = new Int8Products(team, library, ProductKernel.TYPES)) {
+                List<Tensor> outs =
+                        weights.stream().map(w -> memory.tensor(count, w.rows())).toList();
+                products.project(x, weights, outs);
+                for (int i = 0; i < outs.size(); i++) {
+                    BandMatrix w = weights.get(i);
+                    String what = "%s × %d, %s".formatted(w.type(), count, seed);
+                    Bits.assertSame(what, outs.get(i), truth(memory, x, w));
+                }
+            }
+        }
+    }
+
     @Test
     void otherOutputsAreLeftAlone() {
         BandMatrix ours = matrix(DType.Q4_0, 33, 64);
