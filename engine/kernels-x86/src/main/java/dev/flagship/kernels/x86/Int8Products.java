@@ -58,7 +58,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     private final OffHeap[] halfSums = new OffHeap[Tile.MOST_COLUMNS + 1];
 
     /** Columns of the operation's tiles that read them, a bit each. */
-    private int halved;
+    private int halfSumColumns;
 
     private Tensor x = NONE;
     private List<BandMatrix> weights = List.of();
@@ -121,14 +121,14 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         blocks = x.rowSize() / BLOCK;
         rowStride = ActivationRows.stride(blocks);
         activations = Worker.sized(activations, Math.multiplyExact(rowStride, (long) x.rows()));
-        halved = 0;
+        halfSumColumns = 0;
         shares.clear();
         Worker.alive(x.data());
         for (int i = 0; i < weights.size(); i++) {
             BandMatrix w = weights.get(i);
             boolean ours = takes(x, w, outs.get(i));
             if (ours && ProductKernel.halved(w.type())) {
-                halved |= 1 << tile(w.type(), x.rows()).columns();
+                halfSumColumns |= 1 << columns(w.type(), x.rows());
             }
             shares.add(ours ? w.bands() : 0);
             Worker.alive(w.numbers());
@@ -136,7 +136,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
             Worker.alive(outs.get(i).data());
         }
         for (int columns = 1; columns < halfSums.length; columns++) {
-            if ((halved & 1 << columns) != 0) {
+            if ((halfSumColumns & 1 << columns) != 0) {
                 long bytes = HalfSums.bytes(x.rows(), columns, blocks);
                 halfSums[columns] = Worker.sized(halfSums[columns], bytes);
             }
@@ -178,7 +178,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         worker.set(ActivationRows.OUT_STRIDE, rowStride);
         worker.call(library.quantizer());
         for (int columns = 1; columns < halfSums.length; columns++) {
-            if ((halved & 1 << columns) != 0) {
+            if ((halfSumColumns & 1 << columns) != 0) {
                 sumHalves(worker, columns, from, to);
             }
         }
@@ -202,13 +202,18 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
     }
 
     /** Whether weights are unpacked for so many rows of x. */
-    private boolean many(int rows) {
+    private boolean unpacks(int rows) {
         return rows > 1 && rows >= tuning.unpackRows();
     }
 
-    /** The largest tile for so many rows of x, several. */
+    /** The tile of the largest group of bands for so many rows of x, at least 2. */
     private Tile tile(DType type, int rows) {
-        return tuning.tile(library.isa(), type, rows, many(rows) ? SCRATCH : MATRIX);
+        return tuning.tile(library.isa(), type, rows, unpacks(rows) ? SCRATCH : MATRIX);
+    }
+
+    /** Rows of x that meet a group of bands at once, of so many. */
+    private int columns(DType type, int rows) {
+        return rows == 1 ? 1 : tile(type, rows).columns();
     }
 
     @Override
@@ -297,16 +302,16 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         for (int i = 0; i < table.length; i++) {
             worker.set(NarrowTile.FACTOR + i, table[i]);
         }
-        boolean many = many(count);
-        Tile tile = tile(w.type(), count);
+        boolean many = unpacks(count);
+        int columns = columns(w.type(), count);
         int largest =
                 count == 1
                         ? tuning.rowGroup(BandMatrix.bandBytes(w.type(), w.cols()))
-                        : tile.bands();
+                        : tile(w.type(), count).bands();
         if (ProductKernel.halved(w.type())) { // which have no tiles of TileKernel: all rows
-            worker.set(ProductKernel.HALF_SUMS, halfSums[tile.columns()].segment().address());
-            worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(tile.columns()));
-            worker.set(ProductKernel.HALF_SUM_TILE, HalfSums.tile(tile.columns(), blocks));
+            worker.set(ProductKernel.HALF_SUMS, halfSums[columns].segment().address());
+            worker.set(ProductKernel.HALF_SUM_STRIDE, HalfSums.stride(columns));
+            worker.set(ProductKernel.HALF_SUM_TILE, HalfSums.tile(columns, blocks));
         }
         if (many || count > 1 && ProductKernel.widensScales(w.type())) {
             long lines = many ? ProductKernel.scratchLines(w.type(), largest, blocks) : 0;
@@ -317,7 +322,7 @@ final class Int8Products implements Team.Task, Shares.Work, AutoCloseable {
         }
         if (many) {
             long bytes = largest * BandMatrix.bandBytes(w.type(), w.cols());
-            long step = ProductKernel.nextStep(bytes, blocks, tile.columns(), count);
+            long step = ProductKernel.nextStep(bytes, blocks, columns, count);
             worker.set(ProductKernel.NEXT_STEP, step);
         }
         KernelLibrary.Products products = library.products(w.type());

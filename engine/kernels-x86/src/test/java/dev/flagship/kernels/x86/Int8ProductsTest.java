@@ -201,7 +201,9 @@ class Int8ProductsTest {
         }
     }
 
-    /** Whose tiles, and with them the places of their sums of half blocks, differ. */
+    /**
+     * In short registers without VNNI the tiles of two differ, and the places of their half sums.
+     */
     @Test
     void weightsOfSeveralTypesShareAPass() {
         List<BandMatrix> weights =
