@@ -184,7 +184,7 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
                 asm.kmovd(LAST, RAX);
             }
             if (type == DType.BF16) {
-                asm.mov32(RAX, HalfFloats.UPPER);
+                asm.mov32(RAX, 0xFFFF0000);
                 if (isa.wide()) {
                     asm.op(VPBROADCASTD_GP, UPPER, RAX);
                 } else {
@@ -332,7 +332,7 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             return vector / parts(isa);
         }
 
-        /** Bytes of F32 numbers before this vector's rows. */
+        /** Bytes of a line before this vector's rows. */
         private int within(int vector) {
             return vector % parts(isa) * isa.bytes();
         }
@@ -448,13 +448,13 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             };
         }
 
-        /** Where k of the current step lies. */
+        /** Where k of the current step lies; BF16 has two k in a line. */
         private int offset(int k) {
-            return type == DType.F32 ? k * LINE : halves().offset(k);
-        }
-
-        private HalfFloats halves() {
-            return new HalfFloats(asm, isa, type, isa.wide() ? UPPER : param(CONSTANT));
+            return switch (type) {
+                case F32 -> k * LINE;
+                case F16 -> k * (LINE / 2);
+                default -> k / 2 * LINE;
+            };
         }
 
         private Mem activation(int column, int k) {
@@ -471,7 +471,7 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             boolean inTurns = !inMemory && vectors * (width + 1) > firstBroadcast;
             for (int v = 0; v < vectors; v++) {
                 if (!inMemory && !inTurns) {
-                    widen(weights(width, v), v, k);
+                    widen(weights(width, v), line(v, k), k);
                 }
                 if (within(v) == 0) {
                     askFor(band(v), k);
@@ -482,7 +482,7 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
                 asm.op(VBROADCASTSS, a, activation(c, k));
                 for (int v = 0; v < vectors; v++) {
                     if (inTurns) {
-                        widen(weights(width, v), v, k);
+                        widen(weights(width, v), line(v, k), k);
                     }
                     Operand w = inMemory ? line(v, k) : weights(width, v);
                     asm.op(VFMADD231PS, sum(width, v, c), a, w);
@@ -490,16 +490,30 @@ record FloatKernel(Isa isa, DType type, int bands, int columns, int prefetch) {
             }
         }
 
-        /** A vector's numbers of a k, F32. */
+        /** A vector's numbers of a k; those of F16 take half as many bytes. */
         private Mem line(int vector, int k) {
-            return ofBand(LINES, band(vector)).plus(offset(k) + within(vector));
+            int within = within(vector) / (type == DType.F16 ? 2 : 1);
+            return ofBand(LINES, band(vector)).plus(offset(k) + within);
         }
 
-        private void widen(Vec to, int vector, int k) {
-            if (type == DType.F32) {
-                asm.op(VMOVUPS, to, line(vector, k));
-            } else {
-                halves().take(ofBand(LINES, band(vector)), k, within(vector), to);
+        private void widen(Vec to, Mem line, int k) {
+            switch (type) {
+                case F32 -> asm.op(VMOVUPS, to, line);
+                case F16 -> asm.op(VCVTPH2PS, to, line);
+                default -> {
+                    if (!isa.wide()) {
+                        asm.op(VMOVDQU, to, line);
+                        if (k % 2 == 0) {
+                            asm.op(VPSLLD, to, to, 16);
+                        } else {
+                            asm.op(VPAND, to, to, param(CONSTANT));
+                        }
+                    } else if (k % 2 == 0) {
+                        asm.op(VPSLLD, to, line, 16);
+                    } else {
+                        asm.op(VPAND, to, UPPER, line);
+                    }
+                }
             }
         }
 

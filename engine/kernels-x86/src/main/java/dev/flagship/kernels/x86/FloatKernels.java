@@ -47,7 +47,7 @@ final class FloatKernels {
         var sweeps = new EnumMap<DType, Sweeps>(DType.class);
         var unpackers = new EnumMap<DType, MemorySegment>(DType.class);
         for (DType type : types) {
-            if (type != DType.F32) {
+            if (FloatUnpacker.widens(isa, type)) {
                 unpackers.put(type, entry.apply(FloatUnpacker.of(isa, type).symbol()));
             }
             if (!type.quantized()) {
@@ -89,7 +89,7 @@ final class FloatKernels {
             if (!types.contains(type)) {
                 continue;
             }
-            if (type != DType.F32) {
+            if (FloatUnpacker.widens(isa, type)) {
                 FloatUnpacker unpacker = FloatUnpacker.of(isa, type); // types may share one
                 kernels.computeIfAbsent(unpacker.symbol(), _ -> unpacker.assemble());
             }

@@ -27,15 +27,16 @@ import java.util.Set;
  * those are, for then a thread reads and copies but its own. An operation's arguments stand in
  * fields, so that a call allocates nothing; the team's dispatch publishes them.
  *
- * <p>Rows of x and weights of float types are read where they are. Each thread takes x in blocks
- * that stay in its second-level cache beside a tile's bands of weights; a block is part of the rows
- * and part of k, and the sums of a later part of k go on from what the outputs hold, which changes
- * no bit. Rows that lie a multiple of {@link #PAGE} apart would fight for the same lines of the
- * first-level cache, so that blocks of them are copied.
+ * <p>Rows of x and weights of float types are read where they are, but for F16 and BF16 weights
+ * that meet many rows. Each thread takes x in blocks that stay in its second-level cache beside a
+ * tile's bands of weights; a block is part of the rows and part of k, and the sums of a later part
+ * of k go on from what the outputs hold, which changes no bit. Rows that lie a multiple of {@link
+ * #PAGE} apart would fight for the same lines of the first-level cache, so that blocks of them are
+ * copied.
  *
- * <p>Quantised weights of a tile's bands are first widened in scratch, F16 and BF16 ones where rows
- * of x are many. Where all of x stays in the second-level cache, so little of quantised weights is
- * widened at a time that it is still in the first-level cache when it is used.
+ * <p>Quantised weights of a tile's bands are first widened in scratch, F16 ones where rows of x are
+ * many. Where all of x stays in the second-level cache, so little of quantised weights is widened
+ * at a time that it is still in the first-level cache when it is used.
  */
 final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     /**
@@ -43,25 +44,25 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
      *
      * @param numbers of x in a block; an x that has no more is not cut
      * @param columns of a part of k, at most
-     * @param widenRows rows of x from which F16 and BF16 weights are widened in scratch, once for
-     *     many tiles, instead of in each
+     * @param widenRows rows of x from which F16 weights are widened in scratch, once for many
+     *     tiles, instead of in each; with wide registers only
      */
     record Cut(int numbers, int columns, int widenRows) {
         /**
          * Best with products of vision encoders. A block of 512 KiB fits the second-level caches
          * that are usual with AVX-512, of 1 MiB and more.
          */
-        static final Cut USUAL = new Cut(128 << 10, 1024, 96);
+        static final Cut USUAL = new Cut(128 << 10, 1024, 64);
 
         /** The same for second-level caches of 512 KiB, which are usual without AVX-512. */
-        static final Cut SMALL_CACHE = new Cut(64 << 10, 1024, 96);
+        static final Cut SMALL_CACHE = new Cut(64 << 10, 1024, Integer.MAX_VALUE);
 
         static Cut of(Isa isa) {
             return isa.wide() ? USUAL : SMALL_CACHE;
         }
     }
 
-    /** The types whose weights are read where they are. */
+    /** The float types, whose weights need no scales. */
     static final List<DType> PLAIN = List.of(DType.F32, DType.F16, DType.BF16);
 
     /** The types that there are kernels for; quantised ones in exact numerics only. */
@@ -95,6 +96,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     private static final Tensor NONE = Tensor.of(Shape.of(0, 1), MemorySegment.NULL);
 
     private final Team team;
+    private final Isa isa;
     private final FloatKernels kernels;
     private final Tile tile;
     private final int prefetch;
@@ -130,6 +132,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
 
     FloatProducts(Team team, KernelLibrary library, Set<DType> types, Cut cut) {
         this.team = team;
+        this.isa = library.isa();
         this.kernels = library.floats();
         this.tile = library.tuning().floats();
         this.shares = new Shares(Math.max(SHARED_BANDS, tile.bands()));
@@ -206,7 +209,12 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         partColumns = Math.ceilDiv(Math.ceilDiv(k, parts), BLOCK) * BLOCK;
         int tiles = Math.max(1, cut.numbers() / partColumns / tile.columns());
         blockRows = tiles * tile.columns();
-        byRows = team.size() > 1 && x.rows() / blockRows >= BLOCKS_EACH * team.size();
+        byRows = splitsRows(x.rows(), blockRows, team.size());
+    }
+
+    /** Whether rows of x are many enough to be split over the team. */
+    static boolean splitsRows(int rows, int blockRows, int threads) {
+        return threads > 1 && rows / blockRows >= BLOCKS_EACH * threads;
     }
 
     @Override
@@ -257,7 +265,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
                     worker.set(FloatKernel.X_AHEAD, ks == w.cols() ? ahead : 0);
                 }
                 columns(worker, k, ks);
-                if (w.type().quantized() || widens(w)) {
+                if (widens(w)) {
                     int size;
                     for (int band = from; band < to; band += size) {
                         size = Integer.highestOneBit(Math.min(tile.bands(), to - band));
@@ -294,12 +302,13 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
         }
     }
 
-    /** Whether 16-bit weights are widened in scratch. */
+    /** Whether weights are widened in scratch. */
     private boolean widens(BandMatrix w) {
-        return w.type() != DType.F32
-                && x.rows() > 1
-                && x.rows() >= cut.widenRows()
-                && w.cols() % BLOCK == 0;
+        return w.type().quantized()
+                || FloatUnpacker.widens(isa, w.type())
+                        && x.rows() > 1
+                        && x.rows() >= cut.widenRows()
+                        && w.cols() % BLOCK == 0;
     }
 
     /** Whether rows of x are to be copied for so many bands. */
@@ -350,7 +359,7 @@ final class FloatProducts implements Team.Task, Shares.Work, AutoCloseable {
     }
 
     /**
-     * Widens some columns of bands in scratch, F16 and BF16 or quantised, and multiplies by them.
+     * Widens some columns of bands in scratch, and multiplies by them.
      *
      * @param k first column, a multiple of 32, and {@code ks} as many as there are
      * @param row of the outputs

@@ -20,9 +20,9 @@ import java.util.Set;
  * scale (of super-blocks a product), the number less its offset or its level, as a float, and one
  * multiplication or {@code fma}.
  *
- * <p>Numbers of 4 bits are looked up among 16 floats where registers hold as many. All others, and
- * in shorter registers these too, are made signed bytes first, of four columns at a time. Floats
- * and levels are parameters: types that differ in nothing else share their code.
+ * <p>Numbers of 4 bits are looked up among 16 floats where registers hold as many. All other
+ * quantised ones, and in shorter registers these too, are made signed bytes first, of four columns
+ * at a time. Floats and levels are parameters: types that differ in nothing else share their code.
  *
  * @param type of {@link #SHAPES}
  */
@@ -72,7 +72,7 @@ record FloatUnpacker(Isa isa, DType type) {
     /** The quantised types, all of which can be widened. */
     static final Set<DType> TYPES = types();
 
-    /** What has code of its own: some of them, F16 and BF16. */
+    /** What has code of its own: some of them, and F16. */
     static final Set<DType> SHAPES = shapes();
 
     private static final int LINE = 64;
@@ -91,7 +91,19 @@ record FloatUnpacker(Isa isa, DType type) {
     private static final Gp OTHER = R10;
 
     FloatUnpacker {
-        check(SHAPES.contains(type), "%s weights are not widened by code of their own", type);
+        check(
+                SHAPES.contains(type) && widens(isa, type),
+                "%s weights are not widened by code of their own",
+                type);
+    }
+
+    /**
+     * Whether weights of a type are ever widened: of the float types F16 with wide registers, whose
+     * tiles pay for a conversion with a tenth of their time. That of BF16 costs them nothing, and
+     * short registers wait for other things.
+     */
+    static boolean widens(Isa isa, DType type) {
+        return type.quantized() || type == DType.F16 && isa.wide();
     }
 
     private static Set<DType> types() {
@@ -101,7 +113,7 @@ record FloatUnpacker(Isa isa, DType type) {
     }
 
     private static Set<DType> shapes() {
-        Set<DType> shapes = EnumSet.of(DType.F16, DType.BF16);
+        Set<DType> shapes = EnumSet.of(DType.F16);
         TYPES.forEach(type -> shapes.add(ProductKernel.shape(type)));
         return Collections.unmodifiableSet(shapes);
     }
@@ -167,9 +179,6 @@ record FloatUnpacker(Isa isa, DType type) {
 
         /** 2⁻¹²⁷, twice the smallest scale of MXFP4, whose numbers have no high bits. */
         private final Vec leastDoubled = last(1);
-
-        /** The upper halves of lanes, for BF16. */
-        private final Vec upper = last(1);
 
         /** What a byte has more than the number; or what numbers of 4 bits stand for. */
         private final Vec offset = last(2);
@@ -290,9 +299,6 @@ record FloatUnpacker(Isa isa, DType type) {
             if (type == DType.MXFP4) {
                 constant(leastDoubled, ProductKernel.Emitter.LEAST_DOUBLED);
             }
-            if (type == DType.BF16) {
-                constant(upper, HalfFloats.UPPER);
-            }
         }
 
         private void constant(Vec to, int value) {
@@ -369,9 +375,9 @@ record FloatUnpacker(Isa isa, DType type) {
             Mem block = Mem.at(NUMBER, part * isa.bytes());
             Mem out = Mem.at(LINE_OUT, four * COLUMNS * LINE + part * isa.bytes());
             if (!type.quantized()) {
-                HalfFloats halves = new HalfFloats(asm, isa, type, upper);
+                Mem halves = Mem.at(NUMBER, four * COLUMNS * LINE / 2);
                 for (int k = 0; k < COLUMNS; k++) {
-                    halves.take(Mem.at(NUMBER), four * COLUMNS + k, part * isa.bytes(), weight(k));
+                    asm.op(VCVTPH2PS, weight(k), halves.plus(k * LINE / 2));
                     asm.store(VMOVUPS_STORE, out.plus(k * LINE), weight(k));
                 }
                 return;

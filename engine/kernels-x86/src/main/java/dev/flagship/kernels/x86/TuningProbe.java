@@ -65,6 +65,8 @@ final class TuningProbe implements AutoCloseable {
     private static final int UNPACKED_TILES = 48;
 
     private static final int IN_PLACE_TILES = 12;
+
+    /** Fewer than {@link FloatProducts.Cut#widenRows}, or F16 would be measured as F32. */
     private static final int FLOAT_TILES = 60;
 
     /** Rows of x of some sequences that each want a token. */

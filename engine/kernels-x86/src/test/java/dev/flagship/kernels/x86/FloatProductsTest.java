@@ -243,29 +243,45 @@ class FloatProductsTest {
         }
     }
 
-    /** So many that each thread takes blocks of them, the last ones as they come. */
+    /** So many that each thread takes blocks of them; 1,024 columns are copied, a page apart. */
     @Test
     void rowsSplitOverTheTeamGiveTheSameBits() {
         for (DType type : List.of(DType.F32, DType.F16, DType.BF16, DType.Q4_0, DType.Q6_K)) {
-            List<BandMatrix> w = List.of(matrix(type, 37, 256), matrix(type, 16, 256));
-            Tensor x = numbers(1201, 256);
-            for (int threads : new int[] {1, 2, 3}) {
-                try (Team team = new SpinTeam(threads)) {
-                    for (FloatProducts.Cut cut : CUTS) {
-                        List<Tensor> outs =
-                                List.of(memory.tensor(1201, 37), memory.tensor(1201, 16));
-                        try (FloatProducts products =
-                                new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
-                            products.project(x, w, outs, Numerics.EXACT);
-                        }
+            splitRows(type, 37, 256, 1201);
+            splitRows(type, 9 * BandMatrix.BAND - 3, 1024, 401);
+            memory.reset(type + ", " + seed);
+        }
+    }
+
+    private void splitRows(DType type, int rows, int cols, int count) {
+        List<BandMatrix> w = List.of(matrix(type, rows, cols), matrix(type, 16, cols));
+        Tensor x = numbers(count, cols);
+        List<Tensor> expected = w.stream().map(each -> truth(memory, x, each)).toList();
+        int most = Tile.floats(isa()).getFirst().columns();
+        assertThat(FloatProducts.splitsRows(count, most, 2)).isTrue();
+        for (int threads : new int[] {1, 2, 3}) {
+            try (Team team = new SpinTeam(threads)) {
+                for (FloatProducts.Cut cut : CUTS) {
+                    List<Tensor> outs =
+                            w.stream().map(each -> memory.tensor(count, each.rows())).toList();
+                    try (FloatProducts products =
+                            new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
+                        products.project(x, w, outs, Numerics.EXACT);
+                    }
+                    for (int i = 0; i < w.size(); i++) {
                         String what = "%s, %s, %d threads, %s".formatted(type, cut, threads, seed);
-                        Bits.assertSame(what, outs.get(0), truth(memory, x, w.get(0)));
-                        Bits.assertSame(what, outs.get(1), truth(memory, x, w.get(1)));
+                        Bits.assertSame(what, outs.get(i), expected.get(i));
                     }
                 }
             }
-            memory.reset(type + ", " + seed);
         }
+    }
+
+    @Test
+    void fewRowsAreNotSplit() {
+        assertThat(FloatProducts.splitsRows(383, 12, 2)).isTrue();
+        assertThat(FloatProducts.splitsRows(191, 12, 2)).isFalse();
+        assertThat(FloatProducts.splitsRows(1 << 20, 12, 1)).isFalse();
     }
 
     /** Rows a page apart are copied, whole or in parts of k of a page or less. */
@@ -378,8 +394,15 @@ class FloatProductsTest {
 
     @Test
     void aCallAllocatesNothing() {
+        for (FloatProducts.Cut cut : CUTS) { // the second splits rows
+            aCallAllocatesNothing(cut);
+        }
+    }
+
+    private void aCallAllocatesNothing(FloatProducts.Cut cut) {
         try (SpinTeam team = new SpinTeam(2);
-                FloatProducts products = new FloatProducts(team, library, FloatProducts.TYPES)) {
+                FloatProducts products =
+                        new FloatProducts(team, library, FloatProducts.TYPES, cut)) {
             for (DType type : FloatProducts.TYPES) {
                 int cols = type.superBlocks() ? 256 : 96;
                 List<BandMatrix> w = List.of(matrix(type, 69, cols));
@@ -390,6 +413,7 @@ class FloatProductsTest {
                             type + " × " + count,
                             () -> products.project(x, w, out, Numerics.EXACT));
                 }
+                memory.reset(type + ", " + seed);
             }
         }
     }
