@@ -46,11 +46,10 @@ final class Limits implements AutoCloseable {
             gops = Map.copyOf(gops);
         }
 
-        /** What the limits were between two looks at them. */
-        static Reading between(Reading before, Reading after) {
+        /** The mean of two looks, for what was measured between them. */
+        static Reading mean(Reading before, Reading after) {
             var gops = new EnumMap<PeakLoop.Kind, Double>(PeakLoop.Kind.class);
-            before.gops.forEach(
-                    (kind, b) -> gops.put(kind, (b + after.gops.getOrDefault(kind, b)) / 2));
+            before.gops.forEach((kind, b) -> gops.put(kind, (b + after.gops.get(kind)) / 2));
             return new Reading((before.readGbps + after.readGbps) / 2, gops);
         }
     }

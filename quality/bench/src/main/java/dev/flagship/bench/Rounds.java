@@ -69,7 +69,8 @@ final class Rounds {
 
     /**
      * Our samples of one figure; the shares are of the limits right before and after, for a virtual
-     * machine's processors change their speed within seconds, as the host moves them.
+     * machine's processors change their speed within seconds, as the host moves them. A look also
+     * takes our weights out of the nearest caches; peers are spared that.
      */
     private record Own(
             Samples speed,
@@ -156,6 +157,9 @@ final class Rounds {
             List<Rival> peers,
             List<Task> tasks) {
         tasks.forEach(task -> outlook.plan(task.label(), count));
+        if (limits.isEmpty()) {
+            outlook.drop(LIMITS);
+        }
         List<Engine> started = peers.stream().map(Rival::engine).toList();
         planned.stream().filter(engine -> !started.contains(engine)).forEach(this::drop);
         var turns = new LinkedHashMap<Entry, Turn>();
@@ -316,10 +320,7 @@ final class Rounds {
             String what = name(work.orElseThrow(), figure);
             Contender.Reading reading = outlook.read(when, what, () -> ours.read(figure));
             Optional<Limits.Reading> after = look(when, limits);
-            take(
-                    figure,
-                    reading,
-                    before.flatMap(b -> after.map(a -> Limits.Reading.between(b, a))));
+            take(figure, reading, before.flatMap(b -> after.map(a -> Limits.Reading.mean(b, a))));
             before = after;
         }
     }

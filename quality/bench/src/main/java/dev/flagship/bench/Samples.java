@@ -37,10 +37,6 @@ final class Samples {
         return Collections.max(values);
     }
 
-    double last() {
-        return values.getLast();
-    }
-
     List<Double> values() {
         return List.copyOf(values);
     }

@@ -136,7 +136,8 @@ class RoundsTest {
                     return new Limits.Reading(gops / 10, Map.of(PeakLoop.Kind.INT8, gops));
                 };
         Contender ours = _ -> new Contender.Reading(50, 100, 0.5, 12, 1);
-        Rounds rounds = new Rounds(1, new Outlook(nowhere()));
+        Outlook outlook = new Outlook(nowhere());
+        Rounds rounds = new Rounds(1, outlook);
         rounds.plan(WORK, List.of());
         rounds.run(ours, Optional.of(limits), List.of(), List.of());
         var report = new Report();
@@ -147,5 +148,8 @@ class RoundsTest {
         assertThat(figures.at("/decode_short_of_read/median").asDouble()).isEqualTo(48); // of 25
         assertThat(figures.at("/decode_many_of_read/median").asDouble()).isEqualTo(40); // of 30
         assertThat(looks).as("one look before all figures and one after each").isEmpty();
+        outlook.expect("the machine's limits", 1);
+        WORK.figures().forEach(figure -> outlook.expect(Rounds.name(WORK, figure), 10));
+        assertThat(outlook.left()).as("the readings of a warm-up").isEqualTo("about 30 s left");
     }
 }
