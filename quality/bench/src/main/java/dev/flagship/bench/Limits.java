@@ -19,6 +19,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.stream.Collectors;
@@ -49,7 +50,8 @@ final class Limits implements AutoCloseable {
         /** The mean of two looks, for what was measured between them. */
         static Reading mean(Reading before, Reading after) {
             var gops = new EnumMap<PeakLoop.Kind, Double>(PeakLoop.Kind.class);
-            before.gops.forEach((kind, b) -> gops.put(kind, (b + after.gops.get(kind)) / 2));
+            before.gops.forEach((kind, b) ->
+                    gops.put(kind, (b + Objects.requireNonNull(after.gops.get(kind))) / 2));
             return new Reading((before.readGbps + after.readGbps) / 2, gops);
         }
     }
