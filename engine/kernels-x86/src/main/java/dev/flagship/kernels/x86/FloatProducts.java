@@ -27,12 +27,11 @@ import java.util.Set;
  * those are, for then a thread reads and copies but its own. An operation's arguments stand in
  * fields, so that a call allocates nothing; the team's dispatch publishes them.
  *
- * <p>Rows of x and weights of float types are read where they are, but for F16 and BF16 weights
- * that meet many rows. Each thread takes x in blocks that stay in its second-level cache beside a
- * tile's bands of weights; a block is part of the rows and part of k, and the sums of a later part
- * of k go on from what the outputs hold, which changes no bit. Rows that lie a multiple of {@link
- * #PAGE} apart would fight for the same lines of the first-level cache, so that blocks of them are
- * copied.
+ * <p>Rows of x and weights of float types are read where they are, but for F16 weights that meet
+ * many rows. Each thread takes x in blocks that stay in its second-level cache beside a tile's
+ * bands of weights; a block is part of the rows and part of k, and the sums of a later part of k go
+ * on from what the outputs hold, which changes no bit. Rows that lie a multiple of {@link #PAGE}
+ * apart would fight for the same lines of the first-level cache, so that blocks of them are copied.
  *
  * <p>Quantised weights of a tile's bands are first widened in scratch, F16 ones where rows of x are
  * many. Where all of x stays in the second-level cache, so little of quantised weights is widened
